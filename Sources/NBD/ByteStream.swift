@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// A blocking connection to a server, as the negotiation sees it.
+///
+/// The conforming type does the I/O and keeps the deadline of the current step; a negotiation uses
+/// it from one thread.
+package protocol ByteStream {
+  /// Says that a new step begins, whose deadline is counted from now.
+  func beginStep()
+
+  /// Reads exactly `count` bytes.
+  func read(_ count: Int) throws(StreamError) -> [UInt8]
+
+  /// Writes all of `bytes`.
+  ///
+  /// Writing to a connection that the server has closed is an error, never a signal (N-015).
+  func write(_ bytes: [UInt8]) throws(StreamError)
+}
+
+/// Why a stream did not do what it was asked.
+package enum StreamError: Error, Sendable, Equatable {
+  /// The server closed the connection in order, after `received` of the bytes asked for.
+  case ended(received: Int)
+
+  /// The deadline of the step passed; it was that long.
+  case timedOut(Duration)
+
+  /// Our own side gave up.
+  case interrupted
+
+  /// A system call failed, for instance `recv` with "Connection reset by peer".
+  case failed(call: String, reason: String)
+}

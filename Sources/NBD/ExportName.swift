@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// The two older ways to an export, in which its facts come as bare bytes (proto.md, *Option
+/// types*, `NBD_OPT_EXPORT_NAME`; *Oldstyle negotiation*).
+extension Negotiation {
+  /// Asks for the export with EXPORT_NAME, to which no reply but the facts exists (N-105 to N-111).
+  mutating func exportName(_ name: String) throws(NegotiationError) -> Export {
+    begin(.exportName)
+    canAbort = false
+    try write(request(.exportName, Array(name.utf8)))
+    let size: UInt64
+    let flags: TransmissionFlags
+    do {
+      size = try read("the size of the export")
+      flags = TransmissionFlags(rawValue: try read("the flags of the export"))
+    } catch {
+      if case .receiving(.ended, _) = error.reason { throw failure(.hungUpOnName(name)) }
+      throw error
+    }
+    guard size != Magic.optionReply else { throw failure(.replyInPlaceOfExport) }
+    return try readRemainder(name, size, flags)
+  }
+
+  /// Reads what an oldstyle server sends after its two magics (N-120 to N-125).
+  mutating func readOldstyleHeader(_ name: String) throws(NegotiationError) -> Export {
+    begin(.oldstyleHeader)
+    guard name.isEmpty else { throw failure(.noNamedExports(name)) }
+    let size: UInt64 = try read("the size of the export")
+    let flags: UInt32 = try read("the flags of the export")
+    guard let known = UInt16(exactly: flags) else { throw failure(.unknownUpperFlags(flags)) }
+    return try readRemainder(name, size, TransmissionFlags(rawValue: known))
+  }
+
+  /// Checks the facts and skips the reserved block (N-090, N-091, N-107, N-108, N-111, N-123).
+  private mutating func readRemainder(
+    _ name: String, _ size: UInt64, _ flags: TransmissionFlags
+  ) throws(NegotiationError) -> Export {
+    guard size <= Export.largestSize else { throw failure(.unaddressableSize(size)) }
+    guard flags != [] else { throw failure(.noFlags) }
+    noteMissingFlag(flags)
+    if reservedBlockFollows { try discard(124, "the reserved block") }
+    return Export(name: name, sizeBytes: size, flags: flags)
+  }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// The first bytes in either direction (proto.md, *Oldstyle negotiation*, *Newstyle negotiation*).
+extension Negotiation {
+  /// Reads the greeting, answers it where it is newstyle, and tells the style (N-001 to N-010).
+  ///
+  /// Of an oldstyle greeting the size and what follows it are left unread.
+  mutating func greet() throws(NegotiationError) -> Handshake {
+    begin(.greeting)
+    let first = try read(8, "the first magic")
+    guard first == Array("NBDMAGIC".utf8) else { throw failure(.notNBD(firstBytes: first)) }
+    let second: UInt64 = try read("the second magic")
+    switch second {
+    case Magic.oldstyle: return .oldstyle
+    case Magic.option: break
+    default: throw failure(.unknownStyle(second))
+    }
+    let offered = HandshakeFlags(rawValue: try read("the handshake flags"))
+
+    begin(.clientFlags)
+    let answer = ClientFlags(answering: offered)
+    var bytes: [UInt8] = []
+    bytes.append(number: answer.rawValue)
+    try write(bytes)
+    reservedBlockFollows = !answer.contains(.noZeroes)
+    canAbort = answer.contains(.fixedNewstyle)
+    return answer.contains(.fixedNewstyle) ? .fixedNewstyle : .newstyle
+  }
+}
+
+/// The numbers by which the two sides know that they are in step.
+enum Magic {
+  /// `IHAVEOPT`: newstyle in a greeting, and the start of each option.
+  static let option: UInt64 = 0x4948_4156_454f_5054
+  /// An oldstyle greeting.
+  static let oldstyle: UInt64 = 0x0000_4202_8186_1253
+  /// The start of each option reply.
+  static let optionReply: UInt64 = 0x0003_e889_0455_65a9
+}

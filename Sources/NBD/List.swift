@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// Asking for the names of a server's exports (proto.md, *Option types*, `NBD_OPT_LIST`).
+extension Negotiation {
+  /// Reads the names of the whole list, bytes of any content; a refusal, also one after some entries,
+  /// is a failure (N-150 to N-158, N-171).
+  mutating func list() throws(NegotiationError) -> [[UInt8]] {
+    try ask(.list, expecting: Expectation(.server, atMost: 10_000))
+    var names: [[UInt8]] = []
+    while true {
+      switch try reply() {
+      case .data(let length): names.append(try readEntry(length))
+      case .acknowledgement: return names
+      case .refusal(let refusal): throw failure(refusal)
+      }
+    }
+  }
+
+  /// Looks for a name in the list, where GO is not known, so that its absence gets a clear message.
+  ///
+  /// The list is advice: without one, EXPORT_NAME tells (N-100 to N-104). The default export need
+  /// not be listed.
+  mutating func lookUp(_ name: String) throws(NegotiationError) {
+    let names: [[UInt8]]
+    do {
+      names = try list()
+    } catch {
+      switch error.reason {
+      case .refused(.shutdown): throw error
+      case .refused, .refusedWithUnknownError: return
+      default: throw error
+      }
+    }
+    guard !name.isEmpty, !names.isEmpty, !names.contains(Array(name.utf8)) else { return }
+    throw failure(.unknownExport(name, among: names))
+  }
+
+  /// The failure of an export that GO does not find (N-034), with the names that would do if the
+  /// server tells them.
+  ///
+  /// A server may list an export that it cannot open; then names are no help.
+  mutating func absence(of name: String, _ serverText: String?) -> NegotiationError {
+    var failure = failure(.refused(.unknown), serverText: serverText)
+    let names = (try? list()) ?? []
+    if !names.isEmpty, !names.contains(Array(name.utf8)) {
+      failure.reason = .unknownExport(name, among: names)
+    }
+    return failure
+  }
+
+  /// Reads an entry's name and skips its description (N-151 to N-153, N-156).
+  private mutating func readEntry(_ length: UInt32) throws(NegotiationError) -> [UInt8] {
+    let awaited = "an entry of the list"
+    guard length >= 4 else { throw failure(.listEntryTooShort(length)) }
+    let nameLength: UInt32 = try read(awaited)
+    guard nameLength <= length - 4 else {
+      throw failure(.listedNameTooLong(nameLength, entry: length))
+    }
+    let name = try readText(Int(nameLength), awaited)
+    try discard(Int(length - 4 - nameLength), awaited)
+    return name
+  }
+}
+
+extension NegotiationError.Reason {
+  /// An absence that names a few of the exports there are.
+  static func unknownExport(_ name: String, among names: [[UInt8]]) -> Self {
+    let few = names.prefix(16).map { "'\(shown($0, limit: 256))'" }
+    return .unknownExport(name, available: few, more: names.count - few.count)
+  }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// Why bytes cannot be the name of an export (proto.md, *Conventions*; N-113, N-183, U-010).
+package enum NameFlaw: Error, Sendable, Equatable, CustomStringConvertible {
+  /// It has that many bytes.
+  case tooLong(Int)
+  /// A NUL is among its bytes.
+  case holdsNUL
+  /// Its bytes are not text.
+  case notUTF8
+
+  /// Finds what is wrong with a name, if anything is.
+  package init?(in name: [UInt8]) {
+    if name.count > longestString {
+      self = .tooLong(name.count)
+    } else if name.contains(0) {
+      self = .holdsNUL
+    } else if String(validating: name, as: UTF8.self) == nil {
+      self = .notUTF8
+    } else {
+      return nil
+    }
+  }
+
+  /// What is wrong with it.
+  package var description: String {
+    switch self {
+    case .tooLong(let count): "it has \(count) bytes and may have \(longestString)"
+    case .holdsNUL: "it holds a NUL"
+    case .notUTF8: "it is not UTF-8"
+    }
+  }
+}

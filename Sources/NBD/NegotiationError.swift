@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// Why a negotiation failed: where, for what reason, and what the server said about it (N-184).
+package struct NegotiationError: Error, Sendable, Equatable {
+  /// Where it happened.
+  package var step: Step
+  /// What happened.
+  package var reason: Reason
+  /// The text that came with a refusal, fit to be shown (N-038).
+  package var serverText: String?
+
+  package init(step: Step, reason: Reason, serverText: String? = nil) {
+    self.step = step
+    self.reason = reason
+    self.serverText = serverText
+  }
+
+  /// A part of the negotiation with a deadline of its own.
+  package enum Step: Sendable, Equatable {
+    /// Both magics and the handshake flags.
+    case greeting
+    /// The answer to the handshake flags.
+    case clientFlags
+    /// An option of a fixed newstyle server, up to its final reply.
+    case option(Option)
+    /// EXPORT_NAME, to which the facts of the export are the answer.
+    case exportName
+    /// The facts of the export in an oldstyle greeting.
+    case oldstyleHeader
+  }
+
+  /// What came, or did not come, in place of what the protocol asks for.
+  package enum Reason: Sendable, Equatable {
+    /// The stream failed while this was awaited.
+    case receiving(StreamError, awaiting: String)
+    /// The stream failed while something was sent.
+    case sending(StreamError)
+    /// The export's name cannot be asked for; nothing was sent.
+    case unusableName(String, NameFlaw)
+
+    /// The first eight bytes are not those of an NBD server.
+    case notNBD(firstBytes: [UInt8])
+    /// The second eight bytes belong to no style of server.
+    case unknownStyle(UInt64)
+    /// An oldstyle server has one export, without a name.
+    case noNamedExports(String)
+    /// The upper half of an oldstyle server's flags is not zero.
+    case unknownUpperFlags(UInt32)
+
+    /// A reply does not start as replies do.
+    case wrongReplyMagic(UInt64)
+    /// A reply names an option that was not asked.
+    case answersOtherOption(UInt32)
+    /// A reply's type does not fit the option.
+    case unexpectedReply(UInt32)
+    /// An ACK that has to be empty carries that many bytes.
+    case acknowledgementWithData(UInt32)
+    /// The server refused the option.
+    case refused(OptionError)
+    /// The server refused the option with an error nobody knows.
+    case refusedWithUnknownError(UInt32)
+    /// The server refused the option, with more text than is read.
+    case refusalTooLong(UInt32, length: UInt32)
+    /// More replies to one option than are read.
+    case tooManyReplies(limit: Int)
+    /// More bytes in the replies to one option than are read.
+    case tooManyBytes(limit: Int)
+
+    /// The server does not have the export; some of those it has, fit to be shown, and how many more.
+    case unknownExport(String, available: [String], more: Int)
+    /// The server hung up where the facts of the export should come.
+    case hungUpOnName(String)
+    /// An option reply came where the facts of the export should come.
+    case replyInPlaceOfExport
+
+    /// Information is too short to say what it is about.
+    case informationTooShort(UInt32)
+    /// Information has another length than its type has.
+    case informationLength(InformationType, UInt32)
+    /// The server told twice, and differently.
+    case contradiction(InformationType)
+    /// The server agreed, but never told the size and the flags of the export.
+    case noExportInformation
+    /// The server sent no flags with the export.
+    case noFlags
+    /// The export is too large for signed offsets.
+    case unaddressableSize(UInt64)
+    /// No client can keep these block sizes.
+    case blockSizes(BlockSizeFlaw)
+
+    /// An entry of the list is too short to hold a name.
+    case listEntryTooShort(UInt32)
+    /// The name in an entry of the list is longer than the entry.
+    case listedNameTooLong(UInt32, entry: UInt32)
+  }
+
+  /// Whether it will hardly come right by itself.
+  ///
+  /// What a server's restart, an export's appearance or a better network can cure is not lasting; a
+  /// server that breaks the protocol, or wants what was not configured, is.
+  package var isLasting: Bool {
+    switch reason {
+    case .receiving, .sending, .unknownExport, .hungUpOnName, .replyInPlaceOfExport,
+      .refused(.unknown), .refused(.shutdown), .refusedWithUnknownError:
+      false
+    default:
+      true
+    }
+  }
+}
