@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// A reading position in a text: what stands there, its line and its column.
+///
+/// Bytes that are not UTF-8 end the text where they stand, as its end does; only `isAtEnd` tells
+/// the two apart, so a reader needs no case of its own for them.
+struct Cursor {
+  /// The scalar that stands here; nil at the end of the text or before bytes that are not UTF-8.
+  private(set) var next: Unicode.Scalar?
+
+  private(set) var place = JSON.Place(line: 1, column: 1)
+
+  private var isBroken = false
+  private var bytes: [UInt8].Iterator
+  private var decoder = Unicode.UTF8()
+
+  init(_ bytes: [UInt8]) {
+    self.bytes = bytes.makeIterator()
+    decode()
+  }
+
+  var isAtEnd: Bool { next == nil && !isBroken }
+
+  /// What stands here, for messages.
+  var found: String {
+    guard let next else { return isBroken ? "bytes that are not UTF-8" : "the end of the text" }
+    return switch next {
+    case "\n", "\r": "a line break"
+    case "\t": "a tab"
+    case "'": "\"'\""
+    case "\u{FEFF}": "a byte order mark"
+    default: String(next).quoted
+    }
+  }
+
+  /// Goes on to the next scalar.
+  ///
+  /// LF, CR and CRLF each end one line; a byte order mark takes no column.
+  mutating func advance() {
+    guard let passed = next else { return }
+    decode()
+    if passed == "\n" || (passed == "\r" && next != "\n") {
+      place.line += 1
+      place.column = 1
+    } else if passed != "\u{FEFF}" {
+      place.column += 1
+    }
+  }
+
+  /// Passes the scalar if it stands here, and says whether it did.
+  mutating func skip(_ scalar: Unicode.Scalar) -> Bool {
+    guard next == scalar else { return false }
+    advance()
+    return true
+  }
+
+  /// Passes all that satisfies the condition, and returns it.
+  mutating func take(while condition: (Unicode.Scalar) -> Bool) -> String {
+    var taken = String.UnicodeScalarView()
+    while let scalar = next, condition(scalar) {
+      taken.append(scalar)
+      advance()
+    }
+    return String(taken)
+  }
+
+  private mutating func decode() {
+    switch decoder.decode(&bytes) {
+    case .scalarValue(let scalar):
+      next = scalar
+    case .emptyInput:
+      next = nil
+    case .error:
+      next = nil
+      isBroken = true
+    }
+  }
+}
+
+extension Unicode.Scalar {
+  var isASCIILetter: Bool { ("a"..."z").contains(self) || ("A"..."Z").contains(self) }
+  var isASCIIDigit: Bool { ("0"..."9").contains(self) }
+  var isLineBreak: Bool { self == "\n" || self == "\r" }
+
+  /// Whether the scalar would act on a terminal instead of being shown: C0, DEL, C1.
+  var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
+}
+
+extension String {
+  /// The text between single quotes for messages: shortened, control characters escaped.
+  var quoted: String {
+    var shown = "'"
+    for scalar in shortened.unicodeScalars {
+      if scalar.isControl {
+        shown += "\\u{\(String(scalar.value, radix: 16))}"
+      } else {
+        shown.unicodeScalars.append(scalar)
+      }
+    }
+    return shown + "'"
+  }
+
+  /// The text, cut after 64 scalars.
+  var shortened: String {
+    let scalars = unicodeScalars.prefix(64)
+    return scalars.endIndex == unicodeScalars.endIndex ? self : String(scalars) + "…"
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+extension JSON {
+  /// The value as strict JSON in one line, members in their order.
+  ///
+  /// A number that is not finite becomes null: JSON has none.
+  package var text: String {
+    var writer = JSONWriter(isIndented: false)
+    writer.write(self, level: 0)
+    return writer.text
+  }
+
+  /// The value as strict JSON for people: indented by two spaces, without a final line break.
+  package var indentedText: String {
+    var writer = JSONWriter(isIndented: true)
+    writer.write(self, level: 0)
+    return writer.text
+  }
+}
+
+/// A writer of strict JSON that a terminal can show: control characters are escaped.
+private struct JSONWriter {
+  let isIndented: Bool
+  private(set) var text = ""
+
+  init(isIndented: Bool) { self.isIndented = isIndented }
+
+  mutating func write(_ value: JSON, level: Int) {
+    switch value.value {
+    case .null: text += "null"
+    case .bool(let bool): text += bool ? "true" : "false"
+    case .integer(let integer): text += String(integer)
+    case .real(let real): text += real.isFinite ? String(real) : "null"
+    case .string(let string): write(string)
+    case .array(let elements):
+      write(elements, between: "[", and: "]", level: level) { writer, element in
+        writer.write(element, level: level + 1)
+      }
+    case .object(let members):
+      write(members, between: "{", and: "}", level: level) { writer, member in
+        writer.write(member.name)
+        writer.text += writer.isIndented ? ": " : ":"
+        writer.write(member.value, level: level + 1)
+      }
+    }
+  }
+
+  private mutating func write<Item>(
+    _ items: [Item], between open: String, and close: String, level: Int,
+    item write: (inout JSONWriter, Item) -> Void
+  ) {
+    text += open
+    var separator = ""
+    for item in items {
+      text += separator
+      breakLine(level: level + 1)
+      write(&self, item)
+      separator = ","
+    }
+    if !items.isEmpty { breakLine(level: level) }
+    text += close
+  }
+
+  private mutating func breakLine(level: Int) {
+    guard isIndented else { return }
+    text += "\n" + String(repeating: "  ", count: level)
+  }
+
+  private mutating func write(_ string: String) {
+    text += "\""
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "\"": text += "\\\""
+      case "\\": text += "\\\\"
+      case "\n": text += "\\n"
+      case "\r": text += "\\r"
+      case "\t": text += "\\t"
+      case _ where scalar.isControl, "\u{2028}", "\u{2029}":
+        let digits = String(scalar.value, radix: 16)
+        text += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    text += "\""
+  }
+}
