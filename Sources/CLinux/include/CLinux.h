@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+//
+// Linux names that Swift cannot see otherwise: request numbers are function-like macros,
+// ioctl(2) and prctl(2) are variadic, and some headers are not in the Glibc module.
+
+#pragma once
+
+#include <linux/fs.h>
+#include <linux/nbd.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+/// Requests to a block device that is served by the nbd driver.
+enum __attribute__((enum_extensibility(open))) clinux_request : unsigned long {
+  CLINUX_SET_SOCKET __attribute__((swift_name("setSocket"))) = NBD_SET_SOCK,
+  CLINUX_SET_BLOCK_SIZE __attribute__((swift_name("setBlockSize"))) = NBD_SET_BLKSIZE,
+  CLINUX_SET_SIZE_IN_BLOCKS __attribute__((swift_name("setSizeInBlocks"))) = NBD_SET_SIZE_BLOCKS,
+  CLINUX_SET_FLAGS __attribute__((swift_name("setFlags"))) = NBD_SET_FLAGS,
+  CLINUX_SET_TIMEOUT __attribute__((swift_name("setTimeout"))) = NBD_SET_TIMEOUT,
+  CLINUX_DO_IT __attribute__((swift_name("doIt"))) = NBD_DO_IT,
+  CLINUX_DISCONNECT __attribute__((swift_name("disconnect"))) = NBD_DISCONNECT,
+  CLINUX_CLEAR_SOCKET __attribute__((swift_name("clearSocket"))) = NBD_CLEAR_SOCK,
+} __attribute__((swift_name("DeviceRequest")));
+
+/// ioctl(2) with an argument of the width the nbd driver takes.
+static inline int clinux_ioctl(int descriptor, enum clinux_request request, unsigned long argument)
+    __attribute__((swift_name("ioctl(_:_:_:)"))) {
+  return ioctl(descriptor, request, argument);
+}
+
+/// prctl(2) is variadic. Marks the calling thread, and those it creates, as serving I/O, so
+/// that its allocations do not wait for writeback which may need this very process.
+static inline int clinux_set_io_flusher(void) __attribute__((swift_name("setIOFlusher()"))) {
+  return prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+}
+
+/// WIFEXITED and its like are function-like macros: the exit status, or 128 + signal.
+static inline int clinux_exit_status(int status) __attribute__((swift_name("exitStatus(_:)"))) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// environ is a global variable, which Swift takes for unsynchronized state.
+static inline char *_Nullable *_Nonnull clinux_environment(void)
+    __attribute__((swift_name("environment()"))) {
+  return environ;
+}

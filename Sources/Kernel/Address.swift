@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+
+/// Where a stream socket can be connected to.
+package struct Address: Sendable, CustomStringConvertible {
+  let family: CInt
+  /// A socket address structure as the kernel takes it.
+  let bytes: [UInt8]
+  /// As in "127.0.0.1:10809", "[::1]:10809" or "/run/nbd.sock".
+  package let description: String
+
+  /// Every address of a host, in the order in which they should be tried.
+  ///
+  /// Blocks while name servers are asked. The corresponding C function is `getaddrinfo`.
+  package static func resolve(
+    host: String, port: UInt16
+  ) throws(ResolutionError) -> [Address] {
+    var hints = unsafe addrinfo()
+    unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+    unsafe hints.ai_flags = AI_NUMERICSERV
+    var list: UnsafeMutablePointer<addrinfo>?
+    let result = unsafe getaddrinfo(host, String(port), &hints, &list)
+    let code = errno
+    guard result == 0 else {
+      throw ResolutionError(
+        host: host,
+        reason: result == EAI_SYSTEM
+          ? SystemError("getaddrinfo", code).reason : unsafe String(cString: gai_strerror(result)))
+    }
+    defer { unsafe freeaddrinfo(list) }
+    var addresses: [Address] = []
+    var next = unsafe list
+    while let entry = unsafe next?.pointee {
+      if let address = unsafe entry.ai_addr {
+        let raw = unsafe UnsafeRawBufferPointer(start: address, count: Int(entry.ai_addrlen))
+        unsafe addresses.append(
+          Address(
+            family: entry.ai_family, bytes: Array(raw),
+            description: numericName(of: address, entry.ai_addrlen)))
+      }
+      unsafe next = entry.ai_next
+    }
+    return addresses
+  }
+
+  /// A UNIX socket; `path` of an abstract one begins with a NUL byte.
+  ///
+  /// Nil if the path is too long for the kernel (107 bytes, 108 for an abstract one).
+  package static func unix(path: [UInt8]) -> Address? {
+    let isAbstract = path.first == 0
+    let room = MemoryLayout<sockaddr_un>.size - MemoryLayout<sa_family_t>.size
+    guard !path.isEmpty, path.count <= (isAbstract ? room : room - 1) else { return nil }
+    let family = sa_family_t(AF_UNIX)
+    let head = unsafe withUnsafeBytes(of: family) { unsafe Array($0) }
+    let name = isAbstract ? "@" + String(decoding: path.dropFirst(), as: UTF8.self) : nil
+    return Address(
+      family: AF_UNIX, bytes: head + path + (isAbstract ? [] : [0]),
+      description: name ?? String(decoding: path, as: UTF8.self))
+  }
+
+  private static func numericName(
+    of address: UnsafeMutablePointer<sockaddr>, _ length: socklen_t
+  ) -> String {
+    var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+    var port = [CChar](repeating: 0, count: Int(NI_MAXSERV))
+    let result = unsafe getnameinfo(
+      address, length, &host, socklen_t(host.count), &port, socklen_t(port.count),
+      NI_NUMERICHOST | NI_NUMERICSERV)
+    guard result == 0 else { return "?" }
+    let (name, number) = (text(host), text(port))
+    return name.contains(":") ? "[\(name)]:\(number)" : "\(name):\(number)"
+  }
+
+  private static func text(_ characters: [CChar]) -> String {
+    String(decoding: characters.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+}
+
+/// A name for which no address could be found.
+package struct ResolutionError: Error, Sendable, Equatable, CustomStringConvertible {
+  package let host: String
+  package let reason: String
+
+  package var description: String {
+    "cannot resolve '\(host)': \(reason)"
+  }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import CLinux
+internal import Glibc
+
+/// /dev/nbdN, attached by ioctl (Linux 6.1 and 6.12).
+///
+/// The thread that calls `configure` also calls `run`: the driver remembers who set a device up
+/// and refuses others. The object keeps the node open, because an open descriptor is the only
+/// sure way to end a device whose connection is stuck: opening it anew could block for ever.
+package final class BlockDevice: Sendable {
+  package let index: Int
+  private let node: Descriptor
+
+  /// Opens the node.
+  ///
+  /// That alone changes nothing on the device.
+  package init(opening index: Int) throws(SystemError) {
+    self.index = index
+    node = try Descriptor.open(Self.path(index), O_RDWR)
+  }
+
+  package static func path(_ index: Int) -> String {
+    "/dev/nbd\(index)"
+  }
+
+  /// What the driver is told before it starts.
+  package struct Geometry: Sendable, Equatable {
+    /// A power of two from 512 to the page size.
+    package var blockSize: UInt32
+    package var blockCount: UInt64
+    /// Transmission flags as the server sent them.
+    package var flags: UInt16
+    /// How long a request may wait for its answer; not 0, because without a limit a dead
+    /// connection can hold tasks for ever.
+    package var requestTimeoutSeconds: UInt32
+
+    package init(
+      blockSize: UInt32, blockCount: UInt64, flags: UInt16, requestTimeoutSeconds: UInt32
+    ) {
+      self.blockSize = blockSize
+      self.blockCount = blockCount
+      self.flags = flags
+      self.requestTimeoutSeconds = requestTimeoutSeconds
+    }
+  }
+
+  /// Hands a connected socket and the geometry to the driver.
+  ///
+  /// EBUSY means that somebody else is setting this device up. After any error the socket has
+  /// been taken back.
+  package func configure(_ socket: Descriptor, _ geometry: Geometry) throws(SystemError) {
+    try request("NBD_SET_SOCK", .setSocket, UInt(socket.number))
+    do throws(SystemError) {
+      try request("NBD_SET_BLKSIZE", .setBlockSize, UInt(geometry.blockSize))
+      try request("NBD_SET_SIZE_BLOCKS", .setSizeInBlocks, UInt(geometry.blockCount))
+      try request("NBD_SET_FLAGS", .setFlags, UInt(geometry.flags))
+      try request("NBD_SET_TIMEOUT", .setTimeout, UInt(geometry.requestTimeoutSeconds))
+    } catch {
+      clearSocket()
+      throw error
+    }
+  }
+
+  /// Serves the device until it is disconnected or its connection is lost.
+  ///
+  /// Nil if the driver ended it in an orderly way, which a lost connection also looks like.
+  /// Whatever it answers, `clearSocket` has to follow at once, or requests stay stuck.
+  package func run() -> SystemError? {
+    // No retry after EINTR: the driver has shut the sockets down by then.
+    guard ioctl(node.number, .doIt, 0) == -1 else { return nil }
+    let code = errno
+    // What an orderly disconnect used to be called.
+    return code == EPIPE ? nil : SystemError("NBD_DO_IT", code)
+  }
+
+  /// Fails what is in flight and forgets the socket.
+  ///
+  /// Errors are of no use to anybody.
+  package func clearSocket() {
+    _ = ioctl(node.number, .clearSocket, 0)
+  }
+
+  /// Tells the server goodbye and ends `run`, if the server closes the connection then.
+  ///
+  /// Can block, even beyond SIGKILL, while the connection takes no bytes; `shutDownSocket` on
+  /// the socket ends that.
+  package func disconnect() throws(SystemError) {
+    try request("NBD_DISCONNECT", .disconnect, 0)
+  }
+
+  private func request(
+    _ name: String, _ request: DeviceRequest, _ argument: UInt
+  ) throws(SystemError) {
+    try check(name) { ioctl(node.number, request, argument) }
+  }
+}

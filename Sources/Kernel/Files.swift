@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+
+/// The text of a small file, nil if it cannot be read.
+package func contents(of path: String) -> String? {
+  guard let bytes = try? bytes(of: path) else { return nil }
+  return String(decoding: bytes, as: UTF8.self)
+}
+
+/// The bytes of a file; EFBIG if there are more than `limit`.
+package func bytes(of path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8] {
+  let file = try Descriptor.open(path, O_RDONLY)
+  var bytes: [UInt8] = []
+  var part = [UInt8](repeating: 0, count: 16384)
+  while true {
+    let count = try check("read \(path)") {
+      unsafe part.withUnsafeMutableBytes { unsafe read(file.number, $0.baseAddress, $0.count) }
+    }
+    if count == 0 { return bytes }
+    bytes += part.prefix(count)
+    if bytes.count > limit { throw SystemError("read \(path)", EFBIG) }
+  }
+}
+
+/// Names of a directory's entries without "." and ".."; none if it cannot be read.
+package func names(in directory: String) -> [String] {
+  guard let stream = unsafe opendir(directory) else { return [] }
+  defer { unsafe closedir(stream) }
+  var names: [String] = []
+  while let entry = unsafe readdir(stream) {
+    let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+      unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+    }
+    if name != "." && name != ".." { names.append(name) }
+  }
+  return names
+}
+
+/// Makes a directory and all above it that are missing.
+package func makeDirectories(_ path: String) throws(SystemError) {
+  var made = path.hasPrefix("/") ? "" : "."
+  for part in path.split(separator: "/") {
+    made += "/\(part)"
+    guard unsafe mkdir(made, 0o755) != 0 else { continue }
+    let code = errno
+    // On a read-only file system it is EROFS even for what exists.
+    guard code != EEXIST, unsafe access(made, F_OK) != 0 else { continue }
+    throw SystemError("mkdir \(made)", code)
+  }
+}
+
+/// Removes a file; it may have gone already.
+package func removeFile(_ path: String) {
+  unsafe unlink(path)
+}
+
+/// Device and inode of an open file, as systemd writes them into JOURNAL_STREAM.
+package func fileIdentity(_ descriptor: CInt) -> String? {
+  var status = stat()
+  guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+  return "\(status.st_dev):\(status.st_ino)"
+}
+
+/// Writes text to standard output (1) or standard error (2).
+///
+/// There is nowhere to complain to.
+package func print(_ text: String, to descriptor: CInt) {
+  var bytes = Array(text.utf8)[...]
+  while !bytes.isEmpty {
+    let count = unsafe bytes.withUnsafeBytes {
+      unsafe write(descriptor, $0.baseAddress, $0.count)
+    }
+    guard count > 0 || errno == EINTR else { return }
+    bytes = bytes.dropFirst(max(0, count))
+  }
+}
+
+/// The value of an environment variable.
+package func environmentValue(_ name: String) -> String? {
+  guard let value = unsafe getenv(name) else { return nil }
+  return unsafe String(cString: value)
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import CLinux
+internal import Glibc
+
+/// Who keeps a device in use, for people to read.
+package enum Holders {
+  /// True if a mount, a swap, a device mapper or the like claims the disk or a partition.
+  ///
+  /// The kernel knows, whatever the mount namespace. With the descriptor that is answered when
+  /// nobody does, nobody can until it is closed.
+  package static func claim(_ index: Int) throws(SystemError) -> Descriptor? {
+    do throws(SystemError) {
+      return try Descriptor.open(BlockDevice.path(index), O_RDONLY | O_EXCL)
+    } catch  where error.errno == EBUSY {
+      return nil
+    }
+  }
+
+  /// Everything that is known to hold the disk or a partition of it, in words.
+  ///
+  /// Looks into /proc of every process, so it takes a while.
+  package static func describe(_ index: Int) -> [String] {
+    mountPoints(of: index).map { "mounted at \($0)" }
+      + swaps(on: index).map { "used as swap (\($0))" }
+      + Sysfs.stackedDevices(on: index).map { "part of \($0)" }
+      + processes(holding: index)
+  }
+
+  /// Processes that have the disk or a partition open, as "dd (pid 42)"; not this one.
+  package static func processes(holding index: Int) -> [String] {
+    let numbers = Sysfs.deviceNumbers(of: index)
+    return processes { link in
+      guard link.hasPrefix("/dev/") else { return false }
+      var status = stat()
+      guard unsafe stat(link, &status) == 0, status.st_mode & S_IFMT == S_IFBLK else {
+        return false
+      }
+      return numbers.contains("\(gnu_dev_major(status.st_rdev)):\(gnu_dev_minor(status.st_rdev))")
+    }
+  }
+
+  /// Processes that keep a mount point busy: with an open file, as working directory or root.
+  package static func processes(usingMountAt path: String) -> [String] {
+    let inside = path.hasSuffix("/") ? path : path + "/"
+    return processes { $0 == path || $0.hasPrefix(inside) }
+  }
+
+  /// Where the disk or a partition of it is mounted, in this mount namespace.
+  package static func mountPoints(of index: Int) -> [String] {
+    let numbers = Sysfs.deviceNumbers(of: index)
+    return (contents(of: "/proc/self/mountinfo") ?? "").split(separator: "\n").compactMap {
+      let fields = $0.split(separator: " ")
+      guard fields.count > 4, numbers.contains(String(fields[2])) else { return nil }
+      return unescape(fields[4])
+    }
+  }
+
+  private static func swaps(on index: Int) -> [String] {
+    let nodes = [BlockDevice.path(index)] + Sysfs.partitions(of: index)
+    return (contents(of: "/proc/swaps") ?? "").split(separator: "\n").compactMap {
+      let node = String($0.prefix { $0 != " " && $0 != "\t" })
+      return nodes.contains(node) ? node : nil
+    }
+  }
+
+  private static func processes(_ isHeld: (String) -> Bool) -> [String] {
+    names(in: "/proc").compactMap { Int($0) }.sorted().compactMap { process in
+      guard process != Int(getpid()) else { return nil }
+      let links =
+        names(in: "/proc/\(process)/fd").map { "fd/\($0)" } + ["cwd", "root"]
+      guard
+        links.contains(where: { link in target(of: "/proc/\(process)/\(link)").map(isHeld) == true }
+        )
+      else { return nil }
+      let name = contents(of: "/proc/\(process)/comm")?.prefix { $0 != "\n" } ?? "?"
+      return "\(name) (pid \(process))"
+    }
+  }
+
+  private static func target(of link: String) -> String? {
+    var room = [UInt8](repeating: 0, count: 4096)
+    let count = unsafe room.withUnsafeMutableBytes { raw in
+      guard let start = raw.baseAddress else { return -1 }
+      return unsafe readlink(link, start.assumingMemoryBound(to: CChar.self), raw.count)
+    }
+    return count < 0 ? nil : String(decoding: room.prefix(count), as: UTF8.self)
+  }
+
+  // The kernel writes blanks and the like as three octal digits after a backslash.
+  private static func unescape(_ field: Substring) -> String {
+    var bytes: [UInt8] = []
+    var rest = field.utf8[...]
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "\\"), rest.count >= 3,
+        let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+      {
+        bytes.append(value)
+        rest = rest.dropFirst(3)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

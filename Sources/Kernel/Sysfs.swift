@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+
+/// What /sys/block tells of the nbd devices, without opening them.
+///
+/// Looking at a device by opening it would keep others from attaching it.
+package enum Sysfs {
+  /// Indexes of all devices of the driver, in order; empty if it is not loaded.
+  package static func devices() -> [Int] {
+    names(in: "/sys/block").compactMap(index(of:)).sorted()
+  }
+
+  /// The thread that attached a device, in NBD_DO_IT if it was attached by ioctl.
+  ///
+  /// It stays until the last holder has closed the device, even after a disconnect.
+  package static func attacher(of index: Int) -> Int? {
+    text("\(directory(index))/pid").flatMap { Int($0) }
+  }
+
+  /// Size in bytes; 0 while nothing is attached.
+  package static func sizeBytes(of index: Int) -> UInt64 {
+    (text("\(directory(index))/size").flatMap { UInt64($0) } ?? 0) * 512
+  }
+
+  /// Nobody has attached it.
+  ///
+  /// Somebody may still have it open.
+  package static func isFree(_ index: Int) -> Bool {
+    attacher(of: index) == nil && sizeBytes(of: index) == 0
+  }
+
+  /// Paths of the partitions' nodes, in order.
+  package static func partitions(of index: Int) -> [String] {
+    names(in: directory(index)).filter { $0.hasPrefix("nbd\(index)p") }
+      .sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }.map { "/dev/\($0)" }
+  }
+
+  /// Devices built on this one or on a partition of it, as "dm-0".
+  package static func stackedDevices(on index: Int) -> [String] {
+    ([""] + partitions(of: index).map { "/" + $0.dropFirst("/dev/".count) })
+      .flatMap { names(in: "\(directory(index))\($0)/holders") }
+  }
+
+  /// Device numbers, as "43:0", of the disk and its partitions.
+  package static func deviceNumbers(of index: Int) -> Set<String> {
+    Set(
+      ([""] + partitions(of: index).map { "/" + $0.dropFirst("/dev/".count) })
+        .compactMap { text("\(directory(index))\($0)/dev") })
+  }
+
+  /// Writes a setting of the request queue, such as "scheduler".
+  ///
+  /// Blocks while requests are stuck.
+  package static func setQueue(
+    _ setting: String, _ value: String, of index: Int
+  ) throws(SystemError) {
+    let path = "\(directory(index))/queue/\(setting)"
+    let file = try Descriptor.open(path, O_WRONLY)
+    try check("write \(path)") { unsafe write(file.number, value, value.utf8.count) }
+  }
+
+  /// A setting of the request queue.
+  package static func queue(_ setting: String, of index: Int) -> String? {
+    text("\(directory(index))/queue/\(setting)")
+  }
+
+  /// The index in "nbd3" or "/dev/nbd3"; nil for anything else.
+  package static func index(of name: some StringProtocol) -> Int? {
+    let name = name.hasPrefix("/dev/") ? name.dropFirst("/dev/".count) : name[...]
+    guard name.hasPrefix("nbd") else { return nil }
+    let digits = name.dropFirst("nbd".count)
+    guard !digits.isEmpty, digits.utf8.allSatisfy({ 48...57 ~= $0 }), let index = Int(digits),
+      String(index) == digits, index <= 32767
+    else { return nil }
+    return index
+  }
+
+  private static func directory(_ index: Int) -> String {
+    "/sys/block/nbd\(index)"
+  }
+
+  private static func text(_ path: String) -> String? {
+    contents(of: path).map { String($0.prefix { $0 != "\n" }) }
+  }
+}

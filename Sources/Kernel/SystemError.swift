@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+
+/// A system call that failed, and why.
+package struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Name of the call, as in its manual page.
+  package let call: String
+  /// The error number it gave.
+  package let errno: CInt
+
+  package init(_ call: String, _ errno: CInt) {
+    self.call = call
+    self.errno = errno
+  }
+
+  /// The error in the system's words, as in "Connection refused".
+  package var reason: String {
+    unsafe String(cString: strerror(errno))
+  }
+
+  package var description: String {
+    "\(call): \(reason)"
+  }
+}
+
+/// Runs a system call that answers -1 on failure, again if a signal interrupted it.
+@discardableResult
+func check<Result: SignedInteger>(
+  _ call: String, _ body: () -> Result
+) throws(SystemError) -> Result {
+  while true {
+    let result = body()
+    if result != -1 { return result }
+    let code = errno
+    if code != EINTR { throw SystemError(call, code) }
+  }
+}
