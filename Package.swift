@@ -1,0 +1,66 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("InferIsolatedConformances"),
+]
+
+// Makes accept4, ucred, gettid, pthread_setname_np and their like visible to Swift.
+let gnu: [CSetting] = [.define("_GNU_SOURCE")]
+
+let package = Package(
+  name: "nbdd",
+  products: [
+    .executable(name: "nbdd", targets: ["nbdd"]),
+    .executable(name: "nbdctl", targets: ["nbdctl"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    // C names that Swift cannot see otherwise; no logic.
+    .target(name: "CLinux", cSettings: gnu),
+    .systemLibrary(
+      name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+
+    // Pure: no I/O.
+    .target(name: "NBD", swiftSettings: strict),
+    .target(
+      name: "Varlink",
+      resources: [
+        .embedInCode("org.nbdd.varlink"),
+        .embedInCode("org.varlink.service.varlink"),
+      ],
+      swiftSettings: strict),
+
+    // System calls.
+    .target(name: "Kernel", dependencies: ["CLinux"], cSettings: gnu, swiftSettings: strict),
+
+    // The programs.
+    .executableTarget(
+      name: "nbdd",
+      dependencies: ["CSystemd", "Kernel", "NBD", "Varlink"],
+      cSettings: gnu,
+      swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
+    .executableTarget(
+      name: "nbdctl",
+      dependencies: [
+        "Kernel", "NBD", "Varlink",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      cSettings: gnu,
+      swiftSettings: strict),
+
+    .testTarget(name: "NBDTests", dependencies: ["NBD"], swiftSettings: strict),
+    .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
+  ]
+)

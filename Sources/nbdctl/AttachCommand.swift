@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Glibc
+internal import Kernel
+internal import struct NBD.URI
+internal import struct NBD.URIError
+internal import Varlink
+
+/// `nbdctl attach`.
+struct AttachCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "attach",
+    abstract: "Attach a configured device by its name, or any export by its URI.",
+    discussion: """
+      Prints the device's path when it is usable. A device that is attached already is left as it \
+      is; if only its mount is missing, that is tried again. The options below are for a URI.
+      """)
+
+  @OptionGroup var connecting: Connecting
+  @Argument(help: "A name, or nbd://HOST[:PORT]/EXPORT, or nbd+unix:///EXPORT?socket=PATH.")
+  var target: String
+  @Option(help: "Go on trying for so long, as 30s or 5min, before failing.")
+  var wait: String?
+  @Option(help: "Name of the device (default: made from the URI).")
+  var name: String?
+  @Option(help: "Kernel device, as nbd3 (default: any free one).")
+  var device: String?
+  @Flag(help: "Attach read-only.")
+  var readOnly = false
+  @Option(help: "Mount it at this path.")
+  var mount: String?
+
+  mutating func validate() throws {
+    guard !isURI, name != nil || device != nil || readOnly || mount != nil else { return }
+    throw ValidationError(
+      "--name, --device, --read-only and --mount go with a URI; a configured device has them in its file"
+    )
+  }
+
+  mutating func run() throws {
+    let reply = try connecting.client().call("Attach", try parameters())
+    let runtime = reply["device"]?["runtime"]
+    if reply["changed"]?.bool == false {
+      let name = reply["device"]?["context"]?["name"]?.string ?? target
+      print("nbdctl: \(name) is attached already\n", to: 2)
+    }
+    print("\(runtime?["device"]?.string ?? "?")\n", to: 1)
+  }
+
+  private var isURI: Bool { target.contains("://") }
+
+  private func parameters() throws(Failure) -> JSON {
+    let wait = wait.map { JSON($0) }
+    guard isURI else { return .object(["name": JSON(target), "waitTimeout": wait]) }
+    let name = if let name { name } else { try nameFromURI() }
+    let context = JSON.object([
+      "name": JSON(name),
+      "uri": JSON(target),
+      "device": device.map { JSON($0) },
+      "readOnly": readOnly ? true : nil,
+      "mount": mount.map { ["path": JSON($0)] },
+    ])
+    return .object(["context": context, "waitTimeout": wait])
+  }
+
+  /// The last part of the export's name, else the host, in letters that a name can have.
+  private func nameFromURI() throws(Failure) -> String {
+    let uri: URI
+    do throws(URIError) { uri = try URI(parsing: target) } catch {
+      throw Failure("\(target): \(error.message)", EX_USAGE)
+    }
+    var source = uri.exportName.split(separator: "/").last.map(String.init) ?? ""
+    if source.isEmpty, case .tcp(let host, _) = uri.transport { source = host }
+    let allowed = source.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
+    let name = allowed.drop { !$0.isLetter && !$0.isNumber }.prefix(64)
+    return name.isEmpty ? "nbd" : String(name)
+  }
+}

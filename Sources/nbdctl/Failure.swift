@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+internal import Varlink
+
+/// Why a command failed: for people, and as an exit status for scripts.
+struct Failure: Error {
+  var message: String
+  var status: Int32
+
+  static let notAttached: Int32 = 3
+  static let noSuchDevice: Int32 = 4
+
+  init(_ message: String, _ status: Int32 = 1) {
+    self.message = message
+    self.status = status
+  }
+
+  /// An error that nbdd answered.
+  init(_ error: String, _ parameters: JSON) {
+    let text = { (name: String) in parameters[name]?.string ?? "?" }
+    switch error {
+    case "org.nbdd.NoSuchDevice":
+      let name = text("name")
+      self.init(
+        name.hasPrefix("/dev/") ? "\(name) is not attached by nbdd" : "there is no device \(name)",
+        Self.noSuchDevice)
+    case "org.nbdd.DeviceExists", "org.nbdd.DeviceInUse", "org.nbdd.InvalidMessage":
+      self.init(text("message"))
+    case "org.nbdd.AttachFailed":
+      let rest = parameters["retrying"]?.bool == true ? "; nbdd keeps trying" : ""
+      self.init("\(text("name")): \(text("message"))\(rest)")
+    case "org.nbdd.DetachFailed": self.init("\(text("name")): \(text("message"))")
+    case "org.nbdd.TimedOut": self.init("\(text("name")): \(text("message"))", EX_TEMPFAIL)
+    case "org.nbdd.ConfigurationInvalid":
+      let problems = (parameters["problems"]?.array ?? []).map(Self.line)
+      self.init(
+        "faults in the configuration, nothing was changed:\n" + problems.joined(separator: "\n"),
+        EX_CONFIG)
+    case "org.nbdd.ShuttingDown": self.init("nbdd is stopping", EX_TEMPFAIL)
+    case "org.varlink.service.PermissionDenied":
+      self.init("only root and members of the socket's group may do that", EX_NOPERM)
+    case "org.varlink.service.InvalidParameter":
+      self.init("nbdd does not take this value of \(text("parameter"))", EX_USAGE)
+    default: self.init("nbdd answered \(error) \(parameters.text)", EX_SOFTWARE)
+    }
+  }
+
+  private static func line(_ problem: JSON) -> String {
+    let place = ["line", "column"].compactMap { problem[$0]?.integer.map { ":\($0)" } }.joined()
+    return "\(problem["file"]?.string ?? "?")\(place): \(problem["message"]?.string ?? "?")"
+  }
+}

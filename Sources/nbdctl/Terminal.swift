@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+internal import Kernel
+
+/// What standard output can show.
+enum Terminal {
+  static var isTerminal: Bool { isatty(1) == 1 }
+
+  /// Colour only where it can be seen and is wanted (https://no-color.org/).
+  private static var hasColor: Bool {
+    isTerminal && environmentValue("NO_COLOR").map(\.isEmpty) != false
+      && environmentValue("TERM") != "dumb"
+  }
+
+  /// Text in the colour of a state: green is well, red is not, yellow is on the way.
+  static func colored(_ text: String, _ state: String) -> String {
+    guard hasColor else { return text }
+    let color =
+      switch state {
+      case "attached": 32
+      case "failed": 31
+      case "detached": 90
+      default: 33
+      }
+    return "\u{1B}[\(color)m\(text)\u{1B}[0m"
+  }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Kernel
+internal import Varlink
+
+/// A call of Attach, until it is answered: with success, the first failure, or the deadline.
+final class AttachCall {
+  private let manager: Manager
+  private let connection: Connection
+  /// Given, failed attempts do not answer the call, but the end of this time does.
+  private var waitTime: Duration?
+  private var timer: Loop.Timer?
+  private var isAnswered = false
+
+  init(_ manager: Manager, _ connection: Connection) {
+    self.manager = manager
+    self.connection = connection
+  }
+
+  func run(_ parameters: JSON) {
+    do throws(Refusal) {
+      waitTime = try waitTime(parameters)
+      let (device, isNew) = try target(parameters)
+      Journal.notice(
+        "\(device.name): attach asked for by \(connection.caller)",
+        Journal.Fields(device: device.name))
+      guard device.lifecycle.state != .attached || device.lifecycle.mountFailure != nil else {
+        return succeed(device, changed: false)
+      }
+      guard device.lifecycle.state != .detaching else {
+        throw failure(device, Failure(.detach, "it is being detached; try again when it is"))
+      }
+      wait(for: device, isNew: isNew)
+      device.attach()
+    } catch {
+      connection.fail(error.name, error.parameters)
+    }
+  }
+
+  // MARK: what is asked for
+
+  /// The device to attach, and whether it is new: then it is forgotten if that fails.
+  private func target(_ parameters: JSON) throws(Refusal) -> (Device, isNew: Bool) {
+    let name = parameters["name"]?.string
+    let given = parameters["context"].flatMap { $0.isNull ? nil : $0 }
+    switch (name, given) {
+    case (let name?, nil):
+      guard let device = manager.device(named: name) else { throw .noSuchDevice(name) }
+      return (device, isNew: false)
+    case (nil, let given?):
+      return try target(context: given)
+    default:
+      throw .invalidParameter(name == nil ? "name" : "context")
+    }
+  }
+
+  private func target(context given: JSON) throws(Refusal) -> (Device, isNew: Bool) {
+    var fields = Fields(given, file: "context")
+    guard let context = Context(&fields, name: nil, defaults: Context.Settings()) else {
+      throw .invalid(fields.problems)
+    }
+    guard let device = manager.device(named: context.name) else {
+      return (manager.add(context), isNew: true)
+    }
+    guard device.context.servesAlike(context) else {
+      let message = "\(context.name) is another device (\(device.context.uri)); choose another name"
+      throw Refusal(
+        "DeviceExists", ["name": JSON(context.name), "message": JSON(message)])
+    }
+    return (device, isNew: false)
+  }
+
+  private func waitTime(_ parameters: JSON) throws(Refusal) -> Duration? {
+    guard let text = parameters["waitTimeout"]?.string else { return nil }
+    guard let time = Quantities.duration(text) else { throw .invalidParameter("waitTimeout") }
+    return time
+  }
+
+  // MARK: until it is answered
+
+  private func wait(for device: Device, isNew: Bool) {
+    if let waitTime {
+      timer = Loop.timer(after: waitTime) {
+        let message = JSON(device.report.sentence)
+        self.give(Refusal("TimedOut", ["name": JSON(device.name), "message": message]))
+        if isNew { self.abandon(device) }
+      }
+    }
+    device.observe { observation in
+      guard !self.isAnswered else { return true }
+      switch observation {
+      case .attemptFailed(let failure) where self.waitTime == nil:
+        self.give(self.failure(device, failure, retrying: !isNew))
+        if isNew { self.abandon(device) }
+      case .changed: self.look(at: device)
+      default: break
+      }
+      return self.isAnswered
+    }
+  }
+
+  private func look(at device: Device) {
+    switch device.lifecycle.state {
+    case .attached:
+      guard var failure = device.lifecycle.mountFailure else {
+        return succeed(device, changed: true)
+      }
+      let node = device.index.map(BlockDevice.path) ?? "a device"
+      failure.message = "attached as \(node), but not mounted: \(failure.message)"
+      give(self.failure(device, failure))
+    case .detached:
+      give(failure(device, Failure(.detach, "it was detached meanwhile")))
+    default: break
+    }
+  }
+
+  /// Forgets a device that never came to life.
+  private func abandon(_ device: Device) {
+    device.isOrphan = true
+    if device.lifecycle.phase == .detached {
+      manager.forget(device)
+    } else {
+      device.detach(force: false)
+    }
+  }
+
+  private func give(_ refusal: Refusal) {
+    guard !isAnswered else { return }
+    isAnswered = true
+    timer = nil
+    connection.fail(refusal.name, refusal.parameters)
+  }
+
+  private func succeed(_ device: Device, changed: Bool) {
+    isAnswered = true
+    timer = nil
+    connection.reply(
+      Reply(parameters: ["device": device.report.json, "changed": JSON(changed)]))
+  }
+
+  private func failure(
+    _ device: Device, _ failure: Failure, retrying: Bool = false
+  ) -> Refusal {
+    Refusal(
+      "AttachFailed",
+      [
+        "name": JSON(device.name), "stage": JSON(failure.stage.rawValue),
+        "message": JSON(failure.message), "retrying": JSON(retrying),
+      ])
+  }
+}

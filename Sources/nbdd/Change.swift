@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Kernel
+internal import Varlink
+
+/// A call of Detach or Reload, until it is answered.
+struct Change {
+  let manager: Manager
+  let connection: Connection
+
+  // MARK: Detach
+
+  func detach(_ parameters: JSON) {
+    do throws(Refusal) {
+      let device = try detachTarget(parameters)
+      let force = parameters["force"]?.bool == true
+      Journal.notice(
+        "\(device.name): \(force ? "forced detach" : "detach") asked for by \(connection.caller)",
+        Journal.Fields(device: device.name))
+      guard device.lifecycle.phase != .detached else { return detached(device, changed: false) }
+      // It is not in the configuration, so nothing would be left to attach again.
+      let ends = device.file == nil
+      device.observe { observation in
+        switch observation {
+        case .refused(let failure):
+          let refusal = refusal(device, failure)
+          connection.fail(refusal.name, refusal.parameters)
+          return true
+        case .changed where device.lifecycle.phase == .detached:
+          detached(device, changed: true)
+          if ends { manager.forget(device) }
+          return true
+        default: return false
+        }
+      }
+      device.detach(force: force)
+    } catch {
+      connection.fail(error.name, error.parameters)
+    }
+  }
+
+  private func detachTarget(_ parameters: JSON) throws(Refusal) -> Device {
+    switch (parameters["name"]?.string, parameters["device"]?.string) {
+    case (let name?, nil):
+      guard let device = manager.device(named: name) else { throw .noSuchDevice(name) }
+      return device
+    case (nil, let node?):
+      guard let index = Sysfs.index(of: node), let device = manager.device(at: index) else {
+        throw .noSuchDevice(node)
+      }
+      return device
+    case (let name, _):
+      throw .invalidParameter(name == nil ? "name" : "device")
+    }
+  }
+
+  private func detached(_ device: Device, changed: Bool) {
+    connection.reply(
+      Reply(parameters: [
+        "changed": JSON(changed),
+        "notes": JSON(.array((changed ? device.notes : []).map { JSON($0) })),
+      ]))
+  }
+
+  private func refusal(_ device: Device, _ failure: Failure) -> Refusal {
+    guard !failure.holders.isEmpty, let index = device.index else {
+      return Refusal(
+        "DetachFailed",
+        ["name": JSON(device.name), "message": JSON(failure.message)])
+    }
+    return Refusal(
+      "DeviceInUse",
+      [
+        "device": JSON(BlockDevice.path(index)),
+        "holders": JSON(failure.holders),
+        "message": JSON(failure.message),
+      ])
+  }
+
+  // MARK: Reload
+
+  func reload() {
+    Journal.notice("reload asked for by \(connection.caller)")
+    ServiceManager.reloading()
+    defer { ServiceManager.ready() }
+    do throws(ConfigurationFaults) {
+      let result = try manager.reload()
+      let names = { (names: [String]) in JSON(names) }
+      connection.reply(
+        Reply(parameters: [
+          "added": names(result.added), "changed": names(result.changed),
+          "removed": names(result.removed), "deferred": names(result.deferred),
+        ]))
+    } catch {
+      let refusal = Refusal.invalid(error.problems)
+      connection.fail(refusal.name, refusal.parameters)
+    }
+  }
+}

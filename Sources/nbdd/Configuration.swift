@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+internal import Kernel
+internal import Varlink
+
+/// What the configuration files say, with every fault in them.
+///
+/// A fault takes only its own file's device out.
+nonisolated struct Configuration: Sendable {
+  /// A device and the file that declares it.
+  struct Declaration: Sendable, Equatable {
+    var context: Context
+    var file: String
+  }
+
+  /// By the device's name.
+  var devices: [String: Declaration] = [:]
+  var problems: [Problem] = []
+  /// How long a stop may take before devices are given up by force.
+  var stopTimeout = Duration.seconds(30)
+
+  static let defaultDirectory = "/etc/nbdd"
+
+  /// Reads nbdd.json and devices.d/*.json in `directory`.
+  ///
+  /// With the default directory, /run/nbdd/devices.d and /usr/lib/nbdd/devices.d are read too;
+  /// of files of one name the first counts, in this order.
+  static func read(_ directory: String) -> Configuration {
+    var configuration = Configuration()
+    let defaults = configuration.readMain("\(directory)/nbdd.json")
+    let directories =
+      directory == defaultDirectory ? [directory, "/run/nbdd", "/usr/lib/nbdd"] : [directory]
+    var files: [String: String] = [:]
+    for directory in directories {
+      for name in names(in: "\(directory)/devices.d") where isConfiguration(name) {
+        if files[name] == nil { files[name] = "\(directory)/devices.d/\(name)" }
+      }
+    }
+    for (name, file) in files.sorted(by: { $0.key < $1.key }) {
+      configuration.readDevice(String(name.dropLast(".json".count)), file, defaults)
+    }
+    return configuration
+  }
+
+  // Hidden files and editors' backups are not meant for us.
+  private static func isConfiguration(_ name: String) -> Bool {
+    name.hasSuffix(".json") && !name.hasPrefix(".")
+  }
+
+  private mutating func readMain(_ file: String) -> Context.Settings {
+    let standard = Context.Settings()
+    guard let object = parse(file, mayBeMissing: true) else { return standard }
+    var fields = Fields(object, file: file)
+    let settings = fields.object("defaults") { fields in
+      let settings = Context.Settings(&fields, standard)
+      fields.finish()
+      return settings
+    }
+    let stopTimeout = fields.duration("stopTimeout", .seconds(1)...Duration.seconds(3600))
+    fields.finish()
+    problems += fields.problems
+    guard fields.isSound else { return standard }
+    self.stopTimeout = stopTimeout ?? self.stopTimeout
+    return settings ?? standard
+  }
+
+  private mutating func readDevice(_ name: String, _ file: String, _ defaults: Context.Settings) {
+    guard let object = parse(file) else { return }
+    var fields = Fields(object, file: file)
+    let context = Context(&fields, name: name, defaults: defaults)
+    problems += fields.problems
+    guard let context else { return }
+    let rival = devices.values.first { $0.context.device == context.device }
+    if let device = context.device, let rival {
+      problems.append(
+        Problem(
+          file: file, place: object["device"]?.place,
+          message: "device: \(BlockDevice.path(device)) is taken by \(rival.file) already; "
+            + "choose another, or leave it out for any free one"))
+      return
+    }
+    devices[name] = Declaration(context: context, file: file)
+  }
+
+  private mutating func parse(_ file: String, mayBeMissing: Bool = false) -> JSON? {
+    let text: [UInt8]
+    do throws(SystemError) { text = try bytes(of: file, limit: 1 << 20) } catch {
+      guard !(mayBeMissing && error.errno == ENOENT) else { return nil }
+      problems.append(Problem(file: file, message: "cannot be read: \(error.reason)"))
+      return nil
+    }
+    do throws(JSONError) { return try JSON(parsing: text, dialect: .json5) } catch {
+      problems.append(Problem(file: file, place: error.place, message: error.message))
+      return nil
+    }
+  }
+}

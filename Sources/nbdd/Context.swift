@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Kernel
+internal import NBD
+internal import Varlink
+
+/// What the user decides about a device: a configuration file, or the context of an Attach.
+nonisolated struct Context: Sendable, Equatable {
+  var name: String
+  var uri: URI
+  /// Index of the /dev/nbdN asked for; nil: any that is free.
+  var device: Int?
+  var readOnly = false
+  var autoAttach = true
+  var mount: Mount?
+  var settings = Settings()
+
+  /// What `defaults` in nbdd.json can set for all devices.
+  struct Settings: Sendable, Equatable {
+    var connectTimeout = Duration.seconds(10)
+    var negotiationTimeout = Duration.seconds(10)
+    var requestTimeout = Duration.seconds(30)
+    var reconnectDelay = Duration.seconds(30)
+    /// In bytes; nil: as the kernel has it.
+    var readAhead: Int?
+  }
+
+  struct Mount: Sendable, Equatable {
+    var path: String
+    var type: String?
+    var options: [String] = []
+    var check = false
+  }
+
+  /// True if the difference to another context only concerns attempts to come.
+  func servesAlike(_ other: Context) -> Bool {
+    var (mine, theirs) = (self, other)
+    mine.autoAttach = theirs.autoAttach
+    mine.settings.connectTimeout = theirs.settings.connectTimeout
+    mine.settings.negotiationTimeout = theirs.settings.negotiationTimeout
+    mine.settings.reconnectDelay = theirs.settings.reconnectDelay
+    return mine == theirs
+  }
+}
+
+// MARK: reading
+
+extension Context {
+  /// Reads a context; nil if `fields` found a fault.
+  ///
+  /// - Parameters:
+  ///   - fields: The object; its faults are added to.
+  ///   - name: The name by the file; nil if it has to stand in the object.
+  ///   - defaults: For settings that are absent.
+  nonisolated init?(_ fields: inout Fields, name: String?, defaults: Settings) {
+    let given = fields.string("name")
+    if let given, let name, given != name {
+      fields.fault(
+        "name", "the name is \"\(name)\", as the file's; leave this out or rename the file")
+    }
+    let chosen = name ?? given
+    if chosen == nil { fields.missing("name", "a name for the device") }
+    if let chosen, !Self.isName(chosen) {
+      fields.fault("name", "\"\(shown(chosen))\" is not a name: \(Self.nameRule)")
+    }
+    let uri = fields.uri("uri")
+    let device = fields.string("device", "\"/dev/nbd0\" or \"nbd0\"") { Sysfs.index(of: $0) }
+    let readOnly = fields.bool("readOnly") ?? false
+    let autoAttach = fields.bool("autoAttach") ?? true
+    let mount = fields.object("mount") { Mount(&$0) }
+    let settings = Settings(&fields, defaults)
+    fields.finish()
+    guard fields.isSound, let chosen, let uri else { return nil }
+    self.init(
+      name: chosen, uri: uri, device: device, readOnly: readOnly, autoAttach: autoAttach,
+      mount: mount, settings: settings)
+  }
+
+  /// Letters, digits, '.', '_' and '-', at most 64, first a letter or digit.
+  nonisolated static func isName(_ text: String) -> Bool {
+    guard 1...64 ~= text.utf8.count, let first = text.utf8.first, isLetterOrDigit(first) else {
+      return false
+    }
+    return text.utf8.allSatisfy { isLetterOrDigit($0) || "._-".utf8.contains($0) }
+  }
+
+  nonisolated static let nameRule =
+    "letters, digits, '.', '_' and '-', at most 64 of them, the first a letter or digit"
+
+  nonisolated private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "a")...UInt8(ascii: "z"):
+      true
+    default: false
+    }
+  }
+}
+
+extension Context.Settings {
+  nonisolated init(_ fields: inout Fields, _ defaults: Self) {
+    self = defaults
+    let (second, hour) = (Duration.seconds(1), Duration.seconds(3600))
+    connectTimeout = fields.duration("connectTimeout", .milliseconds(1)...hour) ?? connectTimeout
+    negotiationTimeout =
+      fields.duration("negotiationTimeout", .milliseconds(1)...hour) ?? negotiationTimeout
+    // The driver counts seconds, and 0 would mean to wait for ever.
+    requestTimeout = fields.duration("requestTimeout", second...hour * 24) ?? requestTimeout
+    reconnectDelay =
+      fields.duration("reconnectDelay", .milliseconds(100)...hour * 24) ?? reconnectDelay
+    readAhead = fields.size("readAhead", 0...1 << 30) ?? readAhead
+  }
+}
+
+extension Context.Mount {
+  nonisolated init?(_ fields: inout Fields) {
+    let path = fields.string("path", "an absolute path") { $0.hasPrefix("/") ? $0 : nil }
+    if path == nil { fields.missing("path", "where to mount") }
+    let word = "letters, digits and '.', '_' or '-'"
+    let type = fields.string("type", "a file system type: \(word)") {
+      Context.isName($0) ? $0 : nil
+    }
+    let options = fields.strings("options", "an option of mount(8) without a comma") {
+      $0.isEmpty || $0.contains(",") ? nil : $0
+    }
+    let check = fields.bool("check") ?? false
+    fields.finish()
+    guard let path else { return nil }
+    self.init(path: path, type: type, options: options ?? [], check: check)
+  }
+}
+
+// MARK: writing
+
+extension Context {
+  /// As the control interface and a configuration file have it.
+  nonisolated var json: JSON {
+    .object([
+      "name": JSON(name),
+      "uri": JSON(uri.description),
+      "device": device.map { JSON(BlockDevice.path($0)) },
+      "readOnly": JSON(readOnly),
+      "autoAttach": JSON(autoAttach),
+      "mount": mount?.json,
+      "connectTimeout": settings.connectTimeout.json,
+      "negotiationTimeout": settings.negotiationTimeout.json,
+      "requestTimeout": settings.requestTimeout.json,
+      "reconnectDelay": settings.reconnectDelay.json,
+      "readAhead": settings.readAhead.map { JSON("\($0)B") },
+    ])
+  }
+}
+
+extension Context.Mount {
+  nonisolated fileprivate var json: JSON {
+    .object([
+      "path": JSON(path),
+      "type": type.map { JSON($0) },
+      "options": options.isEmpty ? nil : JSON(options),
+      "check": JSON(check),
+    ])
+  }
+}
+
+extension Duration {
+  nonisolated fileprivate var json: JSON {
+    let whole = milliseconds
+    return JSON(whole % 1000 == 0 ? "\(whole / 1000)s" : "\(whole)ms")
+  }
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Dispatch
+internal import Kernel
+internal import NBD
+
+/// A device that nbdd looks after: performs what its lifecycle says and feeds it what happens.
+final class Device {
+  /// What is in force, as long as it is attached.
+  private(set) var context: Context
+  /// What the next attempt will use, if the configuration was changed meanwhile.
+  private(set) var nextContext: Context?
+  /// The configuration file; nil for a device that was attached by its URI.
+  var file: String?
+  /// The configuration does not have it any more: it is forgotten when it is detached.
+  var isOrphan = false
+
+  private(set) var lifecycle: Lifecycle
+  /// The state that was last logged and told.
+  private var shownState = Lifecycle.State.detached
+  /// Since when it is in its state, in microseconds since 1970.
+  private(set) var since = Clocks.realtime
+  private(set) var index: Int?
+  private(set) var serving: Attempt.Serving?
+  private(set) var partitions: [String] = []
+  /// What a forced detach had to drop.
+  private(set) var notes: [String] = []
+
+  /// Kernel devices that turned out to be taken in this attempt.
+  private var avoided: Set<Int> = []
+  private var interrupt: Interrupt?
+  /// Keeps others from claiming the device while it is being detached.
+  private var claim: Descriptor?
+  private var timer: Loop.Timer?
+  private var observers: [(Observation) -> Bool] = []
+  private unowned let manager: Manager
+
+  /// What those who wait for a device get to know.
+  enum Observation {
+    case changed
+    case attemptFailed(Failure)
+    case refused(Failure)
+  }
+
+  init(_ context: Context, file: String?, manager: Manager) {
+    self.context = context
+    self.file = file
+    self.manager = manager
+    lifecycle = Lifecycle(reconnectDelay: context.settings.reconnectDelay)
+  }
+
+  var name: String { context.name }
+
+  func attach() {
+    handle(.attach)
+  }
+
+  func detach(force: Bool) {
+    notes = []
+    handle(.detach(force: force))
+  }
+
+  /// Takes other settings; what is attached keeps its own until the next attempt.
+  func change(_ context: Context) {
+    if lifecycle.phase == .detached {
+      self.context = context
+      nextContext = nil
+    } else {
+      nextContext = context == self.context ? nil : context
+    }
+    manager.changed(self)
+  }
+
+  /// Calls `observer` after everything that happens, until it answers that it is done.
+  func observe(_ observer: @escaping (Observation) -> Bool) {
+    observers.append(observer)
+  }
+
+  // MARK: events
+
+  private func handle(_ event: Lifecycle.Event) {
+    let actions = lifecycle.handle(event, at: .now, random: .random(in: 0..<1))
+    if lifecycle.phase == .detached { cleanUp() }
+    for action in actions { perform(action) }
+    if lifecycle.state != shownState {
+      // An action may have led further already, and have shown that.
+      let before = shownState
+      shownState = lifecycle.state
+      since = Clocks.realtime
+      DeviceLog.transition(self, from: before)
+    }
+    tell(.changed)
+    manager.changed(self)
+  }
+
+  private func cleanUp() {
+    serving = nil
+    claim = nil
+    partitions = []
+    interrupt = nil
+    index = nil
+    if let nextContext { context = nextContext }
+    nextContext = nil
+  }
+
+  private func tell(_ observation: Observation) {
+    let waiting = observers
+    observers = []
+    observers += waiting.filter { !$0(observation) }
+  }
+
+  // MARK: actions
+
+  private func perform(_ action: Lifecycle.Action) {
+    switch action {
+    case .connect: connect()
+    case .interrupt: interrupt?.raise()
+    case .settle: settle()
+    case .mount: mount()
+    case .unmount(let lazily): unmount(lazily: lazily)
+    case .quiesce(let force): quiesce(force: force)
+    case .disconnect: disconnect()
+    case .shutDown: if let serving { shutDownSocket(serving.socket) }
+    case .clear: clear()
+    case .release: release()
+    case .setTimer(let time): timer = Loop.timer(after: time) { self.handle(.timer) }
+    case .cancelTimer: timer = nil
+    case .attemptFailed(let failure):
+      DeviceLog.attemptFailed(self, failure)
+      tell(.attemptFailed(failure))
+    case .refused(let failure):
+      claim = nil
+      DeviceLog.refused(self, failure)
+      tell(.refused(failure))
+    }
+  }
+
+  private func connect() {
+    if let nextContext { context = nextContext }
+    nextContext = nil
+    lifecycle.reconnectDelay = context.settings.reconnectDelay
+    do throws(Failure) {
+      let index = try manager.reserve(for: self, avoiding: avoided)
+      let interrupt: Interrupt
+      do throws(SystemError) { interrupt = try Interrupt() } catch {
+        throw Failure(.connect, error.description)
+      }
+      self.index = index
+      self.interrupt = interrupt
+      let attempt = Attempt(context: context, index: index, interrupt: interrupt) { report in
+        DispatchQueue.main.async { self.take(report) }
+      }
+      run { attempt.run() }
+    } catch {
+      avoided = []
+      later { self.handle(.ended(error)) }
+    }
+  }
+
+  private func take(_ report: Attempt.Report) {
+    switch report {
+    case .serving(let serving):
+      self.serving = serving
+      avoided = []
+      handle(.serving)
+    case .taken(let failure):
+      guard context.device == nil, let index else { return handle(.ended(failure)) }
+      avoided.insert(index)
+      handle(.taken)
+    case .ended(let failure):
+      // The kernel has forgotten the socket, so closing the device does not wait for anything.
+      serving = nil
+      partitions = []
+      handle(.ended(failure))
+    }
+  }
+
+  private func settle() {
+    guard let serving else { return later { self.handle(.settled(nil)) } }
+    let readAhead = context.settings.readAhead
+    run {
+      do throws(Failure) {
+        let partitions = try Tasks.settle(serving, readAhead: readAhead)
+        DispatchQueue.main.async {
+          if self.serving != nil { self.partitions = partitions }
+          self.handle(.settled(nil))
+        }
+      } catch {
+        DispatchQueue.main.async { self.handle(.settled(error)) }
+      }
+    }
+  }
+
+  private func mount() {
+    guard let mount = context.mount, let index else {
+      return later { self.handle(.mounted(nil)) }
+    }
+    let isReadOnly = serving?.geometry.isReadOnly ?? context.readOnly
+    run {
+      var failure: Failure?
+      do throws(Failure) {
+        try Mounting.mount(mount, index, readOnly: isReadOnly)
+      } catch {
+        failure = error
+      }
+      DispatchQueue.main.async { [failure] in self.handle(.mounted(failure)) }
+    }
+  }
+
+  private func unmount(lazily: Bool) {
+    guard let mount = context.mount, let index else {
+      return later { self.handle(.unmounted(nil)) }
+    }
+    if lazily { notes.append("\(mount.path) was in use and has been taken away from its users") }
+    run {
+      var failure: Failure?
+      do throws(Failure) {
+        try Mounting.unmount(mount.path, index, lazily: lazily)
+      } catch {
+        failure = error
+      }
+      DispatchQueue.main.async { [failure] in self.handle(.unmounted(failure)) }
+    }
+  }
+
+  private func quiesce(force: Bool) {
+    guard let index else { return later { self.handle(.quiesced(nil)) } }
+    run {
+      do throws(Failure) {
+        let claim = try Tasks.quiesce(index, force: force)
+        DispatchQueue.main.async {
+          self.claim = claim
+          self.handle(.quiesced(nil))
+        }
+      } catch {
+        DispatchQueue.main.async { self.handle(.quiesced(error)) }
+      }
+    }
+  }
+
+  private func disconnect() {
+    guard let device = serving?.device else { return }
+    // The end of the serving thread tells; a failure here has no other consequence.
+    run { try? device.disconnect() }
+  }
+
+  private func clear() {
+    guard let device = serving?.device else { return }
+    run { device.clearSocket() }
+  }
+
+  private func release() {
+    claim = nil
+    guard let index else { return later { self.handle(.released(holders: [])) } }
+    run {
+      let holders = Tasks.release(index)
+      DispatchQueue.main.async {
+        self.notes += holders.map { "\(BlockDevice.path(index)) is still \($0)" }
+        self.handle(.released(holders: holders))
+      }
+    }
+  }
+
+  // MARK: threads
+
+  private func later(_ body: @escaping @Sendable @MainActor () -> Void) {
+    DispatchQueue.main.async(execute: body)
+  }
+
+  /// Runs `body` on a thread named after the device.
+  ///
+  /// What it waits for is answered in any case, so if no thread can be had now, one is tried for
+  /// until there is.
+  private func run(_ body: @escaping @Sendable () -> Void) {
+    do throws(SystemError) {
+      try Thread.start(name, body)
+    } catch {
+      Journal.error(
+        "\(name): no thread: \(error); trying again in 1 s", Journal.Fields(device: name))
+      DispatchQueue.main.asyncAfter(deadline: .now() + .seconds(1)) { self.run(body) }
+    }
+  }
+}
+
+extension BlockDevice.Geometry {
+  nonisolated var isReadOnly: Bool {
+    TransmissionFlags(rawValue: flags).contains(.readOnly)
+  }
+}

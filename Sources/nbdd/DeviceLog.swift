@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Kernel
+
+/// One line in the log for each transition of a device, and few for what repeats itself.
+enum DeviceLog {
+  static func transition(_ device: Device, from before: Lifecycle.State) {
+    let line = "\(device.name): \(device.report.sentence)"
+    switch device.lifecycle.state {
+    case .attached:
+      let level = device.lifecycle.mountFailure == nil ? Journal.Level.notice : .error
+      Journal.write(level, line, fields(of: device))
+      for note in device.serving?.notes ?? [] {
+        Journal.warning("\(device.name): \(note)", fields(of: device))
+      }
+    case .detached: Journal.notice("\(device.name): detached", fields(of: device))
+    case .reconnecting where before == .attached: Journal.warning(line, fields(of: device))
+    // Failed attempts have lines of their own; steps on the way are for those who watch.
+    case .connecting, .attaching, .reconnecting, .detaching, .failed: break
+    }
+  }
+
+  /// The first three failed attempts, then each whose number is a power of two.
+  static func attemptFailed(_ device: Device, _ failure: Failure) {
+    let attempts = device.lifecycle.attempts
+    guard attempts <= 3 || attempts.nonzeroBitCount == 1 else { return }
+    Journal.warning(
+      "\(device.name): attempt \(attempts) failed: \(failure.message)", fields(of: device))
+  }
+
+  static func refused(_ device: Device, _ failure: Failure) {
+    Journal.warning("\(device.name): not detached: \(failure.message)", fields(of: device))
+  }
+
+  private static func fields(of device: Device) -> Journal.Fields {
+    Journal.Fields(
+      device: device.name, node: device.index.map(BlockDevice.path),
+      server: device.serving?.server)
+  }
+}

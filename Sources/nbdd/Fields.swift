@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import NBD
+internal import Varlink
+
+/// One fault in what a user wrote, with its place.
+nonisolated struct Problem: Error, Sendable, Equatable, CustomStringConvertible {
+  var file: String
+  var place: JSON.Place?
+  var message: String
+
+  /// As compilers print it: file, line, column, message.
+  var description: String {
+    let position = place.map { ":\($0.line):\($0.column)" } ?? ""
+    return "\(file)\(position): \(message)"
+  }
+}
+
+/// Takes the members of a JSON object one by one and notes every fault with its place.
+///
+/// Whatever has not been taken by `finish` is unknown.
+nonisolated struct Fields {
+  private let file: String
+  private let path: String
+  private let object: JSON
+  private var members: [JSON.Member]
+  private var known: [String] = []
+  private var given: Set<String> = []
+  private(set) var problems: [Problem] = []
+
+  /// Begins with an object that stands at `path`, as in "mount"; empty for the whole text.
+  init(_ object: JSON, file: String, path: String = "") {
+    self.file = file
+    self.path = path
+    self.object = object
+    members = object.members ?? []
+    if object.members == nil {
+      let place = path.isEmpty ? "" : "\(path) is "
+      problems = [
+        Problem(
+          file: file, place: object.place, message: "\(place)\(object.kind); expected an object")
+      ]
+    }
+  }
+
+  var isSound: Bool { problems.isEmpty }
+
+  mutating func string(_ name: String) -> String? {
+    take(name, "a string", \.string)
+  }
+
+  /// A string that has to mean something.
+  mutating func string<Value>(
+    _ name: String, _ expected: String, _ meaning: (String) -> Value?
+  ) -> Value? {
+    take(name, expected) { $0.string.flatMap(meaning) }
+  }
+
+  mutating func strings(
+    _ name: String, _ expected: String, _ meaning: (String) -> String?
+  ) -> [String]? {
+    guard let list = take(name, "an array of strings", \.array) else { return nil }
+    return list.enumerated().compactMap { index, element in
+      let value = element.string.flatMap(meaning)
+      if value == nil { note("\(name)[\(index)]", element, expected) }
+      return value
+    }
+  }
+
+  mutating func bool(_ name: String) -> Bool? {
+    take(name, "true or false", \.bool)
+  }
+
+  mutating func duration(_ name: String, _ range: ClosedRange<Duration>) -> Duration? {
+    let limits =
+      "from \(Quantities.words(range.lowerBound)) to \(Quantities.words(range.upperBound))"
+    return string(name, "a duration \(limits), as \"30s\" or \"250ms\"") {
+      Quantities.duration($0).flatMap { range.contains($0) ? $0 : nil }
+    }
+  }
+
+  mutating func size(_ name: String, _ range: ClosedRange<Int>) -> Int? {
+    string(name, "a size of at most \(range.upperBound >> 20) MiB, as \"512KiB\" or \"4MiB\"") {
+      Quantities.size($0).flatMap { range.contains($0) ? $0 : nil }
+    }
+  }
+
+  mutating func object<Value>(_ name: String, _ read: (inout Fields) -> Value?) -> Value? {
+    guard let member = take(name, "an object", { $0.members == nil ? nil : $0 }) else { return nil }
+    var fields = Fields(member, file: file, path: qualified(name))
+    let value = read(&fields)
+    problems += fields.problems
+    return value
+  }
+
+  /// An NBD URI of a kind that this version can attach.
+  mutating func uri(_ name: String) -> URI? {
+    guard let text = string(name) else {
+      missing(name, "an NBD URI, as \"nbd://server.example.com/export\"")
+      return nil
+    }
+    do throws(URIError) {
+      let uri = try URI(parsing: text)
+      if let gap = uri.unsupported { fault(name, gap) }
+      return uri
+    } catch {
+      fault(name, error.message)
+      return nil
+    }
+  }
+
+  /// Notes that a member is needed, if it is absent.
+  mutating func missing(_ name: String, _ expected: String) {
+    guard !given.contains(name) else { return }
+    problems.append(
+      Problem(
+        file: file, place: object.place,
+        message: "\(qualified(name)) is missing; expected \(expected)"))
+  }
+
+  /// Notes a fault in a member's value.
+  mutating func fault(_ name: String, _ message: String) {
+    problems.append(
+      Problem(
+        file: file, place: object[name]?.place ?? object.place,
+        message: "\(qualified(name)): \(message)"))
+  }
+
+  /// Notes every member that nobody asked for.
+  mutating func finish() {
+    for member in members {
+      let near = known.first { $0.lowercased() == member.name.lowercased() }
+      let hint =
+        near.map { "; did you mean \"\($0)\"?" } ?? "; known are \(known.joined(separator: ", "))"
+      problems.append(
+        Problem(
+          file: file, place: member.namePlace,
+          message: "unknown key \"\(shown(qualified(member.name)))\"\(hint)"))
+    }
+    members = []
+  }
+
+  // An explicit null is as good as absence: that is how Varlink clients leave things out.
+  private mutating func take<Value>(
+    _ name: String, _ expected: String, _ read: (JSON) -> Value?
+  ) -> Value? {
+    known.append(name)
+    guard let index = members.firstIndex(where: { $0.name == name }) else { return nil }
+    let value = members.remove(at: index).value
+    guard !value.isNull else { return nil }
+    given.insert(name)
+    let result = read(value)
+    if result == nil { note(name, value, expected) }
+    return result
+  }
+
+  private mutating func note(_ name: String, _ value: JSON, _ expected: String) {
+    let found = value.string.map { "\"\(shown($0))\"" } ?? value.kind
+    problems.append(
+      Problem(
+        file: file, place: value.place,
+        message: "\(qualified(name)) is \(found); expected \(expected)"))
+  }
+
+  private func qualified(_ name: String) -> String {
+    path.isEmpty ? name : "\(path).\(name)"
+  }
+}
+
+extension URI {
+  /// What this version cannot do with the URI, in words; nil if it can attach it.
+  nonisolated var unsupported: String? {
+    if tls != nil {
+      return "TLS is not supported by this version; nothing is sent in the clear instead"
+    }
+    if case .vsock = transport {
+      return "vsock is not supported by this version; use nbd or nbd+unix"
+    }
+    return nil
+  }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import CSystemd
+internal import Glibc
+internal import Kernel
+
+/// The log: to the journal with fields if standard error leads there, else to standard error.
+enum Journal {
+  /// Severities, with the numbers of syslog.
+  enum Level: Int {
+    case error = 3
+    case warning, notice, info
+  }
+
+  /// What a line is about, for those who filter.
+  struct Fields {
+    var device: String?
+    var node: String?
+    var server: String?
+
+    fileprivate var pairs: [(String, String)] {
+      [("NBD_DEVICE", device), ("NBD_NODE", node), ("NBD_SERVER", server)]
+        .compactMap { name, value in value.map { (name, $0) } }
+    }
+  }
+
+  static func error(_ message: String, _ fields: Fields = Fields()) {
+    write(.error, message, fields)
+  }
+
+  static func warning(_ message: String, _ fields: Fields = Fields()) {
+    write(.warning, message, fields)
+  }
+
+  static func notice(_ message: String, _ fields: Fields = Fields()) {
+    write(.notice, message, fields)
+  }
+
+  static func info(_ message: String, _ fields: Fields = Fields()) {
+    write(.info, message, fields)
+  }
+
+  static func write(_ level: Level, _ message: String, _ fields: Fields) {
+    if isJournal {
+      send([("MESSAGE", message), ("PRIORITY", "\(level.rawValue)")] + fields.pairs)
+    } else {
+      // A terminal's reader has no use for the number.
+      let prefix = isTerminal ? "nbdd: " : "<\(level.rawValue)>"
+      print("\(prefix)\(message)\n", to: 2)
+    }
+  }
+
+  private static let isTerminal = isatty(2) == 1
+
+  // systemd names the device and inode of the stream it made for us.
+  private static let isJournal: Bool = {
+    guard let stream = environmentValue("JOURNAL_STREAM") else { return false }
+    return stream == fileIdentity(2)
+  }()
+
+  private static func send(_ pairs: [(String, String)]) {
+    var bytes = pairs.map { Array("\($0)=\($1)".utf8) }.flatMap { $0 }
+    let lengths = pairs.map { "\($0)=\($1)".utf8.count }
+    unsafe bytes.withUnsafeMutableBytes { raw in
+      var offset = 0
+      let fields = unsafe lengths.map { length in
+        defer { offset += length }
+        return unsafe iovec(iov_base: raw.baseAddress.map { unsafe $0 + offset }, iov_len: length)
+      }
+      _ = unsafe sd_journal_sendv(fields, CInt(fields.count))
+    }
+  }
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Dispatch
+internal import Glibc
+internal import Kernel
+
+/// All devices, the configuration they come from, and the stop of it all.
+final class Manager {
+  private let directory: String
+  private var devices: [String: Device] = [:]
+  private var problems: [Problem] = []
+  private var stopTimeout = Duration.seconds(30)
+  private(set) var isStopping = false
+  private var stopTimer: Loop.Timer?
+  private var retryTimer: Loop.Timer?
+  /// Called after a change of a device, or with nil and its name after it is gone.
+  var onChange: (Device?, String) -> Void = { _, _ in }
+
+  init(directory: String) {
+    self.directory = directory
+  }
+
+  /// Devices by name.
+  var sorted: [Device] { devices.values.sorted { $0.name < $1.name } }
+
+  /// The device of a name.
+  ///
+  /// Text that cannot be a name is not even looked up: to compare hostile Unicode can take
+  /// quadratic time.
+  func device(named name: String) -> Device? {
+    Context.isName(name) ? devices[name] : nil
+  }
+
+  /// The device that has /dev/nbdN.
+  func device(at index: Int) -> Device? { devices.values.first { $0.index == index } }
+
+  // MARK: configuration
+
+  /// Reads the configuration and attaches what it says.
+  ///
+  /// Faults are logged; the rest goes on.
+  func start() {
+    let configuration = Configuration.read(directory)
+    problems = configuration.problems
+    stopTimeout = configuration.stopTimeout
+    for problem in problems { Journal.error("\(problem); ignoring this file") }
+    for (name, declaration) in configuration.devices {
+      devices[name] = Device(declaration.context, file: declaration.file, manager: self)
+    }
+    publish()
+    loadDriver()
+  }
+
+  /// What a reload did, by the names of devices.
+  struct ReloadResult: Sendable {
+    var added: [String] = []
+    var changed: [String] = []
+    var removed: [String] = []
+    var deferred: [String] = []
+  }
+
+  /// Reads the configuration again; a fault anywhere changes nothing.
+  ///
+  /// Nothing attached is touched: its changes wait for the next attach.
+  func reload() throws(ConfigurationFaults) -> ReloadResult {
+    let configuration = Configuration.read(directory)
+    guard configuration.problems.isEmpty else {
+      throw ConfigurationFaults(problems: configuration.problems)
+    }
+    problems = []
+    stopTimeout = configuration.stopTimeout
+    var result = ReloadResult()
+    for (name, declaration) in configuration.devices.sorted(by: { $0.key < $1.key }) {
+      guard let device = devices[name] else {
+        add(declaration, to: &result)
+        continue
+      }
+      let isNew = device.nextContext ?? device.context != declaration.context || device.isOrphan
+      device.file = declaration.file
+      device.isOrphan = false
+      guard isNew else { continue }
+      device.change(declaration.context)
+      result.changed.append(name)
+      if device.lifecycle.phase == .waiting {
+        // Perhaps this is the cure, so there is nothing to wait for any more.
+        device.attach()
+      } else if device.nextContext != nil {
+        result.deferred.append(name)
+      }
+    }
+    for device in sorted where device.file != nil && configuration.devices[device.name] == nil {
+      device.isOrphan = true
+      result.removed.append(device.name)
+      if device.lifecycle.state == .detached {
+        forget(device)
+      } else if device.lifecycle.phase == .waiting {
+        device.detach(force: false)
+      } else {
+        result.deferred.append(device.name)
+      }
+    }
+    publish()
+    return result
+  }
+
+  private func add(_ declaration: Configuration.Declaration, to result: inout ReloadResult) {
+    let device = Device(declaration.context, file: declaration.file, manager: self)
+    devices[device.name] = device
+    result.added.append(device.name)
+    changed(device)
+    if device.context.autoAttach { device.attach() }
+  }
+
+  /// Makes the devices of the driver exist, where nobody has done so; then attaches.
+  private func loadDriver() {
+    guard Sysfs.devices().isEmpty else { return attachAll() }
+    do throws(SystemError) {
+      try Thread.start("modprobe") {
+        let result = try? Command.run(["modprobe", "nbd"], within: .seconds(20))
+        DispatchQueue.main.async {
+          if result?.status != 0 {
+            let reason = result?.output ?? "it did not run"
+            Journal.error("the kernel has no nbd driver, and modprobe nbd failed: \(reason)")
+          }
+          self.attachAll()
+        }
+      }
+    } catch {
+      attachAll()
+    }
+  }
+
+  private func attachAll() {
+    for device in sorted where device.context.autoAttach { device.attach() }
+  }
+
+  // MARK: devices
+
+  /// Adds a device that is not in the configuration.
+  func add(_ context: Context) -> Device {
+    let device = Device(context, file: nil, manager: self)
+    devices[device.name] = device
+    changed(device)
+    return device
+  }
+
+  /// Forgets a device that is detached.
+  func forget(_ device: Device) {
+    guard devices[device.name] === device else { return }
+    devices[device.name] = nil
+    onChange(nil, device.name)
+    publish()
+  }
+
+  /// The kernel device that a device shall use: the one asked for, or any that is free.
+  func reserve(for device: Device, avoiding avoided: Set<Int>) throws(Failure) -> Int {
+    if let index = device.context.device {
+      if let owner = self.device(at: index), owner !== device {
+        var failure = Failure(.kernel, "\(BlockDevice.path(index)) is used by device \(owner.name)")
+        failure.isTaken = true
+        throw failure
+      }
+      return index
+    }
+    // After an outage users expect it where it was.
+    if let index = device.index, !avoided.contains(index) { return index }
+    let all = Sysfs.devices()
+    guard !all.isEmpty else {
+      throw Failure(.kernel, "the nbd driver is not loaded; load it with: modprobe nbd")
+    }
+    let asked = Set(devices.values.compactMap { $0.context.device })
+    let used = Set(devices.values.compactMap(\.index)).union(asked).union(avoided)
+    guard let free = all.first(where: { !used.contains($0) && Sysfs.isFree($0) }) else {
+      throw Failure(
+        .kernel, "all \(all.count) /dev/nbdN are in use; more come with: modprobe nbd nbds_max=N")
+    }
+    return free
+  }
+
+  /// A device's state, or what is told of it, has changed.
+  func changed(_ device: Device) {
+    guard devices[device.name] === device else { return }
+    onChange(device, device.name)
+    // What was only known from its attachment, or is not configured any more, ends with it.
+    if device.lifecycle.phase == .detached && device.isOrphan { forget(device) }
+    publish()
+    if isStopping { continueStopping() }
+  }
+
+  private func publish() {
+    let entries = sorted.map {
+      StatusLine.Entry(name: $0.name, state: $0.lifecycle.state, trouble: $0.report.trouble)
+    }
+    ServiceManager.status(StatusLine.text(entries, problems: problems.count))
+  }
+
+  // MARK: stopping
+
+  /// Detaches everything and ends the process: with 0, or 1 if something had to be given up.
+  ///
+  /// What is still in use when the stop timeout ends is detached by force.
+  func stop() {
+    guard !isStopping else { return forceAll() }
+    isStopping = true
+    ServiceManager.stopping()
+    ServiceManager.extendTimeout(stopTimeout + .seconds(30))
+    Journal.info("stopping")
+    stopTimer = Loop.timer(after: stopTimeout) { self.forceAll() }
+    for device in sorted {
+      device.observe { observation in
+        guard case .refused = observation else { return false }
+        // Whoever uses it may be about to end, as everything does at a shutdown.
+        self.retryTimer = Loop.timer(after: .milliseconds(500)) { self.detachAll() }
+        return false
+      }
+    }
+    detachAll()
+    continueStopping()
+  }
+
+  private func detachAll() {
+    for device in sorted where device.lifecycle.state != .detaching { device.detach(force: false) }
+  }
+
+  private func forceAll() {
+    for device in sorted where !device.isIdle {
+      Journal.error("\(device.name): given up: \(device.report.sentence)")
+      device.detach(force: true)
+    }
+    retryTimer = nil
+    stopTimer = Loop.timer(after: Lifecycle.grace * 4) { self.end(status: 1) }
+    isForced = true
+    continueStopping()
+  }
+
+  private var isForced = false
+
+  private func continueStopping() {
+    guard devices.values.allSatisfy(\.isIdle) else { return }
+    end(status: isForced ? 1 : 0)
+  }
+
+  private func end(status: Int32) {
+    Journal.info("stopped")
+    ControlService.removeSocket()
+    exit(status)
+  }
+}
+
+extension Device {
+  /// Nothing of it is in the kernel or on its way there.
+  fileprivate var isIdle: Bool {
+    lifecycle.phase == .detached || lifecycle.phase == .waiting
+  }
+}
+
+/// A configuration that was not taken, and why.
+struct ConfigurationFaults: Error {
+  var problems: [Problem]
+}

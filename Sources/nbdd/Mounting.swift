@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Kernel
+
+/// The declared mount, by mount(8), umount(8) and fsck(8).
+///
+/// All of it blocks.
+nonisolated enum Mounting {
+  /// How long one of the programs may take.
+  static let limit = Duration.seconds(60)
+
+  /// Mounts a device, unless it is mounted there already.
+  static func mount(_ mount: Context.Mount, _ index: Int, readOnly: Bool) throws(Failure) {
+    let device = BlockDevice.path(index)
+    guard !isMounted(mount.path, index) else { return }
+    try makeDirectory(mount.path)
+    if mount.check && !readOnly {
+      // -a repairs what is safe; 0 is clean, 1 repaired.
+      let result = try run(["fsck", "-a", "-T", device])
+      guard result.status <= 1 else { throw failed("fsck \(device)", result) }
+    }
+    let type = mount.type.map { ["-t", $0] } ?? []
+    let options = mount.options + (readOnly ? ["ro"] : [])
+    let arguments = options.isEmpty ? [] : ["-o", options.joined(separator: ",")]
+    let result = try run(["mount"] + type + arguments + ["--", device, mount.path])
+    guard result.status == 0 else { throw failed("mount \(device) at \(mount.path)", result) }
+  }
+
+  /// Unmounts a device from its declared path, if it is mounted there.
+  ///
+  /// Lazily: out of the tree at once, though processes still have it open.
+  static func unmount(_ path: String, _ index: Int, lazily: Bool) throws(Failure) {
+    // One path can carry several mounts of the device, one upon the other.
+    while isMounted(path, index) {
+      let result = try run(["umount"] + (lazily ? ["-l"] : []) + ["--", path])
+      guard result.status == 0 else {
+        let users = Holders.processes(usingMountAt: path)
+        guard !users.isEmpty else { throw failed("umount \(path)", result) }
+        throw Failure(
+          .detach, "\(path) is in use: \(users.joined(separator: ", "))", holders: users)
+      }
+    }
+  }
+
+  static func isMounted(_ path: String, _ index: Int) -> Bool {
+    Holders.mountPoints(of: index).contains(normal(path))
+  }
+
+  // As mountinfo has it.
+  private static func normal(_ path: String) -> String {
+    "/" + path.split(separator: "/").joined(separator: "/")
+  }
+
+  private static func makeDirectory(_ path: String) throws(Failure) {
+    do throws(SystemError) { try makeDirectories(path) } catch {
+      throw Failure(.mount, "cannot make the mount point: \(error)")
+    }
+  }
+
+  private static func run(_ arguments: [String]) throws(Failure) -> Command.Result {
+    do throws(SystemError) { return try Command.run(arguments, within: limit) } catch {
+      throw Failure(.mount, "\(arguments[0]): \(error.reason)")
+    }
+  }
+
+  private static func failed(_ what: String, _ result: Command.Result) -> Failure {
+    let lines = result.output.split(separator: "\n").map { $0.drop { $0 == " " } }
+    // mount(8) ends with a line that sends its reader to dmesg.
+    let reason = lines.filter { !$0.contains("dmesg(1)") }.joined(separator: " ")
+    return Failure(.mount, reason.isEmpty ? "\(what): exit status \(result.status)" : reason)
+  }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// The command line of nbdd.
+nonisolated struct Options: Sendable, Equatable {
+  var directory = Configuration.defaultDirectory
+  var socket: String?
+  var mode = Mode.run
+
+  enum Mode: Sendable, Equatable { case run, check, help, version }
+
+  static let usage = """
+    Usage: nbdd [--config DIR] [--socket PATH] [--check]
+
+    Keeps network block devices attached, as its configuration says.
+
+      --config DIR   directory with nbdd.json and devices.d (default /etc/nbdd)
+      --socket PATH  control socket (default /run/nbdd/org.nbdd, or $NBDD_SOCKET)
+      --check        check the configuration, print every fault, and end
+      --version      print the version
+      --help         print this
+
+    """
+
+  /// A command line that makes no sense, in words.
+  struct Misuse: Error, Equatable {
+    var message: String
+  }
+
+  init(_ arguments: some Sequence<String>) throws(Misuse) {
+    var rest = arguments.makeIterator()
+    while let argument = rest.next() {
+      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let value = { () throws(Misuse) -> String in
+        guard let value = parts.count > 1 ? String(parts[1]) : rest.next(), !value.isEmpty else {
+          throw Misuse(message: "\(parts[0]) needs a value")
+        }
+        return value
+      }
+      switch parts.first {
+      case "--config": directory = try value()
+      case "--socket": socket = try value()
+      case "--check": mode = .check
+      case "--help", "-h": mode = .help
+      case "--version": mode = .version
+      default: throw Misuse(message: "unknown argument '\(argument)'")
+      }
+    }
+  }
+}

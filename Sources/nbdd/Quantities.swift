@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// Durations and sizes as users write them: a number and a unit.
+nonisolated enum Quantities {
+  /// "250ms", "30s", "5min", "2h"; nil for anything else, also without a unit.
+  static func duration(_ text: String) -> Duration? {
+    value(
+      text,
+      ["ms": .milliseconds(1), "s": .seconds(1), "min": .seconds(60), "h": .seconds(3600)]
+    ) { number, unit in
+      // Beyond 100 years it is a slip, and arithmetic would overflow.
+      number <= 100 * 365 * 24 * 3600 * 1000 ? unit * number : nil
+    }
+  }
+
+  /// "512B", "64KiB", "1MiB", "2GiB" in bytes; nil for anything else.
+  static func size(_ text: String) -> Int? {
+    value(text, ["B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30]) { number, unit in
+      let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
+      return overflow ? nil : bytes
+    }
+  }
+
+  /// What a reader of a status line wants to know: "80 ms", "8 s", "3 min", "2 h".
+  static func words(_ duration: Duration) -> String {
+    let milliseconds = max(0, Int(duration / .milliseconds(1)))
+    return switch milliseconds {
+    case 0..<1000: "\(milliseconds) ms"
+    case 1000..<100_000: "\((milliseconds + 500) / 1000) s"
+    case 100_000..<6_000_000: "\((milliseconds + 30_000) / 60_000) min"
+    default: "\((milliseconds + 1_800_000) / 3_600_000) h"
+    }
+  }
+
+  private static func value<Unit, Value>(
+    _ text: String, _ units: [String: Unit], _ combine: (Int, Unit) -> Value?
+  ) -> Value? {
+    let digits = text.prefix { $0.isASCII && $0.isNumber }
+    guard let number = Int(digits), let unit = units[String(text.dropFirst(digits.count))] else {
+      return nil
+    }
+    return combine(number, unit)
+  }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import NBD
+internal import Varlink
+
+/// An error of the control interface.
+struct Refusal: Error {
+  var name: String
+  var parameters: JSON
+
+  /// Makes an error; one whose name has no interface is of org.nbdd.
+  init(_ name: String, _ parameters: JSON) {
+    self.name = name.contains(".") ? name : "org.nbdd.\(name)"
+    self.parameters = parameters
+  }
+
+  static func invalidParameter(_ path: String) -> Refusal {
+    Refusal("org.varlink.service.InvalidParameter", ["parameter": JSON(path)])
+  }
+
+  static func noSuchDevice(_ name: String) -> Refusal {
+    Refusal("NoSuchDevice", ["name": JSON(shown(name, limit: 64))])
+  }
+
+  static func invalid(_ problems: [Problem]) -> Refusal {
+    Refusal(
+      "ConfigurationInvalid",
+      [
+        "problems": JSON(
+          .array(
+            problems.map { problem in
+              .object([
+                "file": JSON(problem.file),
+                "line": problem.place.map { JSON(Int64($0.line)) },
+                "column": problem.place.map { JSON(Int64($0.column)) },
+                "message": JSON(problem.message),
+              ])
+            }))
+      ])
+  }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+internal import Kernel
+internal import NBD
+
+/// What looks after a kernel device and may block; each runs on a thread of its own.
+nonisolated enum Tasks {
+  /// Waits until a device that was handed to the kernel is usable, and sets its queue up.
+  ///
+  /// Answers the partitions. Opening the node makes the kernel look for them.
+  static func settle(
+    _ serving: Attempt.Serving, readAhead: Int?
+  ) throws(Failure) -> [String] {
+    let index = serving.device.index
+    let deadline = ContinuousClock.now + .seconds(10)
+    var pause: UInt32 = 500
+    while Sysfs.attacher(of: index) != serving.thread || Sysfs.sizeBytes(of: index) == 0 {
+      guard ContinuousClock.now < deadline else {
+        throw Failure(.kernel, "\(BlockDevice.path(index)) did not come up within 10 s")
+      }
+      usleep(pause)
+      pause = min(pause * 2, 20_000)
+    }
+    do throws(SystemError) {
+      let node = try Descriptor.open(BlockDevice.path(index), O_RDONLY)
+      // udevd keeps its hands off while we have the lock; without it nothing breaks.
+      _ = node.tryLock()
+      try setUpQueue(serving, readAhead: readAhead)
+    } catch {
+      throw Failure(.kernel, error.description)
+    }
+    return Sysfs.partitions(of: index)
+  }
+
+  private static func setUpQueue(
+    _ serving: Attempt.Serving, readAhead: Int?
+  ) throws(SystemError) {
+    let index = serving.device.index
+    // Requests go to a server that schedules them itself; and with any other scheduler, a
+    // signal at a bad moment costs the connection (Linux 6.6 to 6.13).
+    try Sysfs.setQueue("scheduler", "none", of: index)
+    // It keeps what the last user of this device said (Linux 6.12).
+    let isRotational = serving.export.flags.contains(.rotational)
+    try Sysfs.setQueue("rotational", isRotational ? "1" : "0", of: index)
+    if let limit = serving.export.blockSizes?.maximumPayload,
+      let current = Sysfs.queue("max_sectors_kb", of: index).flatMap({ Int($0) }),
+      Int(limit) < current << 10
+    {
+      try Sysfs.setQueue("max_sectors_kb", "\(max(Int(limit) >> 10, 4))", of: index)
+    }
+    if let readAhead {
+      try Sysfs.setQueue("read_ahead_kb", "\(readAhead >> 10)", of: index)
+    }
+  }
+
+  /// Makes sure that nobody uses a device and that all writes are at the server.
+  ///
+  /// Answers the claim on the device: until it is closed, nobody can mount it. By force, the
+  /// writes are tried and nothing else matters.
+  static func quiesce(_ index: Int, force: Bool) throws(Failure) -> Descriptor? {
+    if force {
+      try? Descriptor.open(BlockDevice.path(index), O_RDONLY).synchronize()
+      return nil
+    }
+    let claim = try waitForClaim(index)
+    _ = claim.tryLock()
+    do throws(SystemError) { try claim.synchronize() } catch {
+      throw Failure(
+        .detach,
+        "the last writes could not be sent to the server: \(error.reason); "
+          + "--force would lose them")
+    }
+    return claim
+  }
+
+  // udev opens every device for a moment after each change: two seconds are for that.
+  private static func waitForClaim(_ index: Int) throws(Failure) -> Descriptor {
+    let deadline = ContinuousClock.now + .seconds(2)
+    while true {
+      let claim: Descriptor?
+      do throws(SystemError) { claim = try Holders.claim(index) } catch {
+        throw Failure(.detach, error.description)
+      }
+      let holders = claim == nil ? Holders.describe(index) : Holders.processes(holding: index)
+      if let claim, holders.isEmpty { return claim }
+      guard ContinuousClock.now < deadline else {
+        let names = holders.isEmpty ? ["held by the kernel for somebody"] : holders
+        throw Failure(
+          .detach, "\(BlockDevice.path(index)) is in use: \(names.joined(separator: ", "))",
+          holders: names)
+      }
+      usleep(50_000)
+    }
+  }
+
+  /// Waits until the kernel has forgotten a device; answers who keeps it from that.
+  static func release(_ index: Int) -> [String] {
+    let deadline = ContinuousClock.now + .seconds(2)
+    var pause: UInt32 = 500
+    while Sysfs.attacher(of: index) != nil {
+      guard ContinuousClock.now < deadline else {
+        let holders = Holders.describe(index)
+        return holders.isEmpty ? ["open in a process that cannot be seen"] : holders
+      }
+      usleep(pause)
+      pause = min(pause * 2, 50_000)
+    }
+    return []
+  }
+}
