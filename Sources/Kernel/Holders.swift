@@ -57,6 +57,21 @@ package enum Holders {
     }
   }
 
+  /// What is mounted at a path in this mount namespace, topmost: its device number, as "43:0",
+  /// and its source, as "/dev/nbd0".
+  package static func mount(at path: String) -> (number: String, source: String)? {
+    let lines = (contents(of: "/proc/self/mountinfo") ?? "").split(separator: "\n")
+    let line = lines.last { line in
+      let fields = line.split(separator: " ")
+      return fields.count > 4 && unescape(fields[4]) == path
+    }
+    // Behind the lone "-" stand type, source and options.
+    guard let fields = line?.split(separator: " "), let dash = fields.firstIndex(of: "-"),
+      dash + 2 < fields.count
+    else { return nil }
+    return (String(fields[2]), unescape(fields[dash + 2]))
+  }
+
   private static func swaps(on index: Int) -> [String] {
     let nodes = [BlockDevice.path(index)] + Sysfs.partitions(of: index)
     return (contents(of: "/proc/swaps") ?? "").split(separator: "\n").compactMap {

@@ -19,6 +19,11 @@ package enum Sysfs {
     text("\(directory(index))/pid").flatMap { Int($0) }
   }
 
+  /// Somebody had attached it by ioctl and has ended since: what is left answers with errors.
+  package static func isAbandoned(_ index: Int) -> Bool {
+    attacher(of: index).map { contents(of: "/proc/\($0)/comm") == nil } ?? false
+  }
+
   /// Size in bytes; 0 while nothing is attached.
   package static func sizeBytes(of index: Int) -> UInt64 {
     (text("\(directory(index))/size").flatMap { UInt64($0) } ?? 0) * 512
@@ -59,11 +64,6 @@ package enum Sysfs {
     let path = "\(directory(index))/queue/\(setting)"
     let file = try Descriptor.open(path, O_WRONLY)
     try check("write \(path)") { unsafe write(file.number, value, value.utf8.count) }
-  }
-
-  /// A setting of the request queue.
-  package static func queue(_ setting: String, of index: Int) -> String? {
-    text("\(directory(index))/queue/\(setting)")
   }
 
   /// The index in "nbd3" or "/dev/nbd3"; nil for anything else.

@@ -20,13 +20,14 @@ struct Nbdctl: ParsableCommand {
     subcommands: [
       AttachCommand.self, DetachCommand.self, StatusCommand.self, ReloadCommand.self,
       WatchCommand.self,
-    ],
-    defaultSubcommand: StatusCommand.self)
+    ])
 
   static func main() {
     signal(SIGPIPE, SIG_IGN)
     do {
-      var command = try parseAsRoot()
+      let arguments = Array(CommandLine.arguments.dropFirst())
+      // Not as a default subcommand: a misspelt command would be taken for a device's name.
+      var command = try parseAsRoot(arguments.isEmpty ? ["status"] : arguments)
       try command.run()
     } catch let failure as Failure {
       print("nbdctl: \(failure.message)\n", to: 2)

@@ -88,9 +88,9 @@ nonisolated struct Attempt: Sendable {
   private static func words(_ error: SocketError, connectingTo address: Address) -> String {
     switch error {
     case .system(let error) where error.errno == ECONNREFUSED:
-      "\(address): connection refused; does the server run?"
+      "\(address): connection refused"
     case .system(let error) where error.errno == ENOENT:
-      "\(address): there is no such socket; does the server run?"
+      "\(address): there is no such socket"
     case .system(let error): "\(address): \(error.reason)"
     case .timedOut(let time): "\(address): no connection within \(Quantities.words(time))"
     default: "\(address): \(error)"

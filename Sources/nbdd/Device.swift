@@ -19,6 +19,7 @@ final class Device {
   private(set) var lifecycle: Lifecycle
   /// The state that was last logged and told.
   private var shownState = Lifecycle.State.detached
+  private var shownHolders: [String] = []
   /// Since when it is in its state, in microseconds since 1970.
   private(set) var since = Clocks.realtime
   private(set) var index: Int?
@@ -33,6 +34,8 @@ final class Device {
   /// Keeps others from claiming the device while it is being detached.
   private var claim: Descriptor?
   private var timer: Loop.Timer?
+  /// When the last timer ends, in microseconds since 1970.
+  private(set) var timerEnd: Int64 = 0
   private var observers: [(Observation) -> Bool] = []
   private unowned let manager: Manager
 
@@ -90,6 +93,10 @@ final class Device {
       since = Clocks.realtime
       DeviceLog.transition(self, from: before)
     }
+    if lifecycle.holders != shownHolders {
+      shownHolders = lifecycle.holders
+      DeviceLog.held(self)
+    }
     tell(.changed)
     manager.changed(self)
   }
@@ -123,8 +130,10 @@ final class Device {
     case .disconnect: disconnect()
     case .shutDown: if let serving { shutDownSocket(serving.socket) }
     case .clear: clear()
-    case .release: release()
-    case .setTimer(let time): timer = Loop.timer(after: time) { self.handle(.timer) }
+    case .release(let patiently): release(patiently: patiently)
+    case .setTimer(let time):
+      timer = Loop.timer(after: time) { self.handle(.timer) }
+      timerEnd = Clocks.realtime + time.milliseconds * 1000
     case .cancelTimer: timer = nil
     case .attemptFailed(let failure):
       DeviceLog.attemptFailed(self, failure)
@@ -169,7 +178,9 @@ final class Device {
       avoided.insert(index)
       handle(.taken)
     case .ended(let failure):
-      // The kernel has forgotten the socket, so closing the device does not wait for anything.
+      // The kernel has forgotten the socket, so closing the device does not wait for anything. The
+      // node comes last: its close tells udev to look, which shall find an empty device by then.
+      claim = nil
       serving = nil
       partitions = []
       handle(.ended(failure))
@@ -250,11 +261,11 @@ final class Device {
     run { device.clearSocket() }
   }
 
-  private func release() {
+  private func release(patiently: Bool) {
     claim = nil
     guard let index else { return later { self.handle(.released(holders: [])) } }
     run {
-      let holders = Tasks.release(index)
+      let holders = Tasks.release(index, patiently: patiently)
       DispatchQueue.main.async {
         self.notes += holders.map { "\(BlockDevice.path(index)) is still \($0)" }
         self.handle(.released(holders: holders))

@@ -29,6 +29,12 @@ enum DeviceLog {
       "\(device.name): attempt \(attempts) failed: \(failure.message)", fields(of: device))
   }
 
+  /// Who keeps a device from being attached again, whenever that changes.
+  static func held(_ device: Device) {
+    guard !device.lifecycle.holders.isEmpty, let trouble = device.report.trouble else { return }
+    Journal.warning("\(device.name): \(trouble)", fields(of: device))
+  }
+
   static func refused(_ device: Device, _ failure: Failure) {
     Journal.warning("\(device.name): not detached: \(failure.message)", fields(of: device))
   }

@@ -27,9 +27,9 @@ struct DeviceReport {
     case .unmounting: "unmounting \(device.context.mount?.path ?? "nothing")"
     case .quiescing: "sending the last writes of \(node) to the server"
     case .disconnecting: "disconnecting \(node)"
-    case .releasing:
+    case .releasing where lifecycle.holders.isEmpty:
       [lifecycle.failure?.message, "waiting for \(node) to become free"].joined("; ")
-    case .held, .waiting: trouble ?? ""
+    case .releasing, .held, .waiting: trouble ?? ""
     }
   }
 
@@ -38,12 +38,8 @@ struct DeviceReport {
     switch lifecycle.phase {
     case .attached: mountTrouble
     case .waiting: [lifecycle.failure?.message, "next attempt \(nextWords)"].joined(", ")
-    case .held:
-      [
-        lifecycle.failure?.message,
-        "cannot be attached again while \(node) is \(lifecycle.holders.joined(separator: ", ")); "
-          + "looked at again \(nextWords)",
-      ].joined(", ")
+    case .held: heldTrouble
+    case .releasing where !lifecycle.holders.isEmpty: heldTrouble
     default: lifecycle.failure?.message
     }
   }
@@ -74,9 +70,7 @@ struct DeviceReport {
       "attempts": JSON(Int64(lifecycle.attempts)),
       "outages": JSON(Int64(lifecycle.outages)),
       "failure": lifecycle.failure.map(failure),
-      "nextAttemptRealtimeUSec": lifecycle.nextAttempt.map {
-        JSON(Clocks.realtime + ContinuousClock.now.duration(to: $0).milliseconds * 1000)
-      },
+      "nextAttemptRealtimeUSec": lifecycle.nextAttempt.map { _ in JSON(device.timerEnd) },
     ])
   }
 
@@ -116,6 +110,14 @@ struct DeviceReport {
     lifecycle.mountFailure.map {
       "not mounted at \(device.context.mount?.path ?? ""): \($0.message)"
     }
+  }
+
+  private var heldTrouble: String {
+    let holders = lifecycle.holders.joined(separator: ", ")
+    return [
+      lifecycle.failure?.message, "\(node) is still in use: \(holders)",
+      "looked at again \(nextWords)",
+    ].joined("; ")
   }
 
   private var nextWords: String {

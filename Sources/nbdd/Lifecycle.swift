@@ -48,7 +48,9 @@ nonisolated struct Lifecycle: Sendable {
     case connect, interrupt, settle, mount
     case unmount(lazily: Bool)
     case quiesce(force: Bool)
-    case disconnect, shutDown, clear, release
+    case disconnect, shutDown, clear
+    /// Find out whether the kernel has forgotten the device; patiently right after it was used.
+    case release(patiently: Bool)
     case setTimer(Duration)
     case cancelTimer
     /// An attempt to attach has failed.
@@ -92,6 +94,8 @@ nonisolated struct Lifecycle: Sendable {
   /// Paces the looks at a device that others hold.
   private var patience = Backoff()
   private var attachedAt: ContinuousClock.Instant?
+  /// Who keeps the declared mount from going, after the connection was lost.
+  private var mountUsers: [String] = []
   /// A detach that waits for a helper to report.
   private var pendingDetach: Bool?
   /// The thread has ended while a detach was under way.
@@ -104,7 +108,9 @@ nonisolated struct Lifecycle: Sendable {
   var state: State {
     switch phase {
     case .detached: .detached
-    case .connecting: .connecting
+    // Through an outage and its attempts the state stays what it is.
+    case .connecting:
+      failure.map { $0.isLasting ? .failed : .reconnecting } ?? .connecting
     case .settling, .mounting: pendingDetach == nil ? .attaching : .detaching
     case .attached: .attached
     case .cancelling, .unmounting, .quiescing, .disconnecting(_, leaving: true): .detaching
@@ -191,7 +197,9 @@ nonisolated struct Lifecycle: Sendable {
     case (.disconnecting(let step, let leaving), .timer):
       return escalate(from: step, leaving: leaving)
 
-    case (.releasing(leaving: false), .unmounted): return [.release]
+    case (.releasing(leaving: false), .unmounted(let failure)):
+      mountUsers = failure?.holders ?? []
+      return [.release(patiently: holders.isEmpty)]
     case (.releasing(let leaving), .released(let holders)):
       return released(holders, leaving: leaving, now, random)
 
@@ -285,13 +293,15 @@ nonisolated struct Lifecycle: Sendable {
     phase = .releasing(leaving: leaving)
     nextAttempt = nil
     hasEnded = false
-    return leaving ? [.release] : [.unmount(lazily: pendingDetach == true)]
+    return leaving
+      ? [.release(patiently: true)] : [.unmount(lazily: pendingDetach == true)]
   }
 
   private mutating func released(
     _ holders: [String], leaving: Bool, _ now: ContinuousClock.Instant, _ random: Double
   ) -> [Action] {
-    self.holders = holders
+    self.holders = holders.isEmpty ? [] : mountUsers + holders
+    mountUsers = []
     let detach = pendingDetach
     pendingDetach = nil
     if leaving || detach == true || (detach != nil && holders.isEmpty) { return detached() }

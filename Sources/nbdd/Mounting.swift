@@ -14,6 +14,7 @@ nonisolated enum Mounting {
   static func mount(_ mount: Context.Mount, _ index: Int, readOnly: Bool) throws(Failure) {
     let device = BlockDevice.path(index)
     guard !isMounted(mount.path, index) else { return }
+    try clear(mount.path)
     try makeDirectory(mount.path)
     if mount.check && !readOnly {
       // -a repairs what is safe; 0 is clean, 1 repaired.
@@ -40,6 +41,17 @@ nonisolated enum Mounting {
         throw Failure(
           .detach, "\(path) is in use: \(users.joined(separator: ", "))", holders: users)
       }
+    }
+  }
+
+  /// Takes away what an nbdd that died has left mounted at a path. What somebody else has mounted
+  /// there is in the way.
+  private static func clear(_ path: String) throws(Failure) {
+    while let mounted = Holders.mount(at: normal(path)) {
+      guard let stale = Sysfs.index(of: mounted.source), Sysfs.isAbandoned(stale) else {
+        throw Failure(.mount, "\(mounted.source) is mounted at \(path) already")
+      }
+      try unmount(path, stale, lazily: false)
     }
   }
 

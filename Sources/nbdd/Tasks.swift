@@ -44,12 +44,9 @@ nonisolated enum Tasks {
     // It keeps what the last user of this device said (Linux 6.12).
     let isRotational = serving.export.flags.contains(.rotational)
     try Sysfs.setQueue("rotational", isRotational ? "1" : "0", of: index)
-    if let limit = serving.export.blockSizes?.maximumPayload,
-      let current = Sysfs.queue("max_sectors_kb", of: index).flatMap({ Int($0) }),
-      Int(limit) < current << 10
-    {
-      try Sysfs.setQueue("max_sectors_kb", "\(max(Int(limit) >> 10, 4))", of: index)
-    }
+    // The kernel does not know the server's limit; its own default is small for a network.
+    let limit = serving.export.blockSizes?.maximumPayload ?? .max
+    try Sysfs.setQueue("max_sectors_kb", "\(min(max(limit >> 10, 4), 1024))", of: index)
     if let readAhead {
       try Sysfs.setQueue("read_ahead_kb", "\(readAhead >> 10)", of: index)
     }
@@ -95,9 +92,11 @@ nonisolated enum Tasks {
     }
   }
 
-  /// Waits until the kernel has forgotten a device; answers who keeps it from that.
-  static func release(_ index: Int) -> [String] {
-    let deadline = ContinuousClock.now + .seconds(2)
+  /// Answers who keeps the kernel from forgetting a device, nobody if it has.
+  ///
+  /// Patiently: those who look at it for a moment, as udev does, are waited for.
+  static func release(_ index: Int, patiently: Bool) -> [String] {
+    let deadline = ContinuousClock.now + (patiently ? .seconds(2) : .zero)
     var pause: UInt32 = 500
     while Sysfs.attacher(of: index) != nil {
       guard ContinuousClock.now < deadline else {

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The nbdd authors
+#
+# The entry points. Needed beforehand: the Swift toolchain. `make prerequisites` gets the rest.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINARIES ?= .build/release
+
+.PHONY: help build demo check install format prerequisites
+
+help:
+	@echo 'make build           nbdd and nbdctl in $(BINARIES), each one file that can be copied'
+	@echo 'make demo            shows nbdd at work on a real kernel; nothing of this machine is touched'
+	@echo 'make check           everything that must hold'
+	@echo 'make install         as root, after make build; DESTDIR= and PREFIX=$(PREFIX)'
+	@echo 'make format          brings the Swift files into shape'
+	@echo 'make prerequisites   installs what is missing for all of these'
+
+build:
+	swift build -c release --static-swift-stdlib
+
+demo: prerequisites build
+	Tests/Machine/on-kernel --timeout 300 -- Tests/Machine/demo.sh
+
+check: prerequisites
+	Tests/check
+
+# Installs what has been built and builds nothing, so that root compiles nothing.
+install:
+	@test -x '$(BINARIES)/nbdd' || { echo 'not built yet: make build'; exit 1; }
+	install -D -s -m 755 '$(BINARIES)/nbdd' '$(DESTDIR)$(PREFIX)/sbin/nbdd'
+	install -D -s -m 755 '$(BINARIES)/nbdctl' '$(DESTDIR)$(PREFIX)/bin/nbdctl'
+	install -d '$(DESTDIR)$(PREFIX)/lib/systemd/system'
+	for unit in nbdd.service nbdd.socket; do \
+	  sed 's,/usr/local/,$(PREFIX)/,' systemd/$$unit >'$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit && \
+	  chmod 644 '$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit || exit; \
+	done
+	install -D -m 644 systemd/nbdd.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/nbdd.conf'
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples' config/nbdd.json
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples/devices.d' config/devices.d/*.json
+
+format:
+	swift format --in-place --recursive --parallel Sources Tests Package.swift
+
+prerequisites:
+	@Tests/prerequisites

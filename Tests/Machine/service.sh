@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The nbdd authors
+#
+# nbdd as a service: installed by `make install`, run by a real systemd.
+# on-kernel: --systemd
+. "$(dirname "$0")/common.sh"
+
+unset NBDD_SOCKET
+property() { systemctl show nbdd.service --property="$1" --value; }
+service_is() { [ "$(property ActiveState)" = "$1" ]; }
+
+say "make install"
+make -s -C "$tree" install DESTDIR= PREFIX=/usr/local BINARIES="$binaries" 2>&1 | tail -n 5
+# From here on the installed programs.
+PATH=/usr/local/sbin:/usr/local/bin:$PATH
+hash -r
+for file in sbin/nbdd bin/nbdctl lib/systemd/system/nbdd.service lib/systemd/system/nbdd.socket \
+  lib/sysusers.d/nbdd.conf share/doc/nbdd/examples/nbdd.json; do
+  holds "installed: $file" test -e /usr/local/$file
+done
+check "what is run" /usr/local/bin/nbdctl "$(command -v nbdctl)"
+systemd-sysusers /usr/local/lib/sysusers.d/nbdd.conf
+holds "group nbdd" getent group nbdd
+systemctl daemon-reload
+check "systemd-analyze verify" '' "$(systemd-analyze verify nbdd.service nbdd.socket 2>&1 | grep -i nbdd)"
+
+image disk 64M
+mkfs.ext4 -q $work/disk.img
+serve disk --port 10809 file $work/disk.img
+serve raw --unix $work/raw.sock memory 64M
+mkdir -p /etc/nbdd/devices.d
+echo '{ "uri": "nbd://127.0.0.1/", "mount": { "path": "/srv/disk" }, "reconnectDelay": "2s" }' >/etc/nbdd/devices.d/disk.json
+echo "{ \"uri\": \"nbd+unix:///?socket=$work/raw.sock\" }" >/etc/nbdd/devices.d/raw.json
+echo '{ "uri": "nbd://127.0.0.1:10999/" }' >/etc/nbdd/devices.d/away.json
+
+say "the socket starts the service"
+ends "start the socket" 0 systemctl start nbdd.socket
+check "service before the first call" inactive "$(property ActiveState)"
+check "rights of the socket" 'srw-rw---- root:nbdd' "$(stat -c '%A %U:%G' /run/nbdd/org.nbdd)"
+ends "the first call" 0 nbdctl status
+check "service after the first call" active "$(property ActiveState)"
+holds "the module was loaded" test -d /sys/module/nbd
+ends "stop" 0 systemctl stop nbdd.service
+check "attached devices" '' "$(busy)"
+ends "socket is still there" 0 test -S /run/nbdd/org.nbdd
+
+say "start answers when the service is ready"
+started=$(now)
+ends "start" 0 systemctl start nbdd.service
+figure "systemctl start took $(seconds $(($(now) - started))) s"
+check "state" active/running "$(property ActiveState)/$(property SubState)"
+ends "it answers at once" 0 nbdctl status
+within 20 "disk is mounted" mounted /srv/disk
+within 20 "raw is attached" in_state raw attached
+within 10 "the STATUS line counts" bash -c 'systemctl status nbdd.service | grep -q "Status: .*2 of 3"'
+matches "and names what is not well" 'away' "$(property StatusText)"
+figure "STATUS: $(property StatusText)"
+echo data >/srv/disk/file
+sync /srv/disk/file
+main=$(property MainPID)
+[ "$main" -gt 1 ] || { failed "main process" "a process" "none"; finish; }
+
+say "reload"
+ends "reload" 0 systemctl reload nbdd.service
+echo '{ "urj": "nbd://127.0.0.1/" }' >/etc/nbdd/devices.d/new.json
+ends "reload with a bad file" 1 systemctl reload nbdd.service
+check "service" "active $main" "$(property ActiveState) $(property MainPID)"
+ends "no new device" 4 nbdctl status new
+check "disk" attached "$(runtime disk .state)"
+matches "the journal has the place of the fault" 'new\.json:[0-9]+:[0-9]+' "$(journalctl -b --no-pager -u nbdd.service)"
+rm /etc/nbdd/devices.d/new.json
+echo "{ \"uri\": \"nbd+unix:///?socket=$work/raw.sock\" }" >/etc/nbdd/devices.d/late.json
+ends "reload with a new device" 0 systemctl reload nbdd.service
+within 20 "it is attached" in_state late attached
+rm /etc/nbdd/devices.d/late.json
+kill -HUP "$main"
+within 20 "SIGHUP reads too: the removed device is marked" bash -c '[ "$(nbdctl status late --json | jq .devices[0].runtime.pending)" = true ]'
+ends "detach" 0 nbdctl detach late
+matches "the journal has fields" '^(disk|raw)$' "$(journalctl -b -F NBD_DEVICE)"
+
+say "killed"
+kernel_errors_expected=1  # the kernel drops the devices of a process that dies
+kill -KILL "$main"
+restarted() { [ "$(property MainPID)" != "$main" ] && [ "$(property MainPID)" != 0 ] && service_is active; }
+started=$(now)
+within 20 "systemd starts it again" restarted
+within 20 "raw is back" in_state raw attached
+within 30 "disk is back" in_state disk attached
+within 30 "disk is mounted" bash -c '[ "$(nbdctl status disk --json | jq .devices[0].runtime.mount.mounted)" = true ]'
+figure "all back $(seconds $(($(now) - started))) s after SIGKILL"
+check "its data" data "$(cat /srv/disk/file)"
+
+say "stop"
+started=$(now)
+ends "stop" 0 systemctl stop nbdd.socket nbdd.service
+figure "systemctl stop took $(seconds $(($(now) - started))) s"
+check "result" success "$(property Result)"
+check "attached devices" '' "$(busy)"
+check "mounts" '' "$(grep '^/dev/nbd' /proc/mounts)"
+holds "a clean file system on the server" e2fsck -fn $work/disk.img
+ends "start once more" 0 systemctl start nbdd.socket
+ends "the socket starts the service" 0 nbdctl status
+within 20 "disk is attached" in_state disk attached
+ends "stop" 0 systemctl stop nbdd.socket nbdd.service
+[ $failures = 0 ] || journalctl -b --no-pager -u nbdd.service -n 60
+finish
