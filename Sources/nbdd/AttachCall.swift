@@ -57,7 +57,7 @@ final class AttachCall {
 
   private func target(context given: JSON) throws(Refusal) -> (Device, isNew: Bool) {
     var fields = Fields(given, file: "context")
-    guard let context = Context(&fields, name: nil, defaults: Context.Settings()) else {
+    guard let context = Context(&fields, name: nil, defaults: manager.defaults) else {
       throw .invalid(fields.problems)
     }
     guard let device = manager.device(named: context.name) else {
@@ -111,6 +111,9 @@ final class AttachCall {
       give(self.failure(device, failure))
     case .detached:
       give(failure(device, Failure(.detach, "it was detached meanwhile")))
+    case .reconnecting where device.lifecycle.phase == .held && waitTime == nil:
+      let message = device.report.trouble ?? "in use"
+      give(failure(device, Failure(.kernel, message), retrying: true))
     default: break
     }
   }

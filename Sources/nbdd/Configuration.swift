@@ -18,6 +18,8 @@ nonisolated struct Configuration: Sendable {
   /// By the device's name.
   var devices: [String: Declaration] = [:]
   var problems: [Problem] = []
+  /// For settings that a device's file, or the context of an Attach, leaves out.
+  var defaults = Context.Settings()
   /// How long a stop may take before devices are given up by force.
   var stopTimeout = Duration.seconds(30)
 
@@ -29,19 +31,29 @@ nonisolated struct Configuration: Sendable {
   /// of files of one name the first counts, in this order.
   static func read(_ directory: String) -> Configuration {
     var configuration = Configuration()
-    let defaults = configuration.readMain("\(directory)/nbdd.json")
+    configuration.check(directory, mayBeMissing: directory == defaultDirectory)
+    configuration.readMain("\(directory)/nbdd.json")
     let directories =
       directory == defaultDirectory ? [directory, "/run/nbdd", "/usr/lib/nbdd"] : [directory]
     var files: [String: String] = [:]
     for directory in directories {
+      configuration.check("\(directory)/devices.d", mayBeMissing: true)
       for name in names(in: "\(directory)/devices.d") where isConfiguration(name) {
         if files[name] == nil { files[name] = "\(directory)/devices.d/\(name)" }
       }
     }
     for (name, file) in files.sorted(by: { $0.key < $1.key }) {
-      configuration.readDevice(String(name.dropLast(".json".count)), file, defaults)
+      configuration.readDevice(String(name.dropLast(".json".count)), file)
     }
     return configuration
+  }
+
+  /// Notes if a directory cannot be read: to know nothing is not to know that there is nothing.
+  private mutating func check(_ directory: String, mayBeMissing: Bool) {
+    do throws(SystemError) { _ = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY) } catch {
+      guard !(mayBeMissing && error.errno == ENOENT) else { return }
+      problems.append(Problem(file: directory, message: "cannot be read: \(error.reason)"))
+    }
   }
 
   // Hidden files and editors' backups are not meant for us.
@@ -49,24 +61,23 @@ nonisolated struct Configuration: Sendable {
     name.hasSuffix(".json") && !name.hasPrefix(".")
   }
 
-  private mutating func readMain(_ file: String) -> Context.Settings {
-    let standard = Context.Settings()
-    guard let object = parse(file, mayBeMissing: true) else { return standard }
+  private mutating func readMain(_ file: String) {
+    guard let object = parse(file, mayBeMissing: true) else { return }
     var fields = Fields(object, file: file)
     let settings = fields.object("defaults") { fields in
-      let settings = Context.Settings(&fields, standard)
+      let settings = Context.Settings(&fields, Context.Settings())
       fields.finish()
       return settings
     }
     let stopTimeout = fields.duration("stopTimeout", .seconds(1)...Duration.seconds(3600))
     fields.finish()
     problems += fields.problems
-    guard fields.isSound else { return standard }
+    guard fields.isSound else { return }
     self.stopTimeout = stopTimeout ?? self.stopTimeout
-    return settings ?? standard
+    defaults = settings ?? defaults
   }
 
-  private mutating func readDevice(_ name: String, _ file: String, _ defaults: Context.Settings) {
+  private mutating func readDevice(_ name: String, _ file: String) {
     guard let object = parse(file) else { return }
     var fields = Fields(object, file: file)
     let context = Context(&fields, name: name, defaults: defaults)

@@ -11,6 +11,8 @@ final class Manager {
   private var devices: [String: Device] = [:]
   private var problems: [Problem] = []
   private var stopTimeout = Duration.seconds(30)
+  /// What nbdd.json has under "defaults".
+  private(set) var defaults = Context.Settings()
   private(set) var isStopping = false
   private var stopTimer: Loop.Timer?
   private var retryTimer: Loop.Timer?
@@ -43,7 +45,7 @@ final class Manager {
   func start() {
     let configuration = Configuration.read(directory)
     problems = configuration.problems
-    stopTimeout = configuration.stopTimeout
+    take(configuration)
     for problem in problems { Journal.error("\(problem); ignoring this file") }
     for (name, declaration) in configuration.devices {
       devices[name] = Device(declaration.context, file: declaration.file, manager: self)
@@ -69,7 +71,7 @@ final class Manager {
       throw ConfigurationFaults(problems: configuration.problems)
     }
     problems = []
-    stopTimeout = configuration.stopTimeout
+    take(configuration)
     var result = ReloadResult()
     for (name, declaration) in configuration.devices.sorted(by: { $0.key < $1.key }) {
       guard let device = devices[name] else {
@@ -102,6 +104,11 @@ final class Manager {
     }
     publish()
     return result
+  }
+
+  private func take(_ configuration: Configuration) {
+    stopTimeout = configuration.stopTimeout
+    defaults = configuration.defaults
   }
 
   private func add(_ declaration: Configuration.Declaration, to result: inout ReloadResult) {

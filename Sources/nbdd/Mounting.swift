@@ -44,8 +44,9 @@ nonisolated enum Mounting {
     }
   }
 
-  /// Takes away what an nbdd that died has left mounted at a path. What somebody else has mounted
-  /// there is in the way.
+  /// Takes away what an nbdd that died has left mounted at a path.
+  ///
+  /// What somebody else has mounted there is in the way.
   private static func clear(_ path: String) throws(Failure) {
     while let mounted = Holders.mount(at: normal(path)) {
       guard let stale = Sysfs.index(of: mounted.source), Sysfs.isAbandoned(stale) else {
