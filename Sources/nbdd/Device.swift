@@ -183,8 +183,15 @@ final class Device {
       claim = nil
       serving = nil
       partitions = []
+      if lifecycle.isWritingBack { noteLoss() }
       handle(.ended(failure))
     }
+  }
+
+  private func noteLoss() {
+    let note = "the connection was lost during the detach: what had not reached the server is lost"
+    notes.append(note)
+    Journal.error("\(name): \(note)", Journal.Fields(device: name))
   }
 
   private func settle() {

@@ -2,20 +2,19 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Dispatch
-internal import Glibc
 internal import Kernel
 
-/// All devices, the configuration they come from, and the stop of it all.
+/// All devices, and the configuration they come from.
 final class Manager {
   private let directory: String
   private var devices: [String: Device] = [:]
   private var problems: [Problem] = []
-  private var stopTimeout = Duration.seconds(30)
+  /// How long a stop may wait for those who use devices.
+  private(set) var stopTimeout = Duration.seconds(30)
   /// What nbdd.json has under "defaults".
   private(set) var defaults = Context.Settings()
-  private(set) var isStopping = false
-  private var stopTimer: Loop.Timer?
-  private var retryTimer: Loop.Timer?
+  /// The stop that is under way.
+  private var stopping: Stop?
   /// Called after a change of a device, or with nil and its name after it is gone.
   var onChange: (Device?, String) -> Void = { _, _ in }
 
@@ -185,6 +184,16 @@ final class Manager {
     return free
   }
 
+  var isStopping: Bool { stopping != nil }
+
+  /// Detaches everything and ends the process; asked for a second time, by force.
+  func stop() {
+    if let stopping { return stopping.force() }
+    let stop = Stop(self)
+    stopping = stop
+    stop.begin()
+  }
+
   /// A device's state, or what is told of it, has changed.
   func changed(_ device: Device) {
     guard devices[device.name] === device else { return }
@@ -192,7 +201,7 @@ final class Manager {
     // What was only known from its attachment, or is not configured any more, ends with it.
     if device.lifecycle.phase == .detached && device.isOrphan { forget(device) }
     publish()
-    if isStopping { continueStopping() }
+    stopping?.proceed()
   }
 
   private func publish() {
@@ -200,65 +209,6 @@ final class Manager {
       StatusLine.Entry(name: $0.name, state: $0.lifecycle.state, trouble: $0.report.trouble)
     }
     ServiceManager.status(StatusLine.text(entries, problems: problems.count))
-  }
-
-  // MARK: stopping
-
-  /// Detaches everything and ends the process: with 0, or 1 if something had to be given up.
-  ///
-  /// What is still in use when the stop timeout ends is detached by force.
-  func stop() {
-    guard !isStopping else { return forceAll() }
-    isStopping = true
-    ServiceManager.stopping()
-    ServiceManager.extendTimeout(stopTimeout + .seconds(30))
-    Journal.info("stopping")
-    stopTimer = Loop.timer(after: stopTimeout) { self.forceAll() }
-    for device in sorted {
-      device.observe { observation in
-        guard case .refused = observation else { return false }
-        // Whoever uses it may be about to end, as everything does at a shutdown.
-        self.retryTimer = Loop.timer(after: .milliseconds(500)) { self.detachAll() }
-        return false
-      }
-    }
-    detachAll()
-    continueStopping()
-  }
-
-  private func detachAll() {
-    for device in sorted where device.lifecycle.state != .detaching { device.detach(force: false) }
-  }
-
-  private func forceAll() {
-    for device in sorted where !device.isIdle {
-      Journal.error("\(device.name): given up: \(device.report.sentence)")
-      device.detach(force: true)
-    }
-    retryTimer = nil
-    stopTimer = Loop.timer(after: Lifecycle.grace * 4) { self.end(status: 1) }
-    isForced = true
-    continueStopping()
-  }
-
-  private var isForced = false
-
-  private func continueStopping() {
-    guard devices.values.allSatisfy(\.isIdle) else { return }
-    end(status: isForced ? 1 : 0)
-  }
-
-  private func end(status: Int32) {
-    Journal.info("stopped")
-    ControlService.removeSocket()
-    exit(status)
-  }
-}
-
-extension Device {
-  /// Nothing of it is in the kernel or on its way there.
-  fileprivate var isIdle: Bool {
-    lifecycle.phase == .detached || lifecycle.phase == .waiting
   }
 }
 
