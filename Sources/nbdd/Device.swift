@@ -19,6 +19,9 @@ final class Device {
   private(set) var lifecycle: Lifecycle
   /// The state that was last logged and told.
   private var shownState = Lifecycle.State.detached
+  /// The attachment that was last logged: a refused detach is no news about it.
+  private var shownAttachment: ContinuousClock.Instant?
+  private var shownRefusal: Failure?
   private var shownHolders: [String] = []
   /// Since when it is in its state, in microseconds since 1970.
   private(set) var since = Clocks.realtime
@@ -85,13 +88,17 @@ final class Device {
   private func handle(_ event: Lifecycle.Event) {
     let actions = lifecycle.handle(event, at: .now, random: .random(in: 0..<1))
     if lifecycle.phase == .detached { cleanUp() }
+    if lifecycle.attachedAt == nil { shownRefusal = nil }
     for action in actions { perform(action) }
     if lifecycle.state != shownState {
       // An action may have led further already, and have shown that.
       let before = shownState
       shownState = lifecycle.state
       since = Clocks.realtime
-      DeviceLog.transition(self, from: before)
+      if shownAttachment == nil || shownAttachment != lifecycle.attachedAt {
+        DeviceLog.transition(self, from: before)
+      }
+      shownAttachment = lifecycle.attachedAt
     }
     if lifecycle.holders != shownHolders {
       shownHolders = lifecycle.holders
@@ -140,7 +147,8 @@ final class Device {
       tell(.attemptFailed(failure))
     case .refused(let failure):
       claim = nil
-      DeviceLog.refused(self, failure)
+      if failure != shownRefusal { DeviceLog.refused(self, failure) }
+      shownRefusal = failure
       tell(.refused(failure))
     }
   }

@@ -34,7 +34,8 @@ nonisolated struct Lifecycle: Sendable {
   private var backoff = Backoff()
   /// Paces the looks at a device that others hold.
   private var patience = Backoff()
-  private var attachedAt: ContinuousClock.Instant?
+  /// Since when it is attached; a refused detach does not change that.
+  private(set) var attachedAt: ContinuousClock.Instant?
   /// Who keeps the declared mount from going, after the connection was lost.
   private var mountUsers: [String] = []
   /// A detach that waits for a helper to report.
