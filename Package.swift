@@ -60,6 +60,11 @@ let package = Package(
       cSettings: gnu,
       swiftSettings: strict),
 
+    .testTarget(
+      name: "KernelTests", dependencies: ["Kernel"], cSettings: gnu, swiftSettings: strict),
+    .testTarget(
+      name: "nbddTests", dependencies: ["nbdd", "Kernel", "NBD", "Varlink"], cSettings: gnu,
+      swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .testTarget(name: "NBDTests", dependencies: ["NBD"], swiftSettings: strict),
     .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
   ]

@@ -15,7 +15,8 @@ package enum ControlSocket {
 
   /// Makes a socket at `path`, for its owner and group only, and listens on it.
   ///
-  /// A socket file that nobody answers at is replaced; EADDRINUSE if somebody does.
+  /// A socket file that nobody answers at is replaced; EADDRINUSE if somebody does, or if
+  /// something else has the path.
   package static func listen(at path: String, group: UInt32?) throws(SystemError) -> Descriptor {
     guard let address = Address.unix(path: Array(path.utf8)), path.utf8.first == UInt8(ascii: "/")
     else { throw SystemError("bind \(path)", ENAMETOOLONG) }
@@ -24,10 +25,9 @@ package enum ControlSocket {
     if (try? StreamSocket.connect(to: address, within: .seconds(1))) != nil {
       throw SystemError("bind \(path)", EADDRINUSE)
     }
-    unsafe unlink(path)
-    // Nobody may connect before the owner and mode are right.
-    let mask = umask(0o177)
-    defer { umask(mask) }
+    if isSocket(path) { unsafe unlink(path) }
+    // The file takes over the socket's mode: nobody may connect before its group is right.
+    try check("fchmod") { fchmod(listener.number, 0o600) }
     try check("bind \(path)") {
       unsafe address.bytes.withUnsafeBytes { raw -> CInt in
         guard let start = raw.baseAddress else { return -1 }
@@ -41,6 +41,11 @@ package enum ControlSocket {
     try check("chmod \(path)") { unsafe chmod(path, group == nil ? 0o600 : 0o660) }
     try check("listen") { Glibc.listen(listener.number, 64) }
     return listener
+  }
+
+  private static func isSocket(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
   }
 
   /// A connection that is waiting, nil if there is none any more.

@@ -11,7 +11,8 @@ package func contents(of path: String) -> String? {
 
 /// The bytes of a file; EFBIG if there are more than `limit`.
 package func bytes(of path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8] {
-  let file = try Descriptor.open(path, O_RDONLY)
+  // Should it be a pipe, nobody waits for its other end.
+  let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK)
   var bytes: [UInt8] = []
   var part = [UInt8](repeating: 0, count: 16384)
   while true {
@@ -49,6 +50,13 @@ package func makeDirectories(_ path: String) throws(SystemError) {
     guard code != EEXIST, unsafe access(made, F_OK) != 0 else { continue }
     throw SystemError("mkdir \(made)", code)
   }
+}
+
+/// A path without symbolic links, dots and doubled slashes; as it is if that cannot be found out.
+package func realPath(_ path: String) -> String {
+  guard let real = unsafe realpath(path, nil) else { return path }
+  defer { unsafe free(real) }
+  return unsafe String(cString: real)
 }
 
 /// Removes a file; it may have gone already.

@@ -44,7 +44,7 @@ package enum Holders {
   /// Processes that keep a mount point busy: with an open file, as working directory or root.
   package static func processes(usingMountAt path: String) -> [String] {
     let inside = path.hasSuffix("/") ? path : path + "/"
-    return processes { $0 == path || $0.hasPrefix(inside) }
+    return processes { "\($0)/".hasPrefix(inside) || $0.hasPrefix(inside) }
   }
 
   /// Where the disk or a partition of it is mounted, in this mount namespace.

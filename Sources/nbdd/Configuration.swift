@@ -25,18 +25,21 @@ nonisolated struct Configuration: Sendable {
 
   static let defaultDirectory = "/etc/nbdd"
 
-  /// Reads nbdd.json and devices.d/*.json in `directory`.
-  ///
-  /// With the default directory, /run/nbdd/devices.d and /usr/lib/nbdd/devices.d are read too;
-  /// of files of one name the first counts, in this order.
+  /// Reads the configuration in `directory`; with the default one, /run/nbdd and /usr/lib/nbdd
+  /// below it.
   static func read(_ directory: String) -> Configuration {
+    read(directory, above: directory == defaultDirectory ? ["/run/nbdd", "/usr/lib/nbdd"] : [])
+  }
+
+  /// Reads nbdd.json in `directory`, and devices.d/*.json there and in the `lower` directories.
+  ///
+  /// Of files of one name the first counts, in this order.
+  static func read(_ directory: String, above lower: [String]) -> Configuration {
     var configuration = Configuration()
     configuration.check(directory, mayBeMissing: directory == defaultDirectory)
     configuration.readMain("\(directory)/nbdd.json")
-    let directories =
-      directory == defaultDirectory ? [directory, "/run/nbdd", "/usr/lib/nbdd"] : [directory]
     var files: [String: String] = [:]
-    for directory in directories {
+    for directory in [directory] + lower {
       configuration.check("\(directory)/devices.d", mayBeMissing: true)
       for name in names(in: "\(directory)/devices.d") where isConfiguration(name) {
         if files[name] == nil { files[name] = "\(directory)/devices.d/\(name)" }

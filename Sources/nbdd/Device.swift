@@ -28,6 +28,8 @@ final class Device {
   private(set) var index: Int?
   private(set) var serving: Attempt.Serving?
   private(set) var partitions: [String] = []
+  /// The real path of the declared mount, once it has been mounted.
+  private(set) var mountPoint: String?
   /// What a forced detach had to drop.
   private(set) var notes: [String] = []
 
@@ -85,7 +87,8 @@ final class Device {
 
   // MARK: events
 
-  private func handle(_ event: Lifecycle.Event) {
+  /// Takes what has happened and performs what is to be done then.
+  func handle(_ event: Lifecycle.Event) {
     let actions = lifecycle.handle(event, at: .now, random: .random(in: 0..<1))
     if lifecycle.phase == .detached { cleanUp() }
     if lifecycle.attachedAt == nil { shownRefusal = nil }
@@ -112,6 +115,7 @@ final class Device {
     serving = nil
     claim = nil
     partitions = []
+    mountPoint = nil
     interrupt = nil
     index = nil
     if let nextContext { context = nextContext }
@@ -224,25 +228,27 @@ final class Device {
     }
     let isReadOnly = serving?.geometry.isReadOnly ?? context.readOnly
     run {
-      var failure: Failure?
       do throws(Failure) {
-        try Mounting.mount(mount, index, readOnly: isReadOnly)
+        let path = try Mounting.mount(mount, index, readOnly: isReadOnly)
+        DispatchQueue.main.async {
+          self.mountPoint = path
+          self.handle(.mounted(nil))
+        }
       } catch {
-        failure = error
+        DispatchQueue.main.async { self.handle(.mounted(error)) }
       }
-      DispatchQueue.main.async { [failure] in self.handle(.mounted(failure)) }
     }
   }
 
   private func unmount(lazily: Bool) {
-    guard let mount = context.mount, let index else {
+    guard let path = mountPoint ?? context.mount?.path, let index else {
       return later { self.handle(.unmounted(nil)) }
     }
-    if lazily { notes.append("\(mount.path) was in use and has been taken away from its users") }
+    if lazily { notes.append("\(path) was in use and has been taken away from its users") }
     run {
       var failure: Failure?
       do throws(Failure) {
-        try Mounting.unmount(mount.path, index, lazily: lazily)
+        try Mounting.unmount(path, index, lazily: lazily)
       } catch {
         failure = error
       }

@@ -89,9 +89,13 @@ struct DeviceReport {
   private func mount(_ mount: Context.Mount) -> JSON {
     .object([
       "path": text(mount.path),
-      "mounted": JSON(device.index.map { Mounting.isMounted(mount.path, $0) } ?? false),
+      "mounted": JSON(isMounted(device.mountPoint ?? mount.path)),
       "failure": lifecycle.mountFailure.map(failure),
     ])
+  }
+
+  private func isMounted(_ path: String) -> Bool {
+    device.index.map { Mounting.isMounted(path, $0) } ?? false
   }
 
   private func failure(_ failure: Failure) -> JSON {

@@ -95,7 +95,8 @@ nonisolated struct Lifecycle: Sendable {
     case (.connecting, .taken): return connect()
     case (.connecting, .ended(let failure)):
       attempts += 1
-      return [.attemptFailed(failure)] + wait(for: failure, now, random)
+      // Told last: who hears of it may detach at once, and no timer may be set after that.
+      return wait(for: failure, now, random) + [.attemptFailed(failure)]
     case (.connecting, .detach):
       phase = .cancelling
       return [.interrupt]
@@ -106,11 +107,11 @@ nonisolated struct Lifecycle: Sendable {
     case (.mounting, .mounted(let failure)): return mounted(failure, now)
     case (.settling, .detach(let force)), (.mounting, .detach(let force)):
       pendingDetach = force || pendingDetach == true
-      return force ? [.shutDown] : []
+      return force && !hasEnded ? [.shutDown] : []
     case (.settling, .ended(let failure)), (.mounting, .ended(let failure)):
       // The helper still runs; it will report soon, now that the device answers with errors.
       hasEnded = true
-      self.failure = self.failure ?? failure
+      self.failure = failure
       return []
 
     case (.attached, .ended(let failure)): return lost(failure, now)
@@ -128,6 +129,10 @@ nonisolated struct Lifecycle: Sendable {
     case (.quiescing(force: false), .detach(force: true)):
       phase = .quiescing(force: true)
       return hasEnded ? [] : [.shutDown]
+    case (.disconnecting(step: 3, _), .detach):
+      // Every means has been tried.
+      phase = .disconnecting(step: 3, leaving: true)
+      return [.refused(Self.notLetGo)]
     case (.disconnecting(step: 0, _), .detach(force: true)):
       return escalate(from: 0, leaving: true)
     case (.disconnecting(let step, leaving: false), .detach):
@@ -137,7 +142,7 @@ nonisolated struct Lifecycle: Sendable {
     case (.unmounting(let force, let lazily), .unmounted(let failure)):
       return unmounted(failure, force: force, lazily: lazily, now)
     case (.quiescing, .quiesced(let failure)): return quiesced(failure, now)
-    case (.quiescing(force: true), .timer): return [.shutDown]
+    case (.quiescing(force: true), .timer): return hasEnded ? [] : [.shutDown]
     case (.unmounting, .ended(let failure)), (.quiescing, .ended(let failure)):
       hasEnded = true
       self.failure = failure
@@ -206,7 +211,7 @@ nonisolated struct Lifecycle: Sendable {
   private mutating func neverAttached() -> [Action] {
     attempts += 1
     let failure = self.failure ?? Self.connectionLost
-    return [.attemptFailed(failure)] + release(leaving: pendingDetach != nil)
+    return [.attemptFailed(failure)] + release(leaving: false)
   }
 
   private mutating func mounted(
@@ -234,11 +239,11 @@ nonisolated struct Lifecycle: Sendable {
     if let since = attachedAt, since.duration(to: now) >= Self.health { backoff.reset() }
     attachedAt = nil
     patience.reset()
-    return release(leaving: pendingDetach != nil)
+    return release(leaving: false)
   }
 
   /// Lets the kernel forget the device: after a lost connection the declared mount has to go
-  /// first; in a detach it has gone already.
+  /// first; `leaving`, that is in a detach, it has gone already.
   private mutating func release(leaving: Bool) -> [Action] {
     phase = .releasing(leaving: leaving)
     nextAttempt = nil
@@ -276,6 +281,7 @@ nonisolated struct Lifecycle: Sendable {
     phase = .detached
     failure = nil
     mountFailure = nil
+    holders = []
     nextAttempt = nil
     attachedAt = nil
     attempts = 0
@@ -335,15 +341,16 @@ nonisolated struct Lifecycle: Sendable {
     return [.disconnect, .setTimer(Self.grace)]
   }
 
+  private static let notLetGo = Failure(.detach, "the kernel does not let go of the device")
+
   private mutating func escalate(from step: Int, leaving: Bool) -> [Action] {
     phase = .disconnecting(step: step + 1, leaving: leaving)
     switch step {
     case 0: return [.shutDown, .setTimer(Self.grace)]
     case 1: return [.clear, .setTimer(Self.grace)]
     default:
-      let failure = Failure(.detach, "the kernel does not let go of the device")
-      self.failure = failure
-      return [.refused(failure)]
+      failure = Self.notLetGo
+      return [.refused(Self.notLetGo)]
     }
   }
 }

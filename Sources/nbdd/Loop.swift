@@ -26,9 +26,13 @@ enum Loop {
   static func timer(after time: Duration, _ body: @escaping () -> Void) -> Timer {
     let source = DispatchSource.makeTimerSource(queue: .main)
     source.schedule(deadline: .now() + time.interval)
-    source.setEventHandler(handler: body)
+    let timer = Timer(source)
+    // Its deinit may run only after what is in the queue already, and that may be this very event.
+    source.setEventHandler { [weak timer] in
+      if timer != nil { body() }
+    }
     source.activate()
-    return Timer(source)
+    return timer
   }
 
   /// Runs `body` again and again, for the life of the process.

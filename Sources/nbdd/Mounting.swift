@@ -10,12 +10,15 @@ nonisolated enum Mounting {
   /// How long one of the programs may take.
   static let limit = Duration.seconds(60)
 
-  /// Mounts a device, unless it is mounted there already.
-  static func mount(_ mount: Context.Mount, _ index: Int, readOnly: Bool) throws(Failure) {
+  /// Mounts a device, unless it is mounted there already; answers the mount point's real path.
+  static func mount(
+    _ mount: Context.Mount, _ index: Int, readOnly: Bool
+  ) throws(Failure) -> String {
     let device = BlockDevice.path(index)
-    guard !isMounted(mount.path, index) else { return }
-    try clear(mount.path)
     try makeDirectory(mount.path)
+    let path = realPath(mount.path)
+    guard !isMounted(path, index) else { return path }
+    try clear(path)
     if mount.check && !readOnly {
       // -a repairs what is safe; 0 is clean, 1 repaired.
       let result = try run(["fsck", "-a", "-T", device])
@@ -24,11 +27,12 @@ nonisolated enum Mounting {
     let type = mount.type.map { ["-t", $0] } ?? []
     let options = mount.options + (readOnly ? ["ro"] : [])
     let arguments = options.isEmpty ? [] : ["-o", options.joined(separator: ",")]
-    let result = try run(["mount"] + type + arguments + ["--", device, mount.path])
-    guard result.status == 0 else { throw failed("mount \(device) at \(mount.path)", result) }
+    let result = try run(["mount"] + type + arguments + ["--", device, path])
+    guard result.status == 0 else { throw failed("mount \(device) at \(path)", result) }
+    return path
   }
 
-  /// Unmounts a device from its declared path, if it is mounted there.
+  /// Unmounts a device from its mount point, given by its real path, if it is mounted there.
   ///
   /// Lazily: out of the tree at once, though processes still have it open.
   static func unmount(_ path: String, _ index: Int, lazily: Bool) throws(Failure) {
@@ -48,7 +52,7 @@ nonisolated enum Mounting {
   ///
   /// What somebody else has mounted there is in the way.
   private static func clear(_ path: String) throws(Failure) {
-    while let mounted = Holders.mount(at: normal(path)) {
+    while let mounted = Holders.mount(at: path) {
       guard let stale = Sysfs.index(of: mounted.source), Sysfs.isAbandoned(stale) else {
         throw Failure(.mount, "\(mounted.source) is mounted at \(path) already")
       }
@@ -57,12 +61,7 @@ nonisolated enum Mounting {
   }
 
   static func isMounted(_ path: String, _ index: Int) -> Bool {
-    Holders.mountPoints(of: index).contains(normal(path))
-  }
-
-  // As mountinfo has it.
-  private static func normal(_ path: String) -> String {
-    "/" + path.split(separator: "/").joined(separator: "/")
+    Holders.mountPoints(of: index).contains(path)
   }
 
   private static func makeDirectory(_ path: String) throws(Failure) {

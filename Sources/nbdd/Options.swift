@@ -22,6 +22,8 @@ nonisolated struct Options: Sendable, Equatable {
 
     """
 
+  private static let flags = ["--check", "--help", "--version"]
+
   /// A command line that makes no sense, in words.
   struct Misuse: Error, Equatable {
     var message: String
@@ -40,6 +42,8 @@ nonisolated struct Options: Sendable, Equatable {
       switch parts.first {
       case "--config": directory = try value()
       case "--socket": socket = try value()
+      case let flag? where parts.count > 1 && Self.flags.contains(String(flag)):
+        throw Misuse(message: "\(flag) takes no value")
       case "--check": mode = .check
       case "--help", "-h": mode = .help
       case "--version": mode = .version

@@ -10,7 +10,7 @@ nonisolated enum Quantities {
       ["ms": .milliseconds(1), "s": .seconds(1), "min": .seconds(60), "h": .seconds(3600)]
     ) { number, unit in
       // Beyond 100 years it is a slip, and arithmetic would overflow.
-      number <= 100 * 365 * 24 * 3600 * 1000 ? unit * number : nil
+      number <= Int(Duration.seconds(100 * 365 * 24 * 3600) / unit) ? unit * number : nil
     }
   }
 

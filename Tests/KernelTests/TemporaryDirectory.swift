@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+import Glibc
+import Kernel
+
+/// A directory of its own for a test, removed with all that is in it when nobody refers to it.
+final class TemporaryDirectory: Sendable {
+  let path: String
+
+  init() throws(SystemError) {
+    var template = Array("/tmp/nbdd-tests-XXXXXX".utf8CString)
+    guard unsafe mkdtemp(&template) != nil else { throw SystemError("mkdtemp", errno) }
+    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  deinit {
+    Self.remove(path)
+  }
+
+  /// Makes a file and answers its path.
+  @discardableResult
+  func write(_ text: String, to name: String) throws(SystemError) -> String {
+    let path = "\(self.path)/\(name)"
+    let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard number >= 0 else { throw SystemError("open \(path)", errno) }
+    print(text, to: number)
+    close(number)
+    return path
+  }
+
+  private static func remove(_ path: String) {
+    guard unsafe unlink(path) != 0 else { return }
+    for name in names(in: path) { remove("\(path)/\(name)") }
+    unsafe rmdir(path)
+  }
+}

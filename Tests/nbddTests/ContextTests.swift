@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+import Kernel
+import NBD
+import Testing
+import Varlink
+
+@testable import nbdd
+
+/// What a device's file can say, and that it can be fed back.
+struct ContextTests {
+  private let setup: Setup
+
+  init() throws {
+    setup = try Setup()
+  }
+
+  @Test func `the smallest file has a URI only`() throws {
+    let configuration = try setup.reading(#"{"uri": "nbd://server.example.com/backup"}"#)
+    #expect(setup.faults(configuration) == [])
+    let declaration = try #require(configuration.devices["db"])
+    #expect(declaration.file == "\(setup.directory.path)/devices.d/db.json")
+    let context = declaration.context
+    #expect(context.name == "db")
+    #expect(context.uri.description == "nbd://server.example.com:10809/backup")
+    #expect(context.device == nil && context.mount == nil)
+    #expect(!context.readOnly && context.autoAttach)
+    #expect(context.settings == Context.Settings())
+  }
+
+  nonisolated private static let everything = #"""
+    // JSON5: comments, names without quotes, other quotes, and a comma at the end.
+    {
+      name: 'db',
+      uri: "nbd+unix:///x?socket=/run/db.sock",
+      device: "/dev/nbd7",
+      readOnly: true,
+      autoAttach: false,
+      mount: { path: "/srv/db", type: "ext4", options: ["noatime", "errors=remount-ro"], check: true },
+      connectTimeout: "250ms",
+      negotiationTimeout: "3s",
+      requestTimeout: "5min", /* a long one */
+      reconnectDelay: "1h",
+      readAhead: "4MiB",
+    }
+    """#
+
+  @Test func `a file can say everything, in JSON5`() throws {
+    let configuration = try setup.reading(Self.everything)
+    #expect(setup.faults(configuration) == [])
+    let context = try #require(configuration.devices["db"]?.context)
+    #expect(context.uri.transport == .unix(path: Array("/run/db.sock".utf8)))
+    #expect(context.uri.exportName == "x")
+    #expect(context.device == 7)
+    #expect(context.readOnly && !context.autoAttach)
+    #expect(
+      context.mount
+        == Context.Mount(
+          path: "/srv/db", type: "ext4", options: ["noatime", "errors=remount-ro"], check: true))
+    #expect(
+      context.settings
+        == Context.Settings(
+          connectTimeout: .milliseconds(250), negotiationTimeout: .seconds(3),
+          requestTimeout: .seconds(300), reconnectDelay: .seconds(3600), readAhead: 4 << 20))
+  }
+
+  @Test func `an explicit null is as good as leaving a key out`() throws {
+    let keys = [
+      "name", "device", "readOnly", "autoAttach", "mount", "connectTimeout", "negotiationTimeout",
+      "requestTimeout", "reconnectDelay", "readAhead",
+    ]
+    let nulls = keys.map { ", \"\($0)\": null" }.joined()
+    let configuration = try setup.reading("{\"uri\": \"nbd://h/x\"\(nulls)}")
+    #expect(setup.faults(configuration) == [])
+    let context = try #require(configuration.devices["db"]?.context)
+    #expect(context == Context(name: "db", uri: try URI(parsing: "nbd://h/x")))
+  }
+
+  @Test(arguments: [
+    #"{"name": "a", "uri": "nbd://h/x"}"#,
+    #"{"name": "a", "uri": "nbd://[::1]:7/%2Fa%20b"}"#,
+    #"{"name": "a", "uri": "nbd+unix:///?socket=%00abstract"}"#,
+    #"{"name": "a", "uri": "nbd://h/x", "connectTimeout": "1500ms", "readAhead": "513B"}"#,
+    #"{"name": "a", "uri": "nbd://h/x", "mount": {"path": "/srv/\u00fc b"}}"#,
+    everything,
+  ])
+  func `what is written of a context reads back as the same, and fits the interface`(
+    text: String
+  ) throws {
+    let context = try #require(read(try JSON(parsing: Array(text.utf8), dialect: .json5)))
+    let again = try JSON(parsing: Array(context.json.text.utf8), dialect: .strict)
+    #expect(read(again) == context)
+    let interface = try Interface(parsing: InterfaceText.nbdd)
+    #expect(interface.problems(in: again, as: .named("Context")) == [])
+  }
+
+  @Test func `every key of the interface's context can stand in a file, and no other`() throws {
+    let interface = try Interface(parsing: InterfaceText.nbdd)
+    guard case .structure(let fields)? = interface.type(named: "Context")?.type else {
+      Issue.record("Context is no structure")
+      return
+    }
+    let json = try JSON(parsing: Array(Self.everything.utf8), dialect: .json5)
+    #expect(fields.map(\.name) == json.members?.map(\.name))
+  }
+
+  private func read(_ json: JSON) -> Context? {
+    var fields = Fields(json, file: "context")
+    let context = Context(&fields, name: nil, defaults: Context.Settings())
+    #expect(fields.problems == [])
+    return context
+  }
+
+  @Test(arguments: ["a", "0", "A-b_c.9", String(repeating: "x", count: 64)])
+  func `a name is made of letters, digits, dots, lines and dashes`(name: String) {
+    #expect(Context.isName(name))
+  }
+
+  @Test(arguments: [
+    "", ".", "..", "-a", "_a", ".a", "a b", "a/b", "a\n", "\u{FC}", "a\u{301}",
+    String(repeating: "x", count: 65),
+  ])
+  func `nothing else is a name`(name: String) {
+    #expect(!Context.isName(name))
+  }
+
+  @Test func `only what concerns attempts to come may change while a device is served`() throws {
+    let context = Context(name: "a", uri: try URI(parsing: "nbd://h/x"))
+    var other = context
+    other.autoAttach.toggle()
+    other.settings.connectTimeout = .seconds(1)
+    other.settings.negotiationTimeout = .seconds(1)
+    other.settings.reconnectDelay = .seconds(1)
+    #expect(context.servesAlike(other))
+
+    let changes: [(inout Context) -> Void] = [
+      { $0.name = "b" }, { $0.device = 1 }, { $0.readOnly = true },
+      { $0.mount = Context.Mount(path: "/srv") }, { $0.settings.requestTimeout = .seconds(1) },
+      { $0.settings.readAhead = 4096 }, { $0.uri.exportName = "y" },
+    ]
+    for (number, change) in changes.enumerated() {
+      var other = context
+      change(&other)
+      #expect(!context.servesAlike(other), "change \(number)")
+    }
+  }
+}
