@@ -65,6 +65,9 @@ let package = Package(
     .testTarget(
       name: "nbddTests", dependencies: ["nbdd", "Kernel", "NBD", "Varlink"], cSettings: gnu,
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
+    .testTarget(
+      name: "LoopbackTests", dependencies: ["nbdd", "Kernel", "NBD", "Varlink"],
+      cSettings: gnu, swiftSettings: strict),
     .testTarget(name: "NBDTests", dependencies: ["NBD"], swiftSettings: strict),
     .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
   ]

@@ -68,6 +68,8 @@ package enum Sysfs {
 
   /// The index in "nbd3" or "/dev/nbd3"; nil for anything else.
   package static func index(of name: some StringProtocol) -> Int? {
+    // No name is longer; to compare hostile Unicode can take quadratic time.
+    guard name.utf8.count <= "/dev/nbd32767".utf8.count else { return nil }
     let name = name.hasPrefix("/dev/") ? name.dropFirst("/dev/".count) : name[...]
     guard name.hasPrefix("nbd") else { return nil }
     let digits = name.dropFirst("nbd".count)

@@ -11,6 +11,7 @@ final class ControlService {
   private let manager: Manager
   private let description = ServiceDescription.nbdd
   private var listener: (any DispatchSourceRead)?
+  private var pause: Loop.Timer?
   private var connections: [ObjectIdentifier: Connection] = [:]
   private var watches: [ObjectIdentifier: Watch] = [:]
   private let socketGroup: UInt32?
@@ -34,7 +35,7 @@ final class ControlService {
       Self.ownPath = path
     }
     socketGroup = ControlSocket.group(of: socket)
-    listener = Loop.onReadable(socket) { self.accept(on: socket) }
+    listen(on: socket)
     manager.onChange = { device, name in
       for watch in self.watches.values { watch.tell(device, name) }
     }
@@ -42,6 +43,10 @@ final class ControlService {
 
   static func removeSocket() {
     if let ownPath { removeFile(ownPath) }
+  }
+
+  private func listen(on socket: Descriptor) {
+    listener = Loop.onReadable(socket) { self.accept(on: socket) }
   }
 
   private func accept(on socket: Descriptor) {
@@ -62,7 +67,11 @@ final class ControlService {
         }
       }
     } catch {
-      Journal.warning("control socket: \(error); ignoring")
+      // Out of descriptors, say: the client goes on waiting in the backlog, and the loop would come
+      // here again at once.
+      Journal.warning("control socket: \(error); trying again in 1 s")
+      listener?.cancel()
+      pause = Loop.timer(after: .seconds(1)) { self.listen(on: socket) }
     }
   }
 
@@ -99,7 +108,13 @@ final class ControlService {
 
   private func watch(_ call: Call, _ connection: Connection) {
     guard call.more else { return connection.fail("org.varlink.service.ExpectedMore", [:]) }
-    let watch = Watch(connection, manager, name: call.parameters["name"]?.string)
+    let name = call.parameters["name"]?.string
+    // No device will ever have it, and to compare hostile Unicode can take quadratic time.
+    if let name, !Context.isName(name) {
+      let refusal = Refusal.noSuchDevice(name)
+      return connection.fail(refusal.name, refusal.parameters)
+    }
+    let watch = Watch(connection, manager, name: name)
     watches[ObjectIdentifier(connection)] = watch
     watch.start()
   }

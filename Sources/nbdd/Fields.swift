@@ -62,7 +62,7 @@ nonisolated struct Fields {
   ) -> [String]? {
     guard let list = take(name, "an array of strings", \.array) else { return nil }
     return list.enumerated().compactMap { index, element in
-      let value = element.string.flatMap(meaning)
+      let value = element.string.flatMap { $0.utf8.count > Self.textLimit ? nil : meaning($0) }
       if value == nil { note("\(name)[\(index)]", element, expected) }
       return value
     }
@@ -150,10 +150,17 @@ nonisolated struct Fields {
     let value = members.remove(at: index).value
     guard !value.isNull else { return nil }
     given.insert(name)
+    guard value.string.map({ $0.utf8.count > Self.textLimit }) != true else {
+      note(name, value, "at most \(Self.textLimit) bytes")
+      return nil
+    }
     let result = read(value)
     if result == nil { note(name, value, expected) }
     return result
   }
+
+  // More than any URI or path needs; to compare longer hostile Unicode would hold the daemon.
+  private static let textLimit = 16384
 
   private mutating func note(_ name: String, _ value: JSON, _ expected: String) {
     let found = value.string.map { "\"\(shown($0))\"" } ?? value.kind

@@ -36,6 +36,8 @@ nonisolated enum Quantities {
   private static func value<Unit, Value>(
     _ text: String, _ units: [String: Unit], _ combine: (Int, Unit) -> Value?
   ) -> Value? {
+    // To look longer hostile Unicode up can take quadratic time.
+    guard text.utf8.count <= 32 else { return nil }
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     guard let number = Int(digits), let unit = units[String(text.dropFirst(digits.count))] else {
       return nil

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+@testable import Kernel
+
+/// A directory for one test, and everything the test has started.
+final class Workspace {
+  let path: String
+  private var programs: [Program] = []
+  private var interrupts: [Interrupt] = []
+  private var pidFiles: [String] = []
+
+  /// Runs a test; whatever becomes of it, what it started is ended and its files are removed.
+  static func run<Result>(_ body: (Workspace) throws -> Result) throws -> Result {
+    let workspace = try Workspace()
+    defer { workspace.close() }
+    return try body(workspace)
+  }
+
+  private init() throws(SystemError) {
+    var template = Array("\(environmentValue("TMPDIR") ?? "/tmp")/nbdd.XXXXXX".utf8CString)
+    try check("mkdtemp") { unsafe mkdtemp(&template) == nil ? -1 : 0 }
+    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  private func close() {
+    for program in programs.reversed() { program.end() }
+    for file in pidFiles {
+      if let process = contents(of: file).flatMap({ pid_t($0.filter(\.isNumber)) }), process > 1 {
+        kill(process, SIGTERM)
+      }
+    }
+    for interrupt in interrupts { interrupt.raise() }
+    _ = try? Command.run(["rm", "-rf", "--", path], within: .seconds(60))
+  }
+
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Writes a file, and makes the directories it is in.
+  @discardableResult
+  func write(_ text: String, to name: String) throws(SystemError) -> String {
+    let file = file(name)
+    try makeDirectories(file.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" })
+    let descriptor = Descriptor(
+      owning: try check("open") { unsafe open(file, O_WRONLY | O_CREAT | O_TRUNC, 0o644) })
+    print(text, to: descriptor.number)
+    return file
+  }
+
+  func start(
+    _ arguments: [String], environment: [String: String] = [:]
+  ) throws(SystemError) -> Program {
+    var variables = ["PATH": environmentValue("PATH") ?? "/usr/bin:/usr/sbin"]
+    variables.merge(environment) { $1 }
+    let program = try Program(
+      arguments, environment: variables, files: file("program\(programs.count)"))
+    programs.append(program)
+    return program
+  }
+
+  /// The path of a file for the process id of a program that leaves its parent; it is ended too.
+  func adopted(_ name: String) -> String {
+    pidFiles.append(file("\(name).pid"))
+    return file("\(name).pid")
+  }
+
+  /// A UNIX socket on which connections are answered with this text and then kept, in silence.
+  func responder(_ text: String) throws(SystemError) -> String {
+    let path = file("responder\(interrupts.count)")
+    let listener = try ControlSocket.listen(at: path, group: nil)
+    let interrupt = try Interrupt()
+    interrupts.append(interrupt)
+    try Thread.start("responder") {
+      var accepted: [Descriptor] = []
+      while (try? poll([(interrupt.descriptor, POLLIN), (listener, POLLIN)], until: nil)) == 2 {
+        guard let connection = try? ControlSocket.accept(on: listener) else { continue }
+        _ = try? ControlSocket.send(Array(text.utf8), on: connection)
+        accepted.append(connection)
+      }
+    }
+    return path
+  }
+
+  /// A TCP port on a loopback address that nobody used a moment ago.
+  static func freePort(_ host: String) throws -> UInt16 {
+    let address = try Address.resolve(host: host, port: 0)[0]
+    let probe = Descriptor(
+      owning: try check("socket") { socket(address.family, CInt(SOCK_STREAM.rawValue), 0) })
+    var bytes = address.bytes
+    var length = socklen_t(bytes.count)
+    try unsafe bytes.withUnsafeMutableBytes { raw in
+      let start = unsafe raw.assumingMemoryBound(to: sockaddr.self).baseAddress
+      try check("bind") {
+        unsafe bind(probe.number, __CONST_SOCKADDR_ARG(__sockaddr__: start), length)
+      }
+      try check("getsockname") {
+        unsafe getsockname(probe.number, __SOCKADDR_ARG(__sockaddr__: start), &length)
+      }
+    }
+    // The port is in the same place for both families, most significant byte first.
+    return UInt16(bytes[2]) << 8 | UInt16(bytes[3])
+  }
+}
