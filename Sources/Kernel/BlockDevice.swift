@@ -82,6 +82,14 @@ package final class BlockDevice: Sendable {
     _ = ioctl(node.number, .clearSocket, 0)
   }
 
+  /// Takes the size away, so that who opens the device from now on finds nothing to read.
+  ///
+  /// For a device that nobody uses: udev opens it at every change, and would otherwise read from a
+  /// connection that has just ended, which the kernel log shows as I/O errors.
+  package func empty() throws(SystemError) {
+    try request("NBD_SET_SIZE_BLOCKS", .setSizeInBlocks, 0)
+  }
+
   /// Tells the server goodbye and ends `run`, if the server closes the connection then.
   ///
   /// Can block, even beyond SIGKILL, while the connection takes no bytes; `shutDownSocket` on

@@ -273,8 +273,12 @@ final class Device {
 
   private func disconnect() {
     guard let device = serving?.device else { return }
+    let isClaimed = claim != nil
     // The end of the serving thread tells; a failure here has no other consequence.
-    run { try? device.disconnect() }
+    run {
+      if isClaimed { try? device.empty() }
+      try? device.disconnect()
+    }
   }
 
   private func clear() {
