@@ -17,10 +17,10 @@ package struct Coverage: Sendable, Equatable {
     let next = joinsBefore ? index + 1 : index
     if next < ranges.count, ranges[next].lowerBound < range.upperBound { return false }
     let joinsAfter = next < ranges.count && ranges[next].lowerBound == range.upperBound
-    let joined =
-      (joinsBefore ? ranges[index].lowerBound : range.lowerBound)..<(joinsAfter
-        ? ranges[next].upperBound : range.upperBound)
-    ranges.replaceSubrange(index..<(joinsAfter ? next + 1 : next), with: CollectionOfOne(joined))
+    let begin = joinsBefore ? ranges[index].lowerBound : range.lowerBound
+    let end = joinsAfter ? ranges[next].upperBound : range.upperBound
+    let replaced = index..<(joinsAfter ? next + 1 : next)
+    ranges.replaceSubrange(replaced, with: CollectionOfOne(begin..<end))
     return true
   }
 

@@ -95,8 +95,9 @@ struct Negotiation<Stream: ByteStream> {
     }
   }
 
-  /// The way to an export that GO does not lead to: by EXPORT_NAME, and what was agreed before
-  /// holds (N-100, N-112). With extended headers that way is closed (N-064).
+  /// The way to an export that GO does not lead to, where what was agreed before holds (N-100, N-112).
+  ///
+  /// With extended headers that way is closed (N-064).
   mutating func exportWithoutGo(
     _ name: String, _ replies: ReplyStyle
   ) throws(NegotiationError) -> Export {

@@ -6,13 +6,14 @@ extension Transmission {
   /// Reads one message: a simple reply, or a chunk (T-020 to T-025).
   ///
   /// Whatever is wrong with a message, if the connection outlives it all of it has been read (T-034).
-  mutating func receive() throws(TransmissionError.Reason) {
+  func receive() throws(TransmissionError.Reason) {
     stream.beginStep()
     let magic = try readMagic()
     guard let count = ReplyHeader.byteCount(after: magic, terms.replies) else {
       throw .violation(.magic(magic, terms.replies))
     }
-    let header = ReplyHeader(magic: magic, try read(count, "the header of a reply").span)
+    let bytes = try read(count, "the header of a reply")
+    let header = ReplyHeader(magic: magic, bytes.span)
     guard let index = inFlight.firstIndex(where: { $0.cookie == header.cookie }) else {
       throw .violation(.unknownCookie(header.cookie))
     }
@@ -25,11 +26,19 @@ extension Transmission {
   /// The end of the stream is no accident where a message could begin (T-022, T-023).
   private func readMagic() throws(TransmissionError.Reason) -> UInt32 {
     do {
-      return try stream.read(ReplyHeader.magicByteCount).span.number(at: 0)
+      let bytes = try stream.read(ReplyHeader.magicByteCount)
+      return bytes.span.number(at: 0)
     } catch {
       if error == .ended(received: 0) { throw .closed }
       throw .receiving(error, awaiting: "a reply")
     }
+  }
+
+  private func readNumber<Value: FixedWidthInteger & UnsignedInteger>(
+    _ awaited: String
+  ) throws(TransmissionError.Reason) -> Value {
+    let bytes = try read(Value.bitWidth / 8, awaited)
+    return bytes.span.number(at: 0)
   }
 
   private func read(
@@ -43,13 +52,15 @@ extension Transmission {
   }
 
   /// A simple reply: data follows only a read that did not fail (T-024, T-026, T-030, T-080).
-  private mutating func receiveReply(
+  private func receiveReply(
     _ index: Int, _ error: UInt32
   ) throws(TransmissionError.Reason) {
     let request = inFlight[index].request
+    let isWrong =
+      request.command == .blockStatus || request.command == .read && terms.replies != .simple
     if error != 0 {
-      try check { () throws(Violation) in try inFlight[index].fail(ServerFailure(code: error)) }
-    } else if request.command == .blockStatus || request.command == .read && terms.replies != .simple {
+      try inFlight[index].fail(ServerFailure(code: error))
+    } else if isWrong {
       throw .violation(.simpleReply)
     } else if request.command == .read {
       try receiveData(index, request.offset, request.length)
@@ -58,19 +69,19 @@ extension Transmission {
   }
 
   /// A chunk: everything is checked before it is kept (T-041, T-043, T-045, T-048, T-052 to T-054).
-  private mutating func receiveChunk(
+  private func receiveChunk(
     _ index: Int, _ chunk: ReplyHeader.Chunk
   ) throws(TransmissionError.Reason) {
-    try check { () throws(Violation) in try inFlight[index].begin(chunk) }
+    try inFlight[index].begin(chunk)
     switch ChunkType(wire: chunk.type) {
     case .offsetData:
-      let offset: UInt64 = try read(8, "a chunk of data").span.number(at: 0)
+      let offset: UInt64 = try readNumber("a chunk of data")
       try receiveData(index, offset, chunk.length - 8)
     case .offsetHole:
       let bytes = try read(12, "a hole")
       let offset: UInt64 = bytes.span.number(at: 0)
       let length: UInt32 = bytes.span.number(at: 8)
-      try check { () throws(Violation) in try inFlight[index].cover(offset, UInt64(length)) }
+      try inFlight[index].cover(offset, UInt64(length))
       inFlight[index].keep(Piece(offset: offset, content: .hole(UInt64(length))))
     case .blockStatus, .blockStatusExtended:
       try receiveStatus(index, chunk)
@@ -82,16 +93,16 @@ extension Transmission {
     if chunk.isLast { finish(index) }
   }
 
-  private mutating func receiveData(
+  private func receiveData(
     _ index: Int, _ offset: UInt64, _ length: UInt64
   ) throws(TransmissionError.Reason) {
-    try check { () throws(Violation) in try inFlight[index].cover(offset, length) }
+    try inFlight[index].cover(offset, length)
     let bytes = try read(Int(length), "the data of \(inFlight[index].request)")
     inFlight[index].keep(Piece(offset: offset, content: .data(bytes)))
   }
 
   /// An error, whose text is cut, and what follows the text is dropped (T-055 to T-057, T-063).
-  private mutating func receiveError(
+  private func receiveError(
     _ index: Int, _ chunk: ReplyHeader.Chunk
   ) throws(TransmissionError.Reason) {
     let bytes = try read(Int(chunk.length), "an error")
@@ -106,39 +117,36 @@ extension Transmission {
     if textLength > 0 { failure.text = shown(bytes[6..<(6 + Int(textLength))]) }
     // A well-formed error ends in its offset, where its text ends.
     if hasOffset { failure.offset = bytes.span.number(at: 6 + Int(textLength)) }
-    try check { () throws(Violation) in try inFlight[index].fail(failure) }
+    try inFlight[index].fail(failure)
   }
 
   /// The status of one context, read in pieces (T-070 to T-073, T-081, T-088).
-  private mutating func receiveStatus(
+  private func receiveStatus(
     _ index: Int, _ chunk: ReplyHeader.Chunk
   ) throws(TransmissionError.Reason) {
     let isWide = chunk.type == ChunkType.blockStatusExtended.rawValue
     let awaited = "a block status"
-    let id: UInt32 = try read(4, awaited).span.number(at: 0)
+    let id: UInt32 = try readNumber(awaited)
     var left = Int(chunk.length) - 4
     if isWide {
-      let count: UInt32 = try read(4, awaited).span.number(at: 0)
+      let count: UInt32 = try readNumber(awaited)
       left -= 4
       guard UInt64(count) * 16 == UInt64(left) else {
         throw .violation(.descriptorCount(count, chunk.length))
       }
     }
     let size = isWide ? 16 : 8
-    guard left == size || !inFlight[index].request.flags.contains(.reqOne) else {
+    let wantsOne = inFlight[index].request.flags.contains(.reqOne)
+    guard !wantsOne || left == size else {
       throw .violation(.fragmented)
     }
-    try check { () throws(Violation) in
-      try inFlight[index].beginStatus(id, under: terms)
-    }
+    try inFlight[index].beginStatus(id, under: terms)
     while left > 0 {
       let bytes = try read(min(left, 65536), awaited)
       left -= bytes.count
-      try check { () throws(Violation) in
-        for place in stride(from: 0, to: bytes.count, by: size) {
-          let (length, flags) = descriptor(bytes.span, place, isWide: isWide)
-          try inFlight[index].describe(length, flags)
-        }
+      for place in stride(from: 0, to: bytes.count, by: size) {
+        let (length, flags) = descriptor(bytes.span, place, isWide: isWide)
+        try inFlight[index].describe(length, flags)
       }
     }
   }
@@ -150,14 +158,5 @@ extension Transmission {
     let length: UInt32 = bytes.number(at: place)
     let flags: UInt32 = bytes.number(at: place + 4)
     return (UInt64(length), UInt64(flags))
-  }
-}
-
-/// Makes a violation the reason of a failure.
-private func check(_ body: () throws(Violation) -> Void) throws(TransmissionError.Reason) {
-  do {
-    try body()
-  } catch {
-    throw .violation(error)
   }
 }

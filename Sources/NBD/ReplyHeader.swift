@@ -21,8 +21,9 @@ package struct ReplyHeader: Sendable, Equatable {
 
   /// A part of a reply, whose payload follows.
   package struct Chunk: Sendable, Equatable {
-    /// `NBD_REPLY_FLAG_DONE`: the reply ends with it, whatever its type (T-043). Other flags are
-    /// ignored (T-042).
+    /// `NBD_REPLY_FLAG_DONE`: the reply ends with it, whatever its type (T-043).
+    ///
+    /// Other flags are ignored (T-042).
     package var isLast: Bool
     /// What kind of payload.
     package var type: UInt16

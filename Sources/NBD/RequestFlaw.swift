@@ -83,7 +83,7 @@ extension Request {
       return .outOfRange(exportSize: export.sizeBytes)
     }
     let block = export.blockSizes?.minimum ?? 1
-    guard offset % UInt64(block) == 0, length % UInt64(block) == 0 else { return .misaligned(block) }
+    guard (offset | length) % UInt64(block) == 0 else { return .misaligned(block) }
     let most =
       switch command {
       case .read, .write: export.largestPayload

@@ -19,21 +19,23 @@ struct RequestInFlight {
   }
 
   /// Takes the header of a chunk into account, before its payload is read (T-060).
-  mutating func begin(_ chunk: ReplyHeader.Chunk) throws(Violation) {
+  mutating func begin(_ chunk: ReplyHeader.Chunk) throws(TransmissionError.Reason) {
     chunks += 1
-    guard chunks <= request.mostChunks else { throw .tooManyChunks(limit: request.mostChunks) }
-    if let violation = chunk.violation(answering: request) { throw violation }
+    guard chunks <= request.mostChunks else {
+      throw .violation(.tooManyChunks(limit: request.mostChunks))
+    }
+    if let violation = chunk.violation(answering: request) { throw .violation(violation) }
   }
 
   /// Takes the place of data or of a hole into account, before it is read (T-046 to T-051).
-  mutating func cover(_ offset: UInt64, _ length: UInt64) throws(Violation) {
+  mutating func cover(_ offset: UInt64, _ length: UInt64) throws(TransmissionError.Reason) {
     guard length > 0, request.covers(offset, length) else {
-      throw .outOfRange(offset: offset, length: length)
+      throw .violation(.outOfRange(offset: offset, length: length))
     }
     contentChunks += 1
-    guard contentChunks == 1 || !request.flags.contains(.df) else { throw .fragmented }
+    guard contentChunks == 1 || !request.flags.contains(.df) else { throw .violation(.fragmented) }
     guard coverage.insert(offset..<(offset + length)) else {
-      throw .overlap(offset: offset, length: length)
+      throw .violation(.overlap(offset: offset, length: length))
     }
   }
 
@@ -43,24 +45,29 @@ struct RequestInFlight {
   }
 
   /// Takes an error; the first one counts (T-058).
-  mutating func fail(_ failure: ServerFailure) throws(Violation) {
-    if let offset = failure.offset, !request.covers(offset, 1) { throw .errorOffset(offset) }
+  mutating func fail(_ failure: ServerFailure) throws(TransmissionError.Reason) {
+    if let offset = failure.offset, !request.covers(offset, 1) {
+      throw .violation(.errorOffset(offset))
+    }
     if self.failure == nil { self.failure = failure }
     pieces = []
   }
 
   /// Begins the status that a context has (T-071, T-072).
-  mutating func beginStatus(_ id: UInt32, under terms: Negotiated) throws(Violation) {
+  mutating func beginStatus(_ id: UInt32, under terms: Negotiated) throws(TransmissionError.Reason)
+  {
     guard let context = terms.contexts.first(where: { $0.id == id }),
       request.contexts.isEmpty || request.contexts.contains(id)
-    else { throw .unknownContext(id) }
-    guard !statuses.contains(where: { $0.context.id == id }) else { throw .repeatedContext(id) }
+    else { throw .violation(.unknownContext(id)) }
+    guard !statuses.contains(where: { $0.context.id == id }) else {
+      throw .violation(.repeatedContext(id))
+    }
     statuses.append(BlockStatus(context, answering: request, of: terms.export))
   }
 
   /// Takes a descriptor of the status that was begun last (T-073).
-  mutating func describe(_ length: UInt64, _ flags: UInt64) throws(Violation) {
-    guard length > 0 else { throw .emptyExtent }
+  mutating func describe(_ length: UInt64, _ flags: UInt64) throws(TransmissionError.Reason) {
+    guard length > 0 else { throw .violation(.emptyExtent) }
     statuses[statuses.count - 1].append(length, flags)
   }
 
@@ -95,5 +102,3 @@ struct RequestInFlight {
     return Completion(cookie: cookie, request: request, result: result)
   }
 }
-
-extension Violation: Error {}

@@ -8,7 +8,7 @@ extension Transmission {
   ///
   /// A short answer is followed by another question, from the first byte that it left out (T-077), as
   /// long as that leads anywhere. Where no context was agreed on all is data (T-079).
-  package mutating func blockStatus(
+  package func blockStatus(
     offset: UInt64, length: UInt64, into sink: (MetadataContext, Extent) -> Bool
   ) throws(TransmissionError) {
     let whole = Request(.blockStatus, offset: offset, length: length)

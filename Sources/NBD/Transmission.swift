@@ -7,7 +7,7 @@
 /// Used from one thread, which blocks while a reply is awaited, and never where none is (T-032).
 /// Writes and reads may be in flight together as long as either the data written or the data read
 /// fits the buffers of the connection: while a request is being sent no reply is read.
-package struct Transmission<Stream: ByteStream>: ~Copyable {
+package final class Transmission<Stream: ByteStream> {
   /// What was agreed on.
   package let terms: Negotiated
   /// How many requests may be in flight.
@@ -47,7 +47,7 @@ package struct Transmission<Stream: ByteStream>: ~Copyable {
   ///
   /// A request that cannot be sent under the terms is an error that leaves all as it is. If sending
   /// fails the connection ends, and that is the one failure this request gets (T-013).
-  package mutating func submit(
+  package func submit(
     _ request: Request, payload: [UInt8] = []
   ) throws(TransmissionError) -> Cookie {
     if let flaw = flaw(of: request, payload.count) {
@@ -77,7 +77,7 @@ package struct Transmission<Stream: ByteStream>: ~Copyable {
   ///
   /// Where the connection is lost every request in flight ends in the failure that says why (T-022,
   /// T-099). Each message gets a deadline of its own (T-033).
-  package mutating func next() -> Completion? {
+  package func next() -> Completion? {
     while ended.isEmpty, !inFlight.isEmpty {
       do throws(TransmissionError.Reason) {
         try receive()
@@ -92,7 +92,7 @@ package struct Transmission<Stream: ByteStream>: ~Copyable {
   ///
   /// What is in flight ends in a failure, which `next` tells (T-096). After a violation, or where the
   /// connection is lost, nothing is sent (T-098).
-  package mutating func disconnect() {
+  package func disconnect() {
     guard isConnected else { return }
     stream.beginStep()
     try? stream.write(RequestHeader.disconnect(terms.replies))
@@ -100,7 +100,7 @@ package struct Transmission<Stream: ByteStream>: ~Copyable {
   }
 
   /// Ends a request that is in flight.
-  mutating func finish(_ index: Int) {
+  func finish(_ index: Int) {
     let completion = inFlight.remove(at: index).completion(under: terms)
     ended.append(completion)
     if case .failure(let error) = completion.result, case .failed(let failure) = error.reason,
@@ -113,7 +113,7 @@ package struct Transmission<Stream: ByteStream>: ~Copyable {
   }
 
   /// Ends the connection, and every request in flight with it.
-  private mutating func drop(_ reason: TransmissionError.Reason) {
+  private func drop(_ reason: TransmissionError.Reason) {
     isOpen = false
     isConnected = false
     ended += inFlight.map {
@@ -129,9 +129,8 @@ package struct Transmission<Stream: ByteStream>: ~Copyable {
     if let flaw = request.flaw(under: terms, payloadByteCount: payloadByteCount) { return flaw }
     guard pending < mostInFlight else { return .tooManyInFlight(mostInFlight) }
     // Which of the two would win nobody could say (T-012).
-    let overlaps = request.command.changesData && inFlight.contains {
-      $0.request.command.changesData && $0.request.overlaps(request)
-    }
-    return overlaps ? .overlapsWrite : nil
+    guard request.command.changesData else { return nil }
+    let other = inFlight.first { $0.request.command.changesData && $0.request.overlaps(request) }
+    return other == nil ? nil : .overlapsWrite
   }
 }

@@ -5,7 +5,7 @@
 /// (T-005).
 extension Transmission {
   /// Does one request, and waits until it has ended.
-  package mutating func perform(
+  package func perform(
     _ request: Request, payload: [UInt8] = []
   ) throws(TransmissionError) -> Completion.Outcome {
     let cookie = try submit(request, payload: payload)
@@ -19,33 +19,33 @@ extension Transmission {
   }
 
   /// Reads a range; `sink` gets its pieces in order, and says whether it wants more.
-  package mutating func read(
+  package func read(
     offset: UInt64, length: UInt64, into sink: (Piece) -> Bool
   ) throws(TransmissionError) {
     try inPieces(.read, offset, length, atMost: terms.export.largestPayload) {
-      (transmission, piece) throws(TransmissionError) in
-      guard case .data(let pieces) = try transmission.perform(piece) else { return true }
+      (piece) throws(TransmissionError) in
+      guard case .data(let pieces) = try perform(piece) else { return true }
       return pieces.allSatisfy(sink)
     }
   }
 
   /// Writes bytes.
-  package mutating func write(
+  package func write(
     _ bytes: [UInt8], at offset: UInt64, flags: CommandFlags = []
   ) throws(TransmissionError) {
     let most = terms.export.largestPayload
     try inPieces(.write, offset, UInt64(bytes.count), flags, atMost: most) {
-      (transmission, piece) throws(TransmissionError) in
+      (piece) throws(TransmissionError) in
       let begin = Int(piece.offset - offset)
       let payload =
         piece.length == bytes.count ? bytes : Array(bytes[begin..<(begin + Int(piece.length))])
-      _ = try transmission.perform(piece, payload: payload)
+      _ = try perform(piece, payload: payload)
       return true
     }
   }
 
   /// Makes a range read as zeroes, by writing them where the server knows no better (T-008).
-  package mutating func writeZeroes(
+  package func writeZeroes(
     offset: UInt64, length: UInt64, flags: CommandFlags = []
   ) throws(TransmissionError) {
     guard !terms.export.flags.contains(.sendWriteZeroes) else {
@@ -55,9 +55,9 @@ extension Transmission {
     let zeroes = [UInt8](repeating: 0, count: Int(min(most, length)))
     let kept = flags.intersection(.fua)
     try inPieces(.write, offset, length, kept, atMost: most) {
-      (transmission, piece) throws(TransmissionError) in
+      (piece) throws(TransmissionError) in
       let isWhole = piece.length == zeroes.count
-      _ = try transmission.perform(
+      _ = try perform(
         piece, payload: isWhole ? zeroes : Array(zeroes.prefix(Int(piece.length))))
       return true
     }
@@ -65,7 +65,7 @@ extension Transmission {
 
   /// Tells that a range is not needed any more; where the server knows no such thing that is no
   /// failure (T-008).
-  package mutating func trim(
+  package func trim(
     offset: UInt64, length: UInt64, flags: CommandFlags = []
   ) throws(TransmissionError) {
     guard terms.export.flags.contains(.sendTrim) else { return }
@@ -73,21 +73,21 @@ extension Transmission {
   }
 
   /// Tells that a range will be read soon; where the server knows no such thing that is no failure.
-  package mutating func cache(offset: UInt64, length: UInt64) throws(TransmissionError) {
+  package func cache(offset: UInt64, length: UInt64) throws(TransmissionError) {
     guard terms.export.flags.contains(.sendCache) else { return }
     try sweep(.cache, offset, length, [])
   }
 
   /// Waits until all that was written is on stable storage; false says that the server offers no such
   /// promise (T-008).
-  package mutating func flush() throws(TransmissionError) -> Bool {
+  package func flush() throws(TransmissionError) -> Bool {
     guard terms.export.flags.contains(.sendFlush) else { return false }
     _ = try perform(Request(.flush))
     return true
   }
 
   /// Does something that carries no data to a range: at once, or in pieces where that is too much.
-  private mutating func sweep(
+  private func sweep(
     _ command: Command, _ offset: UInt64, _ length: UInt64, _ flags: CommandFlags
   ) throws(TransmissionError) {
     try checkRange(Request(command, offset: offset, length: length, flags: flags))
@@ -117,17 +117,17 @@ extension Transmission {
     }
   }
 
-  private mutating func inPieces(
+  private func inPieces(
     _ command: Command, _ offset: UInt64, _ length: UInt64, _ flags: CommandFlags = [],
     atMost most: UInt64,
-    _ body: (inout Transmission, Request) throws(TransmissionError) -> Bool
+    _ body: (Request) throws(TransmissionError) -> Bool
   ) throws(TransmissionError) {
     let whole = Request(command, offset: offset, length: length, flags: flags)
     try checkRange(whole)
     var piece = whole
     while piece.offset < whole.end {
       piece.length = min(most, whole.end - piece.offset)
-      guard try body(&self, piece) else { return }
+      guard try body(piece) else { return }
       piece.offset += piece.length
     }
   }

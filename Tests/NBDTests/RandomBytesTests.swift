@@ -6,14 +6,15 @@ import Testing
 
 /// Servers that say anything.
 struct RandomBytesTests {
-  // N-182, N-184: whatever comes, the negotiation ends, in an export that can be used or a failure.
+  // Whatever comes, the negotiation ends, in an export that can be used or a failure.
+  // Rows: N-182, N-184
   @Test(arguments: 0..<8)
   func `never trap the negotiation`(seed: UInt64) {
     var random = SplitMix(state: seed)
     for _ in 0..<1000 {
       let stream = ScriptedStream(script(&random))
       do {
-        let export = try negotiate("disk", details: true, over: stream).export
+        let export = try negotiate(request("disk", details: true), over: stream).export
         #expect(export.sizeBytes <= UInt64(Int64.max))
         #expect(export.flags != [])
       } catch {
@@ -46,7 +47,8 @@ struct RandomBytesTests {
     return bytes + (0..<64).map { _ in UInt8.random(in: .min ... .max, using: &random) }
   }
 
-  // U-020, U-024: what parses is printed as something that parses to the same.
+  // What parses is printed as something that parses to the same.
+  // Rows: U-020, U-024
   @Test(arguments: 0..<8)
   func `never trap the reading of a URI`(seed: UInt64) {
     var random = SplitMix(state: seed)
