@@ -28,6 +28,11 @@ package struct Piece: Sendable, Equatable {
   /// What is there.
   package var content: Content
 
+  package init(offset: UInt64, content: Content) {
+    self.offset = offset
+    self.content = content
+  }
+
   /// Bytes, or the word that they are all zero.
   package enum Content: Sendable, Equatable {
     case data([UInt8])
