@@ -9,7 +9,7 @@ package protocol ByteStream {
   /// Says that a new step begins, whose deadline is counted from now.
   func beginStep()
 
-  /// Reads exactly `count` bytes.
+  /// Reads exactly `count` bytes, in however many pieces they come (N-012).
   func read(_ count: Int) throws(StreamError) -> [UInt8]
 
   /// Writes all of `bytes`.

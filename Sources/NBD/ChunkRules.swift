@@ -3,8 +3,8 @@
 
 /// What can be said of a chunk from its header alone, before anything of its payload is read.
 extension ReplyHeader.Chunk {
-  /// Finds how a chunk does not fit the request that it answers (T-044 to T-060, T-070, T-086 to
-  /// T-088, T-092).
+  /// Finds how a chunk does not fit the request that it answers (T-044 to T-046, T-048,
+  /// T-052 to T-055, T-057, T-060, T-070, T-086 to T-088, T-092).
   package func violation(answering request: Request) -> Violation? {
     if let offset, offset != request.offset { return .otherOffset(offset) }
     guard let known = ChunkType(wire: type), suits(known, request) else {

@@ -28,7 +28,7 @@ extension Negotiation {
   }
 
   /// Asks GO or INFO, whose replies are the same; nil says that the server does not know the option
-  /// (N-070 to N-100).
+  /// (N-070 to N-075, N-095 to N-097).
   mutating func ask(
     _ option: Option, about name: [UInt8], _ wanted: [InformationType]
   ) throws(NegotiationError) -> Export? {
@@ -52,7 +52,7 @@ extension Negotiation {
     }
   }
 
-  /// Reads one INFO reply (N-076 to N-089, N-093).
+  /// Reads one INFO reply (N-076 to N-080, N-084 to N-088, N-090, N-093).
   private mutating func readInformation(
     _ length: UInt32, into facts: inout Facts
   ) throws(NegotiationError) {

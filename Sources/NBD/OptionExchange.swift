@@ -25,7 +25,8 @@ extension Negotiation {
     return refusal
   }
 
-  /// Reads one reply to the option that was asked last: its header, and of a refusal its text.
+  /// Reads one reply to the option that was asked last: its header, and of a refusal its text
+  /// (N-023 to N-026, N-186).
   mutating func reply() throws(NegotiationError) -> Reply {
     let awaited = "the answer"
     let magic: UInt64 = try read(awaited)

@@ -27,7 +27,7 @@ struct RequestInFlight {
     if let violation = chunk.violation(answering: request) { throw .violation(violation) }
   }
 
-  /// Takes the place of data or of a hole into account, before it is read (T-046 to T-051).
+  /// Takes the place of data or of a hole into account, before it is read (T-046, T-047, T-049, T-051).
   mutating func cover(_ offset: UInt64, _ length: UInt64) throws(TransmissionError.Reason) {
     guard length > 0, request.covers(offset, length) else {
       throw .violation(.outOfRange(offset: offset, length: length))

@@ -3,7 +3,7 @@
 
 /// Encrypting a connection (proto.md, *TLS support*; *Option types*, `NBD_OPT_STARTTLS`).
 extension Negotiation {
-  /// Turns to TLS where that is asked for, before any other option (N-046 to N-058).
+  /// Turns to TLS where that is asked for, before any other option (N-046 to N-050, N-056 to N-058).
   ///
   /// Of a server nothing but its greeting is known before, so that there is nothing to forget
   /// (N-053), and nothing is read between its ACK and the handshake (N-051).
