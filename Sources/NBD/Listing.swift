@@ -59,9 +59,11 @@ extension Negotiation {
       do throws(NegotiationError) {
         if let flaw = NameFlaw(in: name) { throw failure(.unusableName(shown(name), flaw)) }
         guard let export = try ask(.info, about: name, [.blockSize]) else { return }
+        try keep(export.canonicalName)
+        try keep(export.description)
         exports[index].information = .success(export)
       } catch {
-        guard error.concernsOneExport else { throw error }
+        guard error.concernsOneExport, unread <= Expectation.mostBytes else { throw error }
         try finishReply()
         exports[index].information = .failure(error)
         continue

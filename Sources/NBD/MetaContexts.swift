@@ -58,6 +58,7 @@ extension Negotiation {
       case .data(let length):
         let name = shown(try readContext(length).name)
         if name.contains(":") {
+          try keep(name)
           names.append(name)
         } else if notes.count < 16 {
           notes.append("the server lists '\(name)', which is no metadata context")

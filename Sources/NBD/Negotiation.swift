@@ -37,6 +37,8 @@ struct Negotiation<Stream: ByteStream> {
 
   var notes: [String] = []
 
+  private var keptBytes = 0
+
   /// Whether the stream has turned to TLS.
   var isSecure = false
 
@@ -155,6 +157,14 @@ struct Negotiation<Stream: ByteStream> {
     var left = count
     while left > 0 {
       left -= try read(min(left, 65536), awaited()).count
+    }
+  }
+
+  /// Takes into account text that is kept, of which a list has no end of its own (N-145, N-170).
+  mutating func keep(_ text: String?) throws(NegotiationError) {
+    keptBytes += text?.utf8.count ?? 0
+    guard keptBytes <= Expectation.mostBytes else {
+      throw failure(.tooManyBytes(limit: Expectation.mostBytes))
     }
   }
 

@@ -15,8 +15,9 @@ package enum RequestFlaw: Sendable, Equatable {
   case misaligned(UInt32)
   /// It is about nothing.
   case empty
-  /// It is longer than this; or its payload has another length than it says.
+  /// It is longer than this.
   case tooLong(UInt64)
+  /// Its payload has that many bytes, and it says otherwise.
   case payload(Int)
   /// No context was agreed on, or not this one, or it is named twice.
   case contexts

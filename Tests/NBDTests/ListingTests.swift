@@ -77,6 +77,29 @@ struct ListingTests {
     #expect(stream.options.last == 2)
   }
 
+  // Text grows when it is escaped, and there are many exports to be told about.
+  // Rows: N-145, N-170, N-182
+  @Test func `keeps no more text than it can`() {
+    let name = "qemu:" + String(repeating: "\u{e0001}", count: 1000)
+    let contexts =
+      (0..<1000).flatMap { _ in Server.context(0, name, 9) } + Server.acknowledgement(9)
+    let stream = ScriptedStream(
+      Server.fixed + Server.acknowledgement(8) + Server.listed("a") + Server.listed("b")
+        + Server.acknowledgement(3) + Server.info + contexts + Server.info + contexts)
+    let error = #expect(throws: NegotiationError.self) { try listExports(over: stream) }
+    #expect(error?.reason == .tooManyBytes(limit: 16 << 20))
+  }
+
+  // Rows: N-073, N-161, N-182
+  @Test func `does not read what a server wants to send without an end`() {
+    let stream = ScriptedStream(
+      simple + Server.listed("a") + Server.acknowledgement(3)
+        + Server.reply(6, 1, [UInt8](repeating: 0, count: 100_000), announcing: 0xffff_ffff))
+    let error = #expect(throws: NegotiationError.self) { try listExports(over: stream) }
+    #expect(error?.reason == .acknowledgementWithData(0xffff_ffff))
+    #expect(stream.unread.count == 100_000)
+  }
+
   // Rows: N-160
   @Test func `keeps the names where the server tells no more`() throws {
     let stream = ScriptedStream(
