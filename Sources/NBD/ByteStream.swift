@@ -9,13 +9,22 @@ package protocol ByteStream {
   /// Says that a new step begins, whose deadline is counted from now.
   func beginStep()
 
-  /// Reads exactly `count` bytes.
+  /// Reads exactly `count` bytes, in however many pieces they come (N-012).
   func read(_ count: Int) throws(StreamError) -> [UInt8]
 
   /// Writes all of `bytes`.
   ///
   /// Writing to a connection that the server has closed is an error, never a signal (N-015).
   func write(_ bytes: [UInt8]) throws(StreamError)
+
+  /// Whether `secure` can succeed at all: whether there is a TLS implementation, and credentials.
+  var canSecure: Bool { get }
+
+  /// Runs the TLS handshake as the client; from then on what is read and written is protected.
+  ///
+  /// Bytes that have arrived already belong to the handshake (N-051). A failure leaves the stream
+  /// fit for nothing but closing.
+  func secure() throws(StreamError)
 }
 
 /// Why a stream did not do what it was asked.
@@ -31,4 +40,7 @@ package enum StreamError: Error, Sendable, Equatable {
 
   /// A system call failed, for instance `recv` with "Connection reset by peer".
   case failed(call: String, reason: String)
+
+  /// The TLS handshake failed, for a reason that will hardly go away by itself or that may (N-052).
+  case handshakeFailed(reason: String, isLasting: Bool)
 }

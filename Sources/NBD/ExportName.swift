@@ -19,27 +19,40 @@ extension Negotiation {
       throw error
     }
     guard size != Magic.optionReply else { throw failure(.replyInPlaceOfExport) }
-    return try readRemainder(name, size, flags)
+    let export = try export(name, size, flags)
+    try skipReservedBlock()
+    return export
   }
 
   /// Reads what an oldstyle server sends after its two magics (N-120 to N-125).
-  mutating func readOldstyleHeader(_ name: String) throws(NegotiationError) -> Export {
+  mutating func oldstyleExport(_ name: String) throws(NegotiationError) -> Export {
+    let export = try oldstyleFacts(name)
+    try skipReservedBlock()
+    return export
+  }
+
+  /// Reads the facts of an oldstyle server's export (N-120 to N-122).
+  mutating func oldstyleFacts(_ name: String) throws(NegotiationError) -> Export {
     begin(.oldstyleHeader)
     guard name.isEmpty else { throw failure(.noNamedExports(name)) }
     let size: UInt64 = try read("the size of the export")
     let flags: UInt32 = try read("the flags of the export")
     guard let known = UInt16(exactly: flags) else { throw failure(.unknownUpperFlags(flags)) }
-    return try readRemainder(name, size, TransmissionFlags(rawValue: known))
+    return try export(name, size, TransmissionFlags(rawValue: known))
   }
 
-  /// Checks the facts and skips the reserved block (N-090, N-091, N-107, N-108, N-111, N-123).
-  private mutating func readRemainder(
+  /// Skips the bytes without meaning that may follow, whatever they are (N-008, N-107, N-108, N-123).
+  mutating func skipReservedBlock() throws(NegotiationError) {
+    if reservedBlockFollows { try discard(124, "the reserved block") }
+  }
+
+  /// Checks the facts (N-090, N-091, N-111).
+  private mutating func export(
     _ name: String, _ size: UInt64, _ flags: TransmissionFlags
   ) throws(NegotiationError) -> Export {
     guard size <= Export.largestSize else { throw failure(.unaddressableSize(size)) }
     guard flags != [] else { throw failure(.noFlags) }
     noteMissingFlag(flags)
-    if reservedBlockFollows { try discard(124, "the reserved block") }
     return Export(name: name, sizeBytes: size, flags: flags)
   }
 }

@@ -1,38 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Asking for an export and its facts in one go (proto.md, *Option types*, `NBD_OPT_GO`).
+/// Asking for an export and its facts in one go (proto.md, *Option types*, `NBD_OPT_GO`,
+/// `NBD_OPT_INFO`).
 extension Negotiation {
-  /// Asks for the export; nil says that the server does not know the option (N-070 to N-100).
-  mutating func go(_ name: String, details: Bool) throws(NegotiationError) -> Export? {
-    // Asking for the block sizes is a promise to keep them (N-099).
-    let wanted: [InformationType] = details ? [.blockSize, .name, .description] : [.blockSize]
-    let text = Array(name.utf8)
+  /// Asks for an export, or about it; nil says that the server does not know the option (N-034,
+  /// N-072).
+  ///
+  /// A server that insists on block sizes is asked for them after all (N-036).
+  mutating func facts(
+    of request: ExportRequest, by option: Option
+  ) throws(NegotiationError) -> Export? {
+    do {
+      return try ask(option, about: Array(request.name.utf8), request.information)
+    } catch {
+      switch error.reason {
+      case .refused(.unknown):
+        throw absence(of: request.name, error.serverText)
+      case .refused(.blockSizeRequired) where !request.keepsBlockSizes:
+        var insisted = request
+        insisted.keepsBlockSizes = true
+        return try facts(of: insisted, by: option)
+      default:
+        throw error
+      }
+    }
+  }
+
+  /// Asks GO or INFO, whose replies are the same; nil says that the server does not know the option
+  /// (N-070 to N-075, N-095 to N-097).
+  mutating func ask(
+    _ option: Option, about name: [UInt8], _ wanted: [InformationType]
+  ) throws(NegotiationError) -> Export? {
     var data: [UInt8] = []
-    data.append(number: UInt32(text.count))
-    data += text
+    data.append(text: name)
     data.append(number: UInt16(wanted.count))
     for type in wanted { data.append(number: type.rawValue) }
 
-    try ask(.go, data, expecting: Expectation(.information, atMost: 1024))
+    try ask(option, data, expecting: Expectation(.information, atMost: 1024))
     var facts = Facts()
     while true {
       switch try reply() {
       case .data(let length):
         try readInformation(length, into: &facts)
       case .acknowledgement:
-        return try settle(name, facts)
+        return try settle(String(decoding: name, as: UTF8.self), facts)
       case .refusal(let refusal):
-        switch refusal.error {
-        case .unsupported: return nil
-        case .unknown: throw absence(of: name, refusal.text)
-        default: throw failure(refusal)
-        }
+        if refusal.error == .unsupported { return nil }
+        throw failure(refusal)
       }
     }
   }
 
-  /// Reads one INFO reply (N-076 to N-089, N-093).
+  /// Reads one INFO reply (N-076 to N-080, N-084 to N-088, N-090, N-093).
   private mutating func readInformation(
     _ length: UInt32, into facts: inout Facts
   ) throws(NegotiationError) {

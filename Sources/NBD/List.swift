@@ -3,15 +3,15 @@
 
 /// Asking for the names of a server's exports (proto.md, *Option types*, `NBD_OPT_LIST`).
 extension Negotiation {
-  /// Reads the names of the whole list, bytes of any content; a refusal, also one after some entries,
-  /// is a failure (N-150 to N-158, N-171).
-  mutating func list() throws(NegotiationError) -> [[UInt8]] {
+  /// Reads the whole list; a refusal, also one after some entries, is a failure (N-150 to N-158,
+  /// N-170, N-171).
+  mutating func list() throws(NegotiationError) -> [ListedExport] {
     try ask(.list, expecting: Expectation(.server, atMost: 10_000))
-    var names: [[UInt8]] = []
+    var exports: [ListedExport] = []
     while true {
       switch try reply() {
-      case .data(let length): names.append(try readEntry(length))
-      case .acknowledgement: return names
+      case .data(let length): exports.append(try readEntry(length))
+      case .acknowledgement: return exports
       case .refusal(let refusal): throw failure(refusal)
       }
     }
@@ -24,7 +24,7 @@ extension Negotiation {
   mutating func lookUp(_ name: String) throws(NegotiationError) {
     let names: [[UInt8]]
     do {
-      names = try list()
+      names = try list().map(\.nameBytes)
     } catch {
       switch error.reason {
       case .refused(.shutdown): throw error
@@ -42,24 +42,24 @@ extension Negotiation {
   /// A server may list an export that it cannot open; then names are no help.
   mutating func absence(of name: String, _ serverText: String?) -> NegotiationError {
     var failure = failure(.refused(.unknown), serverText: serverText)
-    let names = (try? list()) ?? []
+    let names = (try? list())?.map(\.nameBytes) ?? []
     if !names.isEmpty, !names.contains(Array(name.utf8)) {
       failure.reason = .unknownExport(name, among: names)
     }
     return failure
   }
 
-  /// Reads an entry's name and skips its description (N-151 to N-153, N-156).
-  private mutating func readEntry(_ length: UInt32) throws(NegotiationError) -> [UInt8] {
+  /// Reads an entry: a name, and what is left is the description (N-151 to N-153, N-156).
+  private mutating func readEntry(_ length: UInt32) throws(NegotiationError) -> ListedExport {
     let awaited = "an entry of the list"
     guard length >= 4 else { throw failure(.listEntryTooShort(length)) }
     let nameLength: UInt32 = try read(awaited)
     guard nameLength <= length - 4 else {
       throw failure(.listedNameTooLong(nameLength, entry: length))
     }
-    let name = try readText(Int(nameLength), awaited)
-    try discard(Int(length - 4 - nameLength), awaited)
-    return name
+    return ListedExport(
+      nameBytes: try readText(Int(nameLength), awaited),
+      descriptionBytes: try readText(Int(length - 4 - nameLength), awaited))
   }
 }
 

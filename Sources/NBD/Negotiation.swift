@@ -1,42 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Asks the server at the other end of `stream` for the export called `name`.
+/// Asks the server at the other end of `stream` for an export.
 ///
-/// The empty name is the server's default export; `details` asks for the canonical name and the
-/// description as well. Nothing may have been read from the stream before. On success its next byte
-/// belongs to the transmission; on failure the caller closes it, a courtesy ABORT has gone out where
-/// the protocol wants one (N-181).
+/// Nothing may have been read from the stream before. On success its next byte belongs to the
+/// transmission; on failure the caller closes it, a courtesy ABORT has gone out where the protocol
+/// wants one (N-181).
 package func negotiate(
-  _ name: String, details: Bool = false, over stream: some ByteStream
+  _ request: ExportRequest, over stream: some ByteStream
 ) throws(NegotiationError) -> Negotiated {
-  var negotiation = Negotiation(stream: stream)
-  do {
-    return try negotiation.agree(on: name, details: details)
-  } catch {
-    negotiation.sayGoodbye()
-    throw error
+  try Negotiation.run(over: stream) { (negotiation) throws(NegotiationError) in
+    try negotiation.agree(on: request)
   }
-}
-
-/// What a negotiation ended with.
-package struct Negotiated: Sendable {
-  /// What to attach to.
-  package var export: Export
-  /// The style of the server.
-  package var handshake: Handshake
-  /// What the server did that is worth a warning and no failure, a sentence each.
-  package var notes: [String]
-}
-
-/// The style of a server, which its greeting shows (N-009).
-package enum Handshake: Sendable {
-  /// One export without a name, and no options.
-  case oldstyle
-  /// EXPORT_NAME is the only option.
-  case newstyle
-  /// Every option gets a reply.
-  case fixedNewstyle
 }
 
 /// A negotiation under way.
@@ -56,32 +31,81 @@ struct Negotiation<Stream: ByteStream> {
   /// What the server may send in reply to the current option.
   var expectation = Expectation()
 
+  /// How much of the current reply's data is still to be read, and whether the final reply came.
+  var unread = 0
+  var isAnswered = true
+
   var notes: [String] = []
 
-  init(stream: Stream) {
+  private var keptBytes = 0
+
+  /// Whether the stream has turned to TLS.
+  var isSecure = false
+
+  private init(stream: Stream) {
     self.stream = stream
   }
 
-  /// The negotiation from the first byte to the last.
-  mutating func agree(on name: String, details: Bool) throws(NegotiationError) -> Negotiated {
-    if let flaw = NameFlaw(in: Array(name.utf8)) { throw failure(.unusableName(name, flaw)) }
+  /// Runs a conversation to its end; one that fails ends in a courtesy where that is wanted (N-181).
+  static func run<Outcome>(
+    over stream: Stream,
+    _ conversation: (inout Negotiation) throws(NegotiationError) -> Outcome
+  ) throws(NegotiationError) -> Outcome {
+    var negotiation = Negotiation(stream: stream)
+    do {
+      return try conversation(&negotiation)
+    } catch {
+      negotiation.sayGoodbye()
+      throw error
+    }
+  }
 
-    let handshake = try greet()
+  /// The negotiation from the first byte to the last, in the order that the protocol wants (N-131).
+  mutating func agree(on request: ExportRequest) throws(NegotiationError) -> Negotiated {
+    try check(request)
+    let handshake = try greet(request.security)
+    var replies = ReplyStyle.simple
+    var contexts: [MetadataContext] = []
     let export: Export
     switch handshake {
     case .oldstyle:
-      export = try readOldstyleHeader(name)
+      export = try oldstyleExport(request.name)
     case .newstyle:
-      export = try exportName(name)
+      export = try exportName(request.name)
     case .fixedNewstyle:
-      if let answer = try go(name, details: details) {
-        export = answer
+      replies = try agreeOnReplies(
+        structured: request.structuredReplies || !request.contexts.isEmpty,
+        extended: request.extendedHeaders)
+      if replies != .simple, !request.contexts.isEmpty {
+        contexts = try setContexts(request.contexts, of: request.name)
+      }
+      if let told = try facts(of: request, by: .go) {
+        export = told
       } else {
-        try lookUp(name)
-        export = try exportName(name)
+        export = try exportWithoutGo(request.name, replies)
       }
     }
-    return Negotiated(export: export, handshake: handshake, notes: notes)
+    return Negotiated(
+      export: export, handshake: handshake, replies: replies, contexts: contexts,
+      isSecure: isSecure, notes: notes)
+  }
+
+  /// Refuses what cannot be asked for, before anything is read or sent (N-113).
+  func check(_ request: ExportRequest) throws(NegotiationError) {
+    if let flaw = NameFlaw(in: Array(request.name.utf8)) {
+      throw failure(.unusableName(request.name, flaw))
+    }
+  }
+
+  /// The way to an export that GO does not lead to, where what was agreed before holds (N-100, N-112).
+  ///
+  /// With extended headers that way is closed (N-064).
+  mutating func exportWithoutGo(
+    _ name: String, _ replies: ReplyStyle
+  ) throws(NegotiationError) -> Export {
+    guard replies != .extended else { throw failure(.extendedHeadersWithoutGo) }
+    try lookUp(name)
+    return try exportName(name)
   }
 
   /// Enters a step, with a deadline of its own (N-011, N-180).
@@ -99,7 +123,9 @@ struct Negotiation<Stream: ByteStream> {
     _ count: Int, _ awaited: @autoclosure () -> String
   ) throws(NegotiationError) -> [UInt8] {
     do {
-      return try stream.read(count)
+      let bytes = try stream.read(count)
+      unread -= min(unread, count)
+      return bytes
     } catch {
       // After an orderly end the other direction may still be open.
       if case .ended = error {} else { canAbort = false }
@@ -134,6 +160,14 @@ struct Negotiation<Stream: ByteStream> {
     }
   }
 
+  /// Takes into account text that is kept, of which a list has no end of its own (N-145, N-170).
+  mutating func keep(_ text: String?) throws(NegotiationError) {
+    keptBytes += text?.utf8.count ?? 0
+    guard keptBytes <= Expectation.mostBytes else {
+      throw failure(.tooManyBytes(limit: Expectation.mostBytes))
+    }
+  }
+
   mutating func write(_ bytes: [UInt8]) throws(NegotiationError) {
     do {
       try stream.write(bytes)
@@ -150,5 +184,11 @@ extension [UInt8] {
     for shift in stride(from: number.bitWidth - 8, through: 0, by: -8) {
       append(UInt8(truncatingIfNeeded: number >> shift))
     }
+  }
+
+  /// Appends text after its length.
+  mutating func append(text: [UInt8]) {
+    append(number: UInt32(text.count))
+    append(contentsOf: text)
   }
 }

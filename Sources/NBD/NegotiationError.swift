@@ -22,6 +22,8 @@ package struct NegotiationError: Error, Sendable, Equatable {
     case greeting
     /// The answer to the handshake flags.
     case clientFlags
+    /// The TLS handshake.
+    case tls
     /// An option of a fixed newstyle server, up to its final reply.
     case option(Option)
     /// EXPORT_NAME, to which the facts of the export are the answer.
@@ -38,6 +40,15 @@ package struct NegotiationError: Error, Sendable, Equatable {
     case sending(StreamError)
     /// The export's name cannot be asked for; nothing was sent.
     case unusableName(String, NameFlaw)
+
+    /// TLS is wanted, and this program or its configuration has none; nothing was read or sent.
+    case cannotSecure
+    /// TLS is wanted, and a server of this style does not offer it.
+    case tlsNotOffered(Handshake)
+    /// The TLS handshake failed.
+    case securing(StreamError)
+    /// The server asks for TLS where there is TLS, or in answer to the wish for it.
+    case tlsRequiredInsideTLS
 
     /// The first eight bytes are not those of an NBD server.
     case notNBD(firstBytes: [UInt8])
@@ -89,6 +100,18 @@ package struct NegotiationError: Error, Sendable, Equatable {
     /// No client can keep these block sizes.
     case blockSizes(BlockSizeFlaw)
 
+    /// The server took extended headers, and does not know GO, without which there are none.
+    case extendedHeadersWithoutGo
+
+    /// A metadata context has a length that none has.
+    case contextLength(UInt32)
+    /// A metadata context came twice, and with different ids.
+    case contextTwice(String)
+    /// Two metadata contexts came with the same id.
+    case contextsShareID(UInt32)
+
+    /// A server of this style cannot list its exports.
+    case cannotList
     /// An entry of the list is too short to hold a name.
     case listEntryTooShort(UInt32)
     /// The name in an entry of the list is longer than the entry.
@@ -104,6 +127,8 @@ package struct NegotiationError: Error, Sendable, Equatable {
     case .receiving, .sending, .unknownExport, .hungUpOnName, .replyInPlaceOfExport,
       .refused(.unknown), .refused(.shutdown), .refusedWithUnknownError:
       false
+    case .securing(let error):
+      if case .handshakeFailed(_, let isLasting) = error { isLasting } else { false }
     default:
       true
     }

@@ -13,6 +13,7 @@ extension NegotiationError.Step: CustomStringConvertible {
     switch self {
     case .greeting: "greeting"
     case .clientFlags: "client flags"
+    case .tls: "TLS handshake"
     case .option(let option): "option \(option.name)"
     case .exportName: "option EXPORT_NAME"
     case .oldstyleHeader: "oldstyle greeting"
@@ -29,6 +30,19 @@ extension NegotiationError.Reason: CustomStringConvertible {
       sendingFailed(error)
     case .unusableName(let name, let flaw):
       "'\(shown(name, limit: 256))' cannot be the name of an export: \(flaw)"
+
+    case .cannotSecure:
+      "TLS is wanted, and no TLS credentials are configured here"
+    case .tlsNotOffered(.oldstyle):
+      "the server does not offer TLS, an oldstyle server cannot"
+    case .tlsNotOffered(.newstyle):
+      "the server does not offer TLS, a server without fixed newstyle cannot"
+    case .tlsNotOffered(.fixedNewstyle):
+      "the server does not offer TLS"
+    case .securing(let error):
+      handshakeFailed(error)
+    case .tlsRequiredInsideTLS:
+      "the server broke the protocol: it asks for TLS in place of taking or using it"
 
     case .notNBD(let bytes):
       "this is not an NBD server, it began with \(dump(bytes)); check the address and the port"
@@ -82,6 +96,20 @@ extension NegotiationError.Reason: CustomStringConvertible {
     case .blockSizes(let flaw):
       "the server broke the protocol: \(flaw)"
 
+    case .extendedHeadersWithoutGo:
+      "the server broke the protocol: it took extended headers, and does not know this option"
+
+    case .contextLength(let length):
+      "the server broke the protocol: a metadata context has \(length) bytes,"
+        + " and has from 5 to \(4 + longestString)"
+    case .contextTwice(let name):
+      "the server contradicts itself: it sent the metadata context '\(name)' twice,"
+        + " and not the same"
+    case .contextsShareID(let id):
+      "the server contradicts itself: it sent two metadata contexts with the id \(id)"
+
+    case .cannotList:
+      "the server cannot list its exports, it is not a fixed newstyle server"
     case .listEntryTooShort(let length):
       "the server broke the protocol: an entry of its list has \(length) bytes and needs 4"
     case .listedNameTooLong(let name, let entry):
@@ -90,22 +118,34 @@ extension NegotiationError.Reason: CustomStringConvertible {
   }
 }
 
-private func receivingFailed(_ error: StreamError, _ awaited: String) -> String {
+func receivingFailed(_ error: StreamError, _ awaited: String) -> String {
   switch error {
   case .ended(0): "the server closed the connection; \(awaited) did not come"
   case .ended(let received): "the server closed the connection \(received) bytes into \(awaited)"
   case .timedOut(let duration): "waited \(duration) for \(awaited)"
   case .interrupted: "given up while waiting for \(awaited)"
   case .failed(let call, let reason): "\(call): \(reason), while waiting for \(awaited)"
+  case .handshakeFailed(let reason, _): "\(reason), while waiting for \(awaited)"
   }
 }
 
-private func sendingFailed(_ error: StreamError) -> String {
+func sendingFailed(_ error: StreamError) -> String {
   switch error {
   case .ended: "could not send it, the server closed the connection"
   case .timedOut(let duration): "could not send it, the server took nothing for \(duration)"
   case .interrupted: "given up while sending it"
   case .failed(let call, let reason): "could not send it, \(call): \(reason)"
+  case .handshakeFailed(let reason, _): "could not send it, \(reason)"
+  }
+}
+
+private func handshakeFailed(_ error: StreamError) -> String {
+  switch error {
+  case .ended: "the server closed the connection before it was complete"
+  case .timedOut(let duration): "not complete after \(duration)"
+  case .interrupted: "given up"
+  case .failed(let call, let reason): "\(call): \(reason)"
+  case .handshakeFailed(let reason, _): reason
   }
 }
 

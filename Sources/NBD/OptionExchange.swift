@@ -13,10 +13,20 @@ extension Negotiation {
   ) throws(NegotiationError) {
     begin(.option(option))
     expectation = expected
+    isAnswered = false
     try write(request(option, data))
   }
 
-  /// Reads one reply to the option that was asked last: its header, and of a refusal its text.
+  /// Asks for an option that has no data, which is granted with an empty ACK, or refused (N-040 to
+  /// N-042).
+  mutating func refusal(of option: Option) throws(NegotiationError) -> Refusal? {
+    try ask(option)
+    guard case .refusal(let refusal) = try reply() else { return nil }
+    return refusal
+  }
+
+  /// Reads one reply to the option that was asked last: its header, and of a refusal its text
+  /// (N-023 to N-026, N-186).
   mutating func reply() throws(NegotiationError) -> Reply {
     let awaited = "the answer"
     let magic: UInt64 = try read(awaited)
@@ -28,6 +38,8 @@ extension Negotiation {
       throw failure(.answersOtherOption(number))
     }
 
+    unread = Int(length)
+    isAnswered = type & OptionError.bit != 0 || type == ReplyType.acknowledgement.rawValue
     if type & OptionError.bit != 0 {
       return .refusal(try readRefusal(type, length))
     }
@@ -42,10 +54,32 @@ extension Negotiation {
     return .data(length)
   }
 
-  /// What a refusal means, for an option that cannot go on without (N-030 to N-037).
+  /// Reads what is left of the replies to an option, after one that cannot be used (N-161).
+  mutating func finishReply() throws(NegotiationError) {
+    while true {
+      try discard(unread, "the rest of the answer")
+      if isAnswered { return }
+      _ = try reply()
+    }
+  }
+
+  /// Does without an option that was refused, unless the refusal concerns the connection (N-035,
+  /// N-062).
+  func tolerate(_ refusal: Refusal) throws(NegotiationError) {
+    switch refusal.error {
+    case .shutdown, .tlsRequired: throw failure(refusal)
+    default: return
+    }
+  }
+
+  /// What a refusal means, for an option that cannot go on without (N-030 to N-037, N-055).
   func failure(_ refusal: Refusal) -> NegotiationError {
     guard let error = refusal.error else {
       return failure(.refusedWithUnknownError(refusal.type), serverText: refusal.text)
+    }
+    // In answer to STARTTLS, or inside TLS, this makes no sense (N-056).
+    if error == .tlsRequired, isSecure || step == .option(.startTLS) {
+      return failure(.tlsRequiredInsideTLS, serverText: refusal.text)
     }
     return failure(.refused(error), serverText: refusal.text)
   }
@@ -55,6 +89,13 @@ extension Negotiation {
     guard canAbort else { return }
     canAbort = false
     try? stream.write(request(.abort, []))
+  }
+
+  /// Leaves a server from which nothing more is wanted, with ABORT or with a request to disconnect,
+  /// whatever becomes of it (N-039, N-163, N-167).
+  mutating func leave() {
+    guard !canAbort else { return sayGoodbye() }
+    try? stream.write(RequestHeader.disconnect(.simple))
   }
 
   /// Reads the text of a refusal, if it is not absurdly long (N-027, N-028, N-038).

@@ -3,7 +3,8 @@
 
 /// Percent-encoding as URIs have it (RFC 3986, section 2).
 extension ArraySlice<Character> {
-  /// Decodes a part of a URI, which may hold unreserved characters and those in `also`.
+  /// Decodes a part of a URI, which may hold unreserved characters and those in `also`
+  /// (U-020).
   func percentDecoded(also: String) throws(URIError) -> [UInt8] {
     var bytes: [UInt8] = []
     var rest = self

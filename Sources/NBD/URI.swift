@@ -92,6 +92,7 @@ package struct URIError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension URI: CustomStringConvertible {
+  /// The URI in its shortest form (U-024).
   package var description: String {
     let scheme = tls == nil ? "nbd" : "nbds"
     let user = tls?.user.map { $0.utf8.percentEncoded() + "@" } ?? ""

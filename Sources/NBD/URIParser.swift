@@ -3,7 +3,7 @@
 
 /// Reading a URI (uri.md; RFC 3986).
 extension URI {
-  /// Parses a URI, which may ask for what is `allowed`.
+  /// Parses a URI, which may ask for what is `allowed` (U-006, U-023).
   package init(parsing source: String, allowing allowed: Permissions = .usual) throws(URIError) {
     let parts = try URIParts(source)
     let scheme = try Scheme(parts.scheme)
@@ -39,6 +39,7 @@ extension URI {
     return String(decoding: name, as: UTF8.self)
   }
 
+  /// Where the server is; what belongs to another kind of connection is refused (U-008, U-011, U-022).
   private static func transport(
     _ scheme: Scheme, _ parts: URIParts, _ parameters: URIParameters
   ) throws(URIError) -> Transport {
@@ -119,7 +120,7 @@ extension URI {
   }
 }
 
-/// What `nbd`, `nbds` and their like mean (U-001).
+/// What `nbd`, `nbds` and their like mean (U-001, U-003).
 private struct Scheme {
   let name: String
   let isSecure: Bool

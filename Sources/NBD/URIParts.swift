@@ -16,6 +16,7 @@ struct URIParts {
   /// The length of the text.
   let end: Int
 
+  /// Cuts a text that has no fragment (U-021) and no password (U-006).
   init(_ text: String) throws(URIError) {
     let characters = Array(text)
     end = characters.count

@@ -100,7 +100,7 @@ nonisolated struct Attempt: Sendable {
   private func negotiate(over socket: StreamSocket) throws(Failure) -> Negotiated {
     let stream = SocketStream(socket, stepTime: context.settings.negotiationTimeout)
     do throws(NegotiationError) {
-      return try NBD.negotiate(context.uri.exportName, over: stream)
+      return try NBD.negotiate(ExportRequest(context.uri.exportName), over: stream)
     } catch {
       throw Failure(.negotiate, error.description, isLasting: error.isLasting)
     }

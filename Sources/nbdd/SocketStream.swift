@@ -37,6 +37,12 @@ nonisolated final class SocketStream: ByteStream {
       throw StreamError(error)
     }
   }
+
+  var canSecure: Bool { false }
+
+  func secure() throws(StreamError) {
+    throw .handshakeFailed(reason: "there is no TLS here", isLasting: true)
+  }
 }
 
 extension StreamError {

@@ -6,7 +6,8 @@ import Testing
 
 /// The way down from GO by LIST to EXPORT_NAME, and the oldstyle header.
 struct FallbackTests {
-  // N-072, N-097, N-100, N-104, N-105, N-107, N-150, N-153: what GO told before is void.
+  // What GO told before is void.
+  // Rows: N-072, N-097, N-100, N-104, N-105, N-107, N-150, N-153
   @Test func `falls back to EXPORT_NAME by way of LIST`() throws {
     let negotiated = try follow(
       """
@@ -31,7 +32,8 @@ struct FallbackTests {
     #expect(negotiated.handshake == .fixedNewstyle)
   }
 
-  // N-101, N-103, N-157: nothing learnt, so EXPORT_NAME has to tell.
+  // Nothing learnt, so EXPORT_NAME has to tell.
+  // Rows: N-101, N-103, N-157
   @Test(arguments: [
     Server.refusal(3, 1), Server.acknowledgement(3), Server.refusal(3, 2, "secret"),
     Server.refusal(3, 5), Server.refusal(3, 0x63), Server.listed("other") + Server.refusal(3, 1),
@@ -39,24 +41,26 @@ struct FallbackTests {
   func `goes on without a list`(answer: [UInt8]) throws {
     let stream = ScriptedStream(
       Server.fixed + Server.refusal(7, 1) + answer + Server.shortAnswer)
-    #expect(try negotiate("disk", over: stream).export.sizeBytes == 1 << 20)
+    #expect(try negotiate(ExportRequest("disk"), over: stream).export.sizeBytes == 1 << 20)
     #expect(stream.options == [7, 3, 1])
   }
 
-  // N-102, N-171: the default export need not be listed; a name may come twice.
+  // The default export need not be listed; a name may come twice.
+  // Rows: N-102, N-171
   @Test(arguments: ["", "disk"])
   func `asks for what may be there`(name: String) throws {
     let list = Server.listed("disk") + Server.listed("disk") + Server.acknowledgement(3)
     let stream = ScriptedStream(Server.fixed + Server.refusal(7, 1) + list + Server.shortAnswer)
-    #expect(try negotiate(name, over: stream).export.name == name)
+    #expect(try negotiate(ExportRequest(name), over: stream).export.name == name)
   }
 
-  // N-170: the limit itself is fine.
+  // The limit itself is fine.
+  // Rows: N-170
   @Test func `reads a list of ten thousand`() throws {
     let list = (1..<10_000).flatMap { Server.listed("\($0)") } + Server.listed("disk")
     let stream = ScriptedStream(
       Server.fixed + Server.refusal(7, 1) + list + Server.acknowledgement(3) + Server.shortAnswer)
-    #expect(try negotiate("disk", over: stream).export.name == "disk")
+    #expect(try negotiate(ExportRequest("disk"), over: stream).export.name == "disk")
   }
 
   static let lists: [Failing] = [
@@ -98,17 +102,20 @@ struct FallbackTests {
       rows, Server.fixed + Server.refusal(7, 1) + replies, .option(.list), reason, aborts: true)
   }
 
-  // N-102 to N-104, N-150 to N-156, N-170, N-182
+  // Rows: N-035, N-102, N-103, N-104, N-151, N-152, N-154, N-155, N-156, N-170, N-182, N-183
   @Test(arguments: lists)
   func `refuses a list that cannot be used`(failing: Failing) { expectFailure(failing) }
 
-  // N-102, N-104, N-183: a few names are enough, and a name that was cut is not taken for another.
+  // A few names are enough, and a name that was cut is not taken for another.
+  // Rows: N-102, N-104, N-183
   @Test func `names a few of many exports`() {
     let longest = String(repeating: "x", count: 4096)
     let list = (1...20).flatMap { Server.listed("\($0)") } + Server.listed(longest + "y")
     let stream = ScriptedStream(
       Server.fixed + Server.refusal(7, 1) + list + Server.acknowledgement(3))
-    let error = #expect(throws: NegotiationError.self) { try negotiate(longest, over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest(longest), over: stream)
+    }
     let few = (1...16).map { "'\($0)'" }
     #expect(error?.reason == .unknownExport(longest, available: few, more: 5))
   }
@@ -132,21 +139,26 @@ struct FallbackTests {
       reason, aborts: false)
   }
 
-  // N-090, N-106 to N-111, N-181: no ABORT once EXPORT_NAME is sent.
+  // No ABORT once EXPORT_NAME is sent.
+  // Rows: N-090, N-106, N-108, N-109, N-110, N-111, N-181
   @Test(arguments: answers)
   func `refuses an answer to EXPORT_NAME that is none`(failing: Failing) {
     expectFailure(failing)
   }
 
-  // N-010, N-181: without FIXED there is no ABORT at all.
+  // Without FIXED there is no ABORT at all.
+  // Rows: N-010, N-181
   @Test func `only hangs up on a newstyle server`() {
     let stream = ScriptedStream(Server.greeting(0))
-    let error = #expect(throws: NegotiationError.self) { try negotiate("disk", over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest("disk"), over: stream)
+    }
     #expect(error?.reason == .hungUpOnName("disk"))
     #expect(stream.options == [1])
   }
 
-  // N-013, N-121 to N-125: nothing is ever sent.
+  // Nothing is ever sent.
+  // Rows: N-013, N-121, N-122, N-123, N-125
   @Test func `attaches to an oldstyle server`() throws {
     let negotiated = try follow(
       """
@@ -159,10 +171,10 @@ struct FallbackTests {
     #expect(negotiated.handshake == .oldstyle)
   }
 
-  // N-091
+  // Rows: N-091
   @Test func `warns of unmarked flags also without GO`() throws {
     let stream = ScriptedStream(Server.oldstyle("0000000000100000 00000002"))
-    #expect(try negotiate("", over: stream).notes.count == 1)
+    #expect(try negotiate(ExportRequest(""), over: stream).notes.count == 1)
   }
 
   static let oldstyle: [Failing] = [
@@ -186,16 +198,18 @@ struct FallbackTests {
     .receiving(.ended(received: received), awaiting: awaited)
   }
 
-  // N-090, N-111, N-120 to N-123
+  // Rows: N-090, N-111, N-120, N-121, N-122, N-123
   @Test(arguments: oldstyle)
   func `refuses an oldstyle header that is none`(failing: Failing) {
-    expectFailure(failing, name: "")
+    expectFailure(failing, request(""))
   }
 
-  // N-120
+  // Rows: N-120
   @Test func `asks an oldstyle server for no name`() {
     let stream = ScriptedStream(Server.oldstyle("0000000000100000 00000003"))
-    let error = #expect(throws: NegotiationError.self) { try negotiate("disk", over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest("disk"), over: stream)
+    }
     #expect(error?.reason == .noNamedExports("disk"))
     #expect(stream.sent == [])
   }

@@ -6,6 +6,7 @@ import Testing
 
 /// The flags' bits and names.
 struct FlagsTests {
+  // Rows: N-079
   @Test func `names transmission flags in the order of their bits`() {
     let names = [
       "readOnly", "sendFlush", "sendFUA", "rotational", "sendTrim", "sendWriteZeroes", "sendDF",

@@ -9,10 +9,11 @@ struct GoTests {
   /// What a server tells before its ACK, negotiated by a client that wants details.
   private func attach(_ information: [UInt8]...) throws(NegotiationError) -> Negotiated {
     let script = Server.fixed + information.flatMap { $0 } + Server.goAcknowledged
-    return try negotiate("disk", details: true, over: ScriptedStream(script))
+    return try negotiate(request("disk", details: true), over: ScriptedStream(script))
   }
 
-  // N-070, N-087, N-088, N-095: no item twice, and the empty name is a name.
+  // No item twice, and the empty name is a name.
+  // Rows: N-070, N-087, N-088, N-095
   @Test func `asks for details where they are wanted`() throws {
     let negotiated = try follow(
       """
@@ -29,28 +30,31 @@ struct GoTests {
     #expect(negotiated.export.description == "a\\nb\\u{1b}b")
   }
 
-  // N-079: kept and not acted on.
+  // Kept and not acted on.
+  // Rows: N-079
   @Test func `keeps unknown flags`() throws {
     let export = try attach(Server.information(0, "0000000000000000 f06d")).export
     #expect(export.flags.rawValue == 0xf06d)
     #expect(export.sizeBytes == 0)
   }
 
-  // N-084, N-182
+  // Rows: N-084, N-182
   @Test func `skips information of unknown types`() throws {
     let long = Server.reply(7, 3, hex("7777") + [UInt8](repeating: 7, count: 200_000))
     let export = try attach(long, Server.export, Server.information(0x99, "")).export
     #expect(export.sizeBytes == 1 << 20)
   }
 
-  // N-086, N-096: the limit itself is fine.
+  // The limit itself is fine.
+  // Rows: N-086, N-096
   @Test func `takes equal repeats`() throws {
     let sizes = Server.blockSizes(1, 4096, 33_554_432)
     let many = (1...1022).flatMap { _ in sizes }
     #expect(try attach(sizes, many, Server.export).export.blockSizes?.minimum == 1)
   }
 
-  // N-087, N-088, N-183: never shown as they are, never cut at a NUL.
+  // Never shown as they are, never cut at a NUL.
+  // Rows: N-087, N-088, N-183
   @Test func `cuts and escapes names nobody can trust`() throws {
     let long = Server.reply(7, 3, hex("0001") + [UInt8](repeating: 0x61, count: 5000))
     let cut = String(repeating: "a", count: 4096) + "…"
@@ -59,7 +63,7 @@ struct GoTests {
     #expect(try attach(hostile, Server.export).export.canonicalName == "a\\u{0}b\\u{1b}[2J")
   }
 
-  // N-083, N-089, N-093, N-098
+  // Rows: N-083, N-089, N-093, N-098
   @Test(
     arguments: [
       ([1, 1, 1], 1), ([1, 1, 4096], 512), ([1, 512, 0xffff_ffff], 512),
@@ -72,14 +76,14 @@ struct GoTests {
     #expect(try attach(Server.export).export.blockSizes == nil)
   }
 
-  // N-091
+  // Rows: N-091
   @Test func `warns of flags that are not marked as such`() throws {
     let negotiated = try attach(Server.information(0, "0000000000100000 0002"))
     #expect(negotiated.export.flags == [.readOnly])
     #expect(negotiated.notes.count == 1)
   }
 
-  // N-092
+  // Rows: N-092
   @Test func `leaves a tail that cannot be asked for out of reach`() throws {
     let information = Server.information(0, "0000000000100005 006d")
     let negotiated = try attach(information, Server.blockSizes(4096, 4096, 33_554_432))
@@ -89,17 +93,19 @@ struct GoTests {
     #expect(try attach(information).export.sizeBytes == (1 << 20) + 5)
   }
 
-  // N-090: the largest size there can be.
+  // The largest size there can be.
+  // Rows: N-090
   @Test func `takes the largest size`() throws {
     let export = try attach(Server.information(0, "7fffffffffffffff 006d")).export
     #expect(export.sizeBytes == UInt64(Int64.max))
   }
 
-  // N-094: what follows the ACK belongs to the transmission.
+  // What follows the ACK belongs to the transmission.
+  // Rows: N-094
   @Test func `reads nothing after the ACK`() throws {
     let stream = ScriptedStream(
       Server.fixed + Server.export + Server.goAcknowledged + Server.reserved)
-    _ = try negotiate("disk", over: stream)
+    _ = try negotiate(ExportRequest("disk"), over: stream)
     #expect(stream.unread == Server.reserved)
     #expect(stream.options == [7])
   }
@@ -173,16 +179,20 @@ struct GoTests {
     .receiving(.ended(received: received), awaiting: "the information about the export")
   }
 
-  // N-071 to N-097
+  // Rows: N-071, N-073, N-074, N-075, N-076, N-077, N-078, N-079, N-080, N-081, N-082, N-083
+  // Rows: N-085, N-086, N-087, N-089, N-090, N-096, N-097, N-182
   @Test(arguments: failures)
   func `refuses information that is none`(failing: Failing) { expectFailure(failing) }
 
-  // N-034, N-038: the names there are help more than the one there is not.
+  // The names there are help more than the one there is not.
+  // Rows: N-034, N-038
   @Test func `names the exports there are where one is unknown`() {
     let stream = ScriptedStream(
       Server.fixed + Server.refusal(7, 6, "no such disk") + Server.listed("a")
         + Server.listed("b\u{202e}") + Server.acknowledgement(3))
-    let error = #expect(throws: NegotiationError.self) { try negotiate("disk", over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest("disk"), over: stream)
+    }
     #expect(
       error
         == NegotiationError(
@@ -192,14 +202,17 @@ struct GoTests {
     #expect(stream.options == [7, 3, 2])
   }
 
-  // N-034: whatever becomes of the list; a server may list what it cannot open.
+  // Whatever becomes of the list; a server may list what it cannot open.
+  // Rows: N-034
   @Test(arguments: [
     Server.refusal(3, 2), Server.refusal(3, 7), hex("00"), Server.reply(3, 3),
     Server.acknowledgement(3), Server.listed("disk") + Server.acknowledgement(3),
   ])
   func `says that an export is not available also without a list`(answer: [UInt8]) {
     let stream = ScriptedStream(Server.fixed + Server.refusal(7, 6) + answer)
-    let error = #expect(throws: NegotiationError.self) { try negotiate("disk", over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest("disk"), over: stream)
+    }
     #expect(error == NegotiationError(step: .option(.go), reason: .refused(.unknown)))
     #expect(stream.options == [7, 3, 2])
   }

@@ -6,7 +6,7 @@ import Testing
 
 /// The first bytes in either direction.
 struct GreetingTests {
-  // N-005, N-006, N-009, N-013, N-020, N-022, N-070, N-094, N-095, N-099
+  // Rows: N-005, N-006, N-009, N-013, N-020, N-022, N-070, N-094, N-095, N-099
   @Test func `attaches to a fixed newstyle server with GO`() throws {
     let negotiated = try follow(
       """
@@ -28,7 +28,8 @@ struct GreetingTests {
     #expect(negotiated.notes == [])
   }
 
-  // N-006, N-008, N-009, N-010, N-105, N-107: without FIXED only EXPORT_NAME is sent.
+  // Without FIXED only EXPORT_NAME is sent.
+  // Rows: N-006, N-008, N-009, N-010, N-105, N-107
   @Test func `asks a newstyle server for nothing but the export`() throws {
     let padded = try follow(
       """
@@ -78,23 +79,27 @@ struct GreetingTests {
       .wrongReplyMagic(0x4e42_444d_4147_4943), aborts: true),
   ]
 
-  // N-001 to N-004, N-181, N-184
+  // Rows: N-001, N-002, N-003, N-004, N-181, N-184
   @Test(arguments: failures)
   func `refuses a greeting that is none`(failing: Failing) { expectFailure(failing) }
 
-  // N-007, N-021, N-181: a broken stream gets no ABORT either.
+  // A broken stream gets no ABORT either.
+  // Rows: N-007, N-021, N-181
   @Test(arguments: [
     (3, NegotiationError.Step.clientFlags), (4, .option(.go)), (20, .option(.go)),
   ])
   func `says what could not be sent`(writable: Int, step: NegotiationError.Step) {
     let stream = ScriptedStream(Server.fixed + Server.goAcknowledged, writable: writable)
-    let error = #expect(throws: NegotiationError.self) { try negotiate("disk", over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest("disk"), over: stream)
+    }
     let broken = StreamError.failed(call: "send", reason: "Broken pipe")
     #expect(error == NegotiationError(step: step, reason: .sending(broken)))
     #expect(stream.sent.count <= 4)
   }
 
-  // N-011, N-180, O15: silence is a failure of its own, and nothing is sent into it.
+  // Silence is a failure of its own, and nothing is sent into it.
+  // Rows: N-011, N-180
   @Test(arguments: [
     ([], NegotiationError.Step.greeting, "the first magic"),
     (hex("4e42444d41474943"), .greeting, "the second magic"),
@@ -108,40 +113,45 @@ struct GreetingTests {
   func `says what it waited for`(server: [UInt8], step: NegotiationError.Step, awaited: String) {
     for silence in [StreamError.timedOut(.seconds(30)), .interrupted] {
       let stream = ScriptedStream(server, end: silence)
-      let error = #expect(throws: NegotiationError.self) { try negotiate("disk", over: stream) }
+      let error = #expect(throws: NegotiationError.self) {
+        try negotiate(ExportRequest("disk"), over: stream)
+      }
       let reason = NegotiationError.Reason.receiving(silence, awaiting: awaited)
       #expect(error == NegotiationError(step: step, reason: reason))
       #expect(!stream.options.contains(2))
     }
   }
 
-  // N-011, N-180
+  // Rows: N-011, N-180
   @Test func `counts a deadline for every step`() throws {
     let stream = ScriptedStream(
       Server.fixed + Server.refusal(7, 1) + Server.refusal(3, 1) + Server.shortAnswer)
-    _ = try negotiate("disk", over: stream)
+    _ = try negotiate(ExportRequest("disk"), over: stream)
     #expect(stream.options == [7, 3, 1])
     // The greeting, the client flags and three options.
     #expect(stream.steps == 5)
   }
 
-  // N-113: refused before a byte passes.
+  // Refused before a byte passes.
+  // Rows: N-113
   @Test(arguments: [
     (String(repeating: "x", count: 4097), NameFlaw.tooLong(4097)), ("a\0b", .holdsNUL),
   ])
   func `asks for no name that cannot be one`(name: String, flaw: NameFlaw) {
     let stream = ScriptedStream(Server.fixed)
-    let error = #expect(throws: NegotiationError.self) { try negotiate(name, over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest(name), over: stream)
+    }
     #expect(error?.reason == .unusableName(name, flaw))
     #expect(stream.passed == [])
     #expect(stream.unread.count == 18)
   }
 
-  // N-113
+  // Rows: N-113
   @Test func `asks for the longest name`() throws {
     let name = String(repeating: "x", count: 4096)
     let stream = ScriptedStream(Server.fixed + Server.export + Server.goAcknowledged)
-    #expect(try negotiate(name, over: stream).export.name == name)
+    #expect(try negotiate(ExportRequest(name), over: stream).export.name == name)
     #expect(stream.sent.count == 4 + 16 + 4 + 4096 + 4)
   }
 }

@@ -76,13 +76,14 @@ struct NegotiationErrorTests {
     NegotiationError(step: step, reason: reason, serverText: text)
   }
 
-  // N-001, N-011, N-033, N-037, N-038, N-055, N-122, N-184, N-186
+  // Rows: N-001, N-011, N-033, N-037, N-038, N-055, N-122, N-184, N-186
   @Test(arguments: sentences)
   func `says what came and what to do`(error: NegotiationError, sentence: String) {
     #expect(error.description == sentence)
   }
 
-  // N-030 to N-037: every refusal has a name and a meaning of its own.
+  // Every refusal has a name and a meaning of its own.
+  // Rows: N-030, N-031, N-032, N-033, N-034, N-035, N-036, N-037
   @Test func `knows every refusal`() {
     let errors = OptionError.allCases
     #expect(errors.map(\.rawValue) == (1...10).map { 0x8000_0000 + $0 })
@@ -92,6 +93,7 @@ struct NegotiationErrorTests {
     #expect(errors.last?.name == "ERR_EXT_HEADER_REQD")
   }
 
+  // Rows: N-184
   @Test(
     arguments: [
       (.notNBD(firstBytes: []), true), (.unknownStyle(0), true), (.noNamedExports("x"), true),

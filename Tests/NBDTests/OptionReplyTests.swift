@@ -42,6 +42,7 @@ struct OptionReplyTests {
       aborts: true),
   ]
 
+  // Rows: N-023, N-024, N-025, N-026, N-027, N-028
   @Test(arguments: formats)
   func `refuses a reply that is none`(failing: Failing) { expectFailure(failing) }
 
@@ -62,59 +63,71 @@ struct OptionReplyTests {
       aborts: true, text: "so\\nit is")
   }
 
-  // N-030 to N-038
+  // Rows: N-030, N-031, N-032, N-033, N-035, N-036, N-037, N-038, N-055, N-066, N-186
   @Test(arguments: refusals)
   func `passes a refusal on, with what the server said`(failing: Failing) {
     expectFailure(failing)
   }
 
-  // N-036: block sizes are asked for at once, so there is nothing to ask again.
+  // Block sizes are asked for at once, so there is nothing to ask again.
+  // Rows: N-036
   @Test func `does not ask twice where block sizes are required`() {
     let stream = ScriptedStream(Server.fixed + Server.refusal(7, 8))
-    #expect(throws: NegotiationError.self) { try negotiate("disk", over: stream) }
+    #expect(throws: NegotiationError.self) { try negotiate(ExportRequest("disk"), over: stream) }
     #expect(stream.options == [7, 2])
     #expect(stream.sent.dropLast(16).suffix(4) == [0, 1, 0, 3])
   }
 
-  // N-027, N-030, N-038: the class of the refusal survives its text.
+  // The class of the refusal survives its text.
+  // Rows: N-027, N-030, N-038
   @Test(arguments: [4096, 4097, 65536])
   func `cuts a long text and keeps the refusal`(length: Int) {
     let text = String(repeating: "A", count: length)
     let stream = ScriptedStream(Server.fixed + Server.refusal(7, 2, text))
-    let error = #expect(throws: NegotiationError.self) { try negotiate("disk", over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest("disk"), over: stream)
+    }
     #expect(error?.reason == .refused(.policy))
     #expect(error?.serverText == (length > 4096 ? text.prefix(4096) + "…" : text))
     #expect(stream.unread == [])
   }
 
-  // N-028, N-029, N-038: no text, no hint.
+  // No text, no hint.
+  // Rows: N-028, N-029, N-038
   @Test func `has no text where the server sent none`() {
     let stream = ScriptedStream(Server.fixed + Server.refusal(7, 3))
-    let error = #expect(throws: NegotiationError.self) { try negotiate("disk", over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest("disk"), over: stream)
+    }
     #expect(error == NegotiationError(step: .option(.go), reason: .refused(.invalid)))
   }
 
-  // N-039: the courtesy is an empty option, and no answer to it is read.
+  // The courtesy is an empty option, and no answer to it is read.
+  // Rows: N-039
   @Test func `sends ABORT and looks at no answer`() {
     let answer = hex("0000000000000000000000000000000000000000")
     let stream = ScriptedStream(Server.fixed + Server.refusal(7, 2) + answer)
-    #expect(throws: NegotiationError.self) { try negotiate("", over: stream) }
+    #expect(throws: NegotiationError.self) { try negotiate(ExportRequest(""), over: stream) }
     #expect(stream.sent.suffix(16) == hex("49484156454f5054 00000002 00000000")[...])
     #expect(stream.unread == answer)
   }
 
-  // N-039: the failure that is reported is the first one.
+  // The failure that is reported is the first one.
+  // Rows: N-039
   @Test func `ignores that ABORT cannot be sent`() {
     let stream = ScriptedStream(Server.fixed + Server.refusal(7, 2), writable: 4 + 16 + 8 + 5)
-    let error = #expect(throws: NegotiationError.self) { try negotiate("", over: stream) }
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(ExportRequest(""), over: stream)
+    }
     #expect(error?.reason == .refused(.policy))
   }
 
-  // N-096, N-170, N-182: nothing is read at once because a server announced it.
+  // Nothing is read at once because a server announced it.
+  // Rows: N-096, N-170, N-182
   @Test func `reads long data in pieces`() {
     let long = Server.reply(7, 3, hex("1234"), announcing: 16 << 20)
     let stream = ScriptedStream(Server.fixed + long + [UInt8](repeating: 0, count: 1 << 20))
-    #expect(throws: NegotiationError.self) { try negotiate("", over: stream) }
+    #expect(throws: NegotiationError.self) { try negotiate(ExportRequest(""), over: stream) }
     #expect(stream.largestRead == 65536)
   }
 }

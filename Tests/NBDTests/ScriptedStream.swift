@@ -9,6 +9,7 @@ final class ScriptedStream: ByteStream {
   private var script: ArraySlice<UInt8>
   private let end: StreamError?
   private var writable: Int
+  private let secured: Result<[UInt8], StreamError>?
 
   /// What passed, in order; what passes in one direction without a break is one entry.
   private(set) var passed: [Passage] = []
@@ -21,10 +22,30 @@ final class ScriptedStream: ByteStream {
   ///   - script: All that the server sends.
   ///   - end: How reading fails after that; by default as an orderly end.
   ///   - writable: How many bytes the server takes before it hangs up.
-  init(_ script: [UInt8], end: StreamError? = nil, writable: Int = .max) {
+  ///   - secured: What the server sends after the TLS handshake, or how that fails; by default there
+  ///     is no TLS on this side.
+  init(
+    _ script: [UInt8], end: StreamError? = nil, writable: Int = .max,
+    secured: Result<[UInt8], StreamError>? = nil
+  ) {
     self.script = script[...]
     self.end = end
     self.writable = writable
+    self.secured = secured
+  }
+
+  var canSecure: Bool { secured != nil }
+
+  /// How much the client had sent in the clear; nil before the handshake.
+  private(set) var sentInTheClear: Int?
+
+  /// Bytes in the clear belong to the handshake, which they spoil.
+  func secure() throws(StreamError) {
+    sentInTheClear = sent.count
+    guard let secured, script.isEmpty else {
+      throw .handshakeFailed(reason: "unexpected message", isLasting: false)
+    }
+    script = try secured.get()[...]
   }
 
   func beginStep() { steps += 1 }
@@ -112,7 +133,21 @@ func follow(
     #expect(stream.passed == expected, sourceLocation: sourceLocation)
     #expect(stream.unread == [], sourceLocation: sourceLocation)
   }
-  return try negotiate(name, details: details, over: stream)
+  return try negotiate(request(name, details: details), over: stream)
+}
+
+/// The wish for an export, plain but for what is said.
+func request(
+  _ name: String = "disk", details: Bool = false, security: Security = .none,
+  structuredReplies: Bool = false, extendedHeaders: Bool = false, contexts: [String] = []
+) -> ExportRequest {
+  var request = ExportRequest(name)
+  request.details = details
+  request.security = security
+  request.structuredReplies = structuredReplies
+  request.extendedHeaders = extendedHeaders
+  request.contexts = contexts
+  return request
 }
 
 /// Bytes from hexadecimal digits, between which blanks may stand.

@@ -47,6 +47,14 @@ enum Server {
     reply(3, 2, bytes(UInt32(name.utf8.count)) + Array((name + description).utf8))
   }
 
+  /// A metadata context in reply to the option that chooses them, or to another.
+  static func context(_ id: UInt32, _ name: String, _ option: UInt32 = 10) -> [UInt8] {
+    reply(option, 4, bytes(id) + Array(name.utf8))
+  }
+
+  /// An export of 1 MiB, as INFO tells it.
+  static let info = reply(6, 3, hex("0000 0000000000100000 006d")) + acknowledgement(6)
+
   static func bytes(_ number: UInt32) -> [UInt8] {
     [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> $0) }
   }
@@ -81,11 +89,9 @@ struct Failing: Sendable, CustomStringConvertible {
 }
 
 /// Plays a failing server and checks the failure, the courtesy, and that nothing follows it.
-func expectFailure(_ failing: Failing, name: String = "disk", details: Bool = true) {
-  let stream = ScriptedStream(failing.server)
-  let error = #expect(throws: NegotiationError.self) {
-    try negotiate(name, details: details, over: stream)
-  }
+func expectFailure(_ failing: Failing, _ wanted: ExportRequest = request(details: true)) {
+  let stream = ScriptedStream(failing.server, secured: .success([]))
+  let error = #expect(throws: NegotiationError.self) { try negotiate(wanted, over: stream) }
   #expect(error == failing.error)
   #expect(stream.options.filter { $0 == 2 }.count == (failing.aborts ? 1 : 0))
   #expect(!failing.aborts || stream.options.last == 2)

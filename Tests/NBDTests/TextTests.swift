@@ -6,7 +6,7 @@ import Testing
 
 /// Text that came from elsewhere.
 struct TextTests {
-  // N-038, N-172, N-183
+  // Rows: N-038, N-172, N-183
   @Test(arguments: [
     ("6469736b", "disk"),
     ("6164 c3a9 e282ac f09f92be", "adé€💾"),
@@ -26,7 +26,7 @@ struct TextTests {
     #expect(shown(hex(bytes)) == text)
   }
 
-  // N-038, N-183
+  // Rows: N-038, N-183
   @Test func `is cut between characters`() {
     #expect(shown("aéb", limit: 4) == "aéb")
     #expect(shown("aéb", limit: 3) == "aé…")
@@ -37,7 +37,7 @@ struct TextTests {
     #expect(shown([UInt8](repeating: 0xff, count: 5000)).count == 4096 * 6 + 1)
   }
 
-  // N-113, N-183, U-010
+  // Rows: N-113, N-183, U-010
   @Test(arguments: [
     ("", nil), ("6469736b", nil), ("c3a9 0a", nil), ("6100", NameFlaw.holdsNUL),
     ("c3", .notUTF8), ("eda080", .notUTF8),

@@ -34,6 +34,7 @@ struct URITests {
     ("nbds+vsock://4294967295:4294967294", .vsock(cid: .max, port: .max - 1), ""),
   ]
 
+  // Rows: U-001, U-004, U-005, U-007, U-008, U-009, U-011, U-012, U-020, U-022, U-024
   @Test(arguments: targets)
   func `names a target`(text: String, transport: URI.Transport, export: String) throws {
     let uri = try URI(parsing: text)
@@ -43,7 +44,7 @@ struct URITests {
     #expect(try URI(parsing: uri.description) == uri)
   }
 
-  // U-001, U-003, U-006, U-014 to U-016
+  // Rows: U-001, U-003, U-006, U-014, U-015, U-016
   @Test func `says how to secure the connection`() throws {
     #expect(try URI(parsing: "nbd://h").tls == nil)
     #expect(try URI(parsing: "nbds://h").tls == URI.TLS())
@@ -58,7 +59,7 @@ struct URITests {
     #expect(try URI(parsing: "nbds://h?tls-type=psk").tls?.type == .psk)
   }
 
-  // U-017
+  // Rows: U-017
   @Test func `names local files only where that is allowed`() throws {
     for key in ["tls-psk-file", "tls-certificates"] {
       let text = "nbds://h/?\(key)=/x"
@@ -69,14 +70,14 @@ struct URITests {
     }
   }
 
-  // U-018
+  // Rows: U-018
   @Test func `keeps parameters meant for others`() throws {
     let uri = try URI(parsing: "nbd://h/?x-foo=1&x-bar=a%26b")
     #expect(uri.extensions == ["x-foo": "1", "x-bar": "a&b"])
     #expect(uri.description == "nbd://h:10809/?x-bar=a%26b&x-foo=1")
   }
 
-  // U-023
+  // Rows: U-023
   @Test(
     arguments: [
       ("nbd://h", [.unix, .plain]), ("nbd+unix:///?socket=s", [.tcp, .plain]),
@@ -115,13 +116,16 @@ struct URITests {
     ("nbd+unix:///?socket=a&socket=b", 22), ("nbd://h?x-a=1&x-a=1", 14),
   ]
 
+  // Rows: U-001, U-004, U-005, U-006, U-008, U-010, U-011, U-013, U-014, U-016, U-018, U-019, U-020
+  // Rows: U-021, U-022
   @Test(arguments: errors)
   func `is refused at the place of its error`(text: String, position: Int) {
     let error = #expect(throws: URIError.self) { try URI(parsing: text) }
     #expect(error?.position == position)
   }
 
-  // U-013: the longest that fit.
+  // The longest that fit.
+  // Rows: U-013
   @Test func `takes the longest socket path`() throws {
     let path = String(repeating: "s", count: 107)
     for value in [path, "%00" + path] {
@@ -130,13 +134,14 @@ struct URITests {
     }
   }
 
-  // U-006: what may be secret is not repeated.
+  // What may be secret is not repeated.
+  // Rows: U-006
   @Test func `does not repeat a password`() {
     let error = #expect(throws: URIError.self) { try URI(parsing: "nbds://alice:secret@h/") }
     #expect(error?.description == "a password cannot stand in an NBD URI (at character 12)")
   }
 
-  // U-024
+  // Rows: U-024
   @Test(arguments: [
     ("NBDS://%61lice@[::1]/a%2fb%3Fc", "nbds://alice@[::1]:10809/a/b%3fc"),
     ("nbds://a%3ab%2f@h//x", "nbds://a%3ab%2f@h:10809//x"),

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// Reading replies (proto.md, *Transmission phase*).
+extension Transmission {
+  /// Reads one message: a simple reply, or a chunk (T-020 to T-025).
+  ///
+  /// Whatever is wrong with a message, if the connection outlives it all of it has been read (T-034).
+  func receive() throws(TransmissionError.Reason) {
+    stream.beginStep()
+    let magic = try readMagic()
+    guard let count = ReplyHeader.byteCount(after: magic, terms.replies) else {
+      throw .violation(.magic(magic, terms.replies))
+    }
+    let bytes = try read(count, "the header of a reply")
+    let header = ReplyHeader(magic: magic, bytes.span)
+    guard let index = inFlight.firstIndex(where: { $0.cookie == header.cookie }) else {
+      throw .violation(.unknownCookie(header.cookie))
+    }
+    switch header.form {
+    case .simple(let error): try receiveReply(index, error)
+    case .chunk(let chunk): try receiveChunk(index, chunk)
+    }
+  }
+
+  /// The end of the stream is no accident where a message could begin (T-022, T-023).
+  private func readMagic() throws(TransmissionError.Reason) -> UInt32 {
+    do {
+      let bytes = try stream.read(ReplyHeader.magicByteCount)
+      return bytes.span.number(at: 0)
+    } catch {
+      if error == .ended(received: 0) { throw .closed }
+      throw .receiving(error, awaiting: "a reply")
+    }
+  }
+
+  private func readNumber<Value: FixedWidthInteger & UnsignedInteger>(
+    _ awaited: String
+  ) throws(TransmissionError.Reason) -> Value {
+    let bytes = try read(Value.bitWidth / 8, awaited)
+    return bytes.span.number(at: 0)
+  }
+
+  private func read(
+    _ count: Int, _ awaited: String
+  ) throws(TransmissionError.Reason) -> [UInt8] {
+    do {
+      return try stream.read(count)
+    } catch {
+      throw .receiving(error, awaiting: awaited)
+    }
+  }
+
+  /// A simple reply: data follows only a read that did not fail (T-024, T-026, T-030, T-080).
+  private func receiveReply(
+    _ index: Int, _ error: UInt32
+  ) throws(TransmissionError.Reason) {
+    let request = inFlight[index].request
+    let isWrong =
+      request.command == .blockStatus || request.command == .read && terms.replies != .simple
+    if error != 0 {
+      try inFlight[index].fail(ServerFailure(code: error))
+    } else if isWrong {
+      throw .violation(.simpleReply)
+    } else if request.command == .read {
+      try receiveData(index, request.offset, request.length)
+    }
+    finish(index)
+  }
+
+  /// A chunk: everything is checked before it is kept (T-041, T-043, T-045, T-048, T-052 to T-054).
+  private func receiveChunk(
+    _ index: Int, _ chunk: ReplyHeader.Chunk
+  ) throws(TransmissionError.Reason) {
+    try inFlight[index].begin(chunk)
+    switch ChunkType(wire: chunk.type) {
+    case .offsetData:
+      let offset: UInt64 = try readNumber("a chunk of data")
+      try receiveData(index, offset, chunk.length - 8)
+    case .offsetHole:
+      let bytes = try read(12, "a hole")
+      let offset: UInt64 = bytes.span.number(at: 0)
+      let length: UInt32 = bytes.span.number(at: 8)
+      try inFlight[index].cover(offset, UInt64(length))
+      inFlight[index].keep(Piece(offset: offset, content: .hole(UInt64(length))))
+    case .blockStatus, .blockStatusExtended:
+      try receiveStatus(index, chunk)
+    case .error, .errorOffset:
+      try receiveError(index, chunk)
+    case .some(.none), nil:
+      break
+    }
+    if chunk.isLast { finish(index) }
+  }
+
+  private func receiveData(
+    _ index: Int, _ offset: UInt64, _ length: UInt64
+  ) throws(TransmissionError.Reason) {
+    try inFlight[index].cover(offset, length)
+    let bytes = try read(Int(length), "the data of \(inFlight[index].request)")
+    inFlight[index].keep(Piece(offset: offset, content: .data(bytes)))
+  }
+
+  /// An error, whose text is cut, and what follows the text is dropped (T-055 to T-057, T-063).
+  private func receiveError(
+    _ index: Int, _ chunk: ReplyHeader.Chunk
+  ) throws(TransmissionError.Reason) {
+    let bytes = try read(Int(chunk.length), "an error")
+    let code: UInt32 = bytes.span.number(at: 0)
+    let textLength: UInt16 = bytes.span.number(at: 4)
+    let hasOffset = chunk.type == ChunkType.errorOffset.rawValue
+    let room = bytes.count - 6 - (hasOffset ? 8 : 0)
+    guard textLength <= room else {
+      throw .violation(.errorText(textLength, chunk: chunk.length))
+    }
+    var failure = ServerFailure(code: code)
+    if textLength > 0 { failure.text = shown(bytes[6..<(6 + Int(textLength))]) }
+    // A well-formed error ends in its offset, where its text ends.
+    if hasOffset { failure.offset = bytes.span.number(at: 6 + Int(textLength)) }
+    try inFlight[index].fail(failure)
+  }
+
+  /// The status of one context, read in pieces (T-070 to T-073, T-081, T-088).
+  private func receiveStatus(
+    _ index: Int, _ chunk: ReplyHeader.Chunk
+  ) throws(TransmissionError.Reason) {
+    let isWide = chunk.type == ChunkType.blockStatusExtended.rawValue
+    let awaited = "a block status"
+    let id: UInt32 = try readNumber(awaited)
+    var left = Int(chunk.length) - 4
+    if isWide {
+      let count: UInt32 = try readNumber(awaited)
+      left -= 4
+      guard UInt64(count) * 16 == UInt64(left) else {
+        throw .violation(.descriptorCount(count, chunk.length))
+      }
+    }
+    let size = isWide ? 16 : 8
+    let wantsOne = inFlight[index].request.flags.contains(.reqOne)
+    guard !wantsOne || left == size else {
+      throw .violation(.fragmented)
+    }
+    try inFlight[index].beginStatus(id, under: terms)
+    while left > 0 {
+      let bytes = try read(min(left, 65536), awaited)
+      left -= bytes.count
+      for place in stride(from: 0, to: bytes.count, by: size) {
+        let (length, flags) = descriptor(bytes.span, place, isWide: isWide)
+        try inFlight[index].describe(length, flags)
+      }
+    }
+  }
+
+  private func descriptor(
+    _ bytes: Span<UInt8>, _ place: Int, isWide: Bool
+  ) -> (length: UInt64, flags: UInt64) {
+    if isWide { return (bytes.number(at: place), bytes.number(at: place + 8)) }
+    let length: UInt32 = bytes.number(at: place)
+    let flags: UInt32 = bytes.number(at: place + 4)
+    return (UInt64(length), UInt64(flags))
+  }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// Encrypting a connection (proto.md, *TLS support*; *Option types*, `NBD_OPT_STARTTLS`).
+extension Negotiation {
+  /// Turns to TLS where that is asked for, before any other option (N-046 to N-050, N-056 to N-058).
+  ///
+  /// Of a server nothing but its greeting is known before, so that there is nothing to forget
+  /// (N-053), and nothing is read between its ACK and the handshake (N-051).
+  mutating func secure(_ handshake: Handshake, _ security: Security) throws(NegotiationError) {
+    guard security != .none else { return }
+    guard handshake == .fixedNewstyle else {
+      return try goOnInTheClear(.tlsNotOffered(handshake), security)
+    }
+    guard let refusal = try refusal(of: .startTLS) else { return try shakeHands() }
+    switch refusal.error {
+    case .unsupported: try goOnInTheClear(.tlsNotOffered(handshake), security, refusal.text)
+    case .policy: try goOnInTheClear(.refused(.policy), security, refusal.text)
+    default: throw failure(refusal)
+    }
+  }
+
+  /// Runs the TLS handshake; if that fails nothing more is sent (N-052).
+  private mutating func shakeHands() throws(NegotiationError) {
+    begin(.tls)
+    canAbort = false
+    do {
+      try stream.secure()
+    } catch {
+      throw failure(.securing(error))
+    }
+    canAbort = true
+    isSecure = true
+  }
+
+  /// Does without TLS, where that is allowed, and says so (N-049, N-050, N-057).
+  private mutating func goOnInTheClear(
+    _ reason: NegotiationError.Reason, _ security: Security, _ serverText: String? = nil
+  ) throws(NegotiationError) {
+    let failure = failure(reason, serverText: serverText)
+    guard security == .opportunistic else { throw failure }
+    notes.append("the connection is not encrypted: \(failure)")
+  }
+}
