@@ -31,6 +31,8 @@ let package = Package(
     .target(name: "CLinux", cSettings: gnu),
     .systemLibrary(
       name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    .systemLibrary(
+      name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
 
     // Pure: no I/O.
     .target(name: "NBD", swiftSettings: strict),
@@ -44,6 +46,10 @@ let package = Package(
 
     // System calls.
     .target(name: "Kernel", dependencies: ["CLinux"], cSettings: gnu, swiftSettings: strict),
+
+    // One GnuTLS session over an owned socket.
+    .target(
+      name: "TLS", dependencies: ["CGnuTLS", "Kernel"], cSettings: gnu, swiftSettings: strict),
 
     // The programs.
     .executableTarget(
@@ -69,6 +75,9 @@ let package = Package(
       name: "LoopbackTests", dependencies: ["nbdd", "Kernel", "NBD", "Varlink"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(name: "NBDTests", dependencies: ["NBD"], swiftSettings: strict),
+    .testTarget(
+      name: "TLSTests", dependencies: ["Kernel", "TLS"], exclude: ["peer.py"], cSettings: gnu,
+      swiftSettings: strict),
     .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
   ]
 )

@@ -12,7 +12,13 @@ package func contents(of path: String) -> String? {
 /// The bytes of a file; EFBIG if there are more than `limit`.
 package func bytes(of path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8] {
   // Should it be a pipe, nobody waits for its other end.
-  let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK)
+  try bytes(in: Descriptor.open(path, O_RDONLY | O_NONBLOCK), named: path, limit: limit)
+}
+
+/// The bytes of an open file from where it stands; EFBIG if there are more than `limit`.
+package func bytes(
+  in file: Descriptor, named path: String, limit: Int = 1 << 24
+) throws(SystemError) -> [UInt8] {
   var bytes: [UInt8] = []
   var part = [UInt8](repeating: 0, count: 16384)
   while true {

@@ -167,6 +167,20 @@ package final class StreamSocket: Sendable {
     return code
   }
 
+  /// Waits until there is something to receive, for a layer that receives by itself.
+  package func waitForInput(
+    until deadline: ContinuousClock.Instant?, _ time: Duration
+  ) throws(SocketError) {
+    try wait(POLLIN, until: deadline, time)
+  }
+
+  /// Waits until something can be sent, for a layer that sends by itself.
+  package func waitForOutput(
+    until deadline: ContinuousClock.Instant?, _ time: Duration
+  ) throws(SocketError) {
+    try wait(POLLOUT, until: deadline, time)
+  }
+
   private func wait(
     _ events: CInt, until deadline: ContinuousClock.Instant?, _ time: Duration
   ) throws(SocketError) {

@@ -25,9 +25,7 @@ struct Nbdctl: ParsableCommand {
   static func main() {
     signal(SIGPIPE, SIG_IGN)
     do {
-      let arguments = Array(CommandLine.arguments.dropFirst())
-      // Not as a default subcommand: a misspelt command would be taken for a device's name.
-      var command = try parseAsRoot(arguments.isEmpty ? ["status"] : arguments)
+      var command = try parseAsRoot(arranged(CommandLine.arguments.dropFirst()))
       try command.run()
     } catch let failure as Failure {
       print("nbdctl: \(failure.message)\n", to: 2)
@@ -35,6 +33,26 @@ struct Nbdctl: ParsableCommand {
     } catch {
       exit(withError: error)
     }
+  }
+}
+
+extension Nbdctl {
+  /// The arguments with `--socket` behind the command, where it may stand too, and with `status`
+  /// for no command.
+  ///
+  /// A default subcommand would do the latter as well, but take a misspelt command for the name of a
+  /// device.
+  static func arranged(_ arguments: some Sequence<String>) -> [String] {
+    var rest = Array(arguments)
+    var socket: [String] = []
+    if rest.first?.hasPrefix("--socket=") == true {
+      socket = [rest.removeFirst()]
+    } else if rest.first == "--socket", rest.count > 1 {
+      socket = Array(rest.prefix(2))
+      rest.removeFirst(2)
+    }
+    let command = rest.isEmpty ? "status" : rest.removeFirst()
+    return [command] + socket + rest
   }
 }
 

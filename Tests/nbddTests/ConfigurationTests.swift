@@ -186,14 +186,6 @@ struct ConfigurationTests {
       ])
   }
 
-  @Test(.enabled(if: geteuid() != 0, "root may read everything"))
-  func `a file that may not be read is a fault`() throws {
-    try write(Self.sound, to: "devices.d/secret.json")
-    try #require(unsafe chmod("\(path)/devices.d/secret.json", 0) == 0)
-    #expect(
-      setup.faults(setup.read()) == ["devices.d/secret.json: cannot be read: Permission denied"])
-  }
-
   @Test func `faults can be told over the control interface`() throws {
     try write("{", to: "devices.d/a.json")
     try makeDirectories("\(path)/devices.d/b.json")

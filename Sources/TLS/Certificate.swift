@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import CGnuTLS
+internal import Glibc
+
+/// An X.509 certificate, to say what is wrong with it.
+@safe final class Certificate {
+  private let handle: gnutls_x509_crt_t
+
+  /// Takes the first certificate of the bytes; nil and GnuTLS's error number if there is none.
+  init?(_ bytes: [UInt8], _ format: gnutls_x509_crt_fmt_t, error: inout CInt) {
+    var made: gnutls_x509_crt_t?
+    error = unsafe gnutls_x509_crt_init(&made)
+    guard let made = unsafe made else { return nil }
+    unsafe handle = unsafe made
+    error = unsafe withDatum(bytes) { unsafe gnutls_x509_crt_import(made, $0, format) }
+    if error < 0 { return nil }
+  }
+
+  deinit {
+    unsafe gnutls_x509_crt_deinit(handle)
+  }
+
+  var begins: Time { Time(seconds: unsafe Int64(gnutls_x509_crt_get_activation_time(handle))) }
+  var ends: Time { Time(seconds: unsafe Int64(gnutls_x509_crt_get_expiration_time(handle))) }
+
+  /// As in "CN=storage,O=Example".
+  var subject: String {
+    unsafe shownText { unsafe gnutls_x509_crt_get_dn(handle, $0, $1) } ?? "nobody"
+  }
+
+  var issuer: String {
+    unsafe shownText { unsafe gnutls_x509_crt_get_issuer_dn(handle, $0, $1) } ?? "nobody"
+  }
+
+  /// Whether it names itself as its issuer.
+  var isSelfIssued: Bool {
+    unsafe gnutls_x509_crt_check_issuer(handle, handle) != 0
+  }
+
+  /// What it is signed with, if that is no longer good enough, or the size of its key.
+  var weakness: String {
+    let code = unsafe gnutls_x509_crt_get_signature_algorithm(handle)
+    let algorithm = gnutls_sign_algorithm_t(rawValue: UInt32(bitPattern: code))
+    if gnutls_sign_is_secure2(algorithm, UInt32(GNUTLS_SIGN_FLAG_SECURE_FOR_CERTS)) == 0 {
+      let name = unsafe gnutls_sign_get_name(algorithm).map { unsafe String(cString: $0) }
+      return "signed with \(name ?? "an unknown algorithm")"
+    }
+    var bits: UInt32 = 0
+    unsafe gnutls_x509_crt_get_pk_algorithm(handle, &bits)
+    return "its key has \(bits) bits"
+  }
+
+  /// The host names and addresses for which it was made; the common name if it has none.
+  ///
+  /// At most eight of them.
+  var names: [String] {
+    var names: [String] = []
+    for index in 0..<UInt32(64) where names.count < 8 {
+      var size = 4096
+      var room = [UInt8](repeating: 0, count: size)
+      let type = unsafe gnutls_x509_crt_get_subject_alt_name(handle, index, &room, &size, nil)
+      if type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE { break }
+      switch gnutls_x509_subject_alt_name_t(rawValue: UInt32(bitPattern: type)) {
+      case GNUTLS_SAN_DNSNAME:
+        names.append(shown(String(decoding: room.prefix(size), as: UTF8.self)))
+      case GNUTLS_SAN_IPADDRESS: names.append(address(Array(room.prefix(size))))
+      default: continue
+      }
+    }
+    if !names.isEmpty { return names }
+    let name = unsafe shownText {
+      unsafe gnutls_x509_crt_get_dn_by_oid(handle, GNUTLS_OID_X520_COMMON_NAME, 0, 0, $0, $1)
+    }
+    return name.map { [$0] } ?? []
+  }
+
+  private func shownText(
+    _ body: (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<Int>) -> CInt
+  ) -> String? {
+    unsafe text(body).map { shown(String(decoding: $0, as: UTF8.self)) }
+  }
+
+  private func address(_ bytes: [UInt8]) -> String {
+    var room = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    let family = bytes.count == 4 ? AF_INET : AF_INET6
+    guard bytes.count == 4 || bytes.count == 16,
+      unsafe inet_ntop(family, bytes, &room, socklen_t(room.count)) != nil
+    else { return "an odd address" }
+    return String(
+      decoding: room.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+}

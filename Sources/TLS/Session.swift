@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import CGnuTLS
+internal import Glibc
+package import Kernel
+
+/// A TLS session over a connected socket, which it owns.
+///
+/// One thread may receive while another sends: GnuTLS allows that once the handshake is done.
+/// Nothing that a receiver meets makes it send (a peer's wish for new keys is left to the next
+/// send, a wish for a new handshake is not followed), so the two never do the same thing.
+///
+/// There is no buffer between the socket and GnuTLS: what came before the handshake and was not
+/// received then is taken for TLS, and never for what the session carries (N-051).
+@safe package final class Session: Sendable, CustomStringConvertible {
+  package let socket: StreamSocket
+  /// As in "TLS 1.3, AES-256-GCM".
+  package let description: String
+  private let credentials: Credentials
+  private let handle: SessionHandle
+
+  /// Agrees with the server and verifies it; `time` is named in the error at the deadline.
+  ///
+  /// After an error nothing more may be said on the socket (N-052).
+  package init(
+    over socket: StreamSocket, _ credentials: Credentials,
+    until deadline: ContinuousClock.Instant, _ time: Duration
+  ) throws(TLSError) {
+    let handshake = Handshake(
+      socket: socket, credentials: credentials, deadline: deadline, time: time)
+    self.socket = socket
+    self.credentials = credentials
+    unsafe handle = try handshake.run()
+    description = unsafe Self.agreed(handle.session)
+  }
+
+  deinit {
+    unsafe gnutls_deinit(handle.session)
+  }
+
+  /// Receives exactly `count` bytes; `time` is named in the error at the deadline.
+  package func receive(
+    _ count: Int, until deadline: ContinuousClock.Instant, _ time: Duration
+  ) throws(TLSError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var received = 0
+    while received < count {
+      let part = try take(into: &bytes, at: received, until: deadline, time)
+      if part == 0 { throw .ended(received: received) }
+      received += part
+    }
+    return bytes
+  }
+
+  /// Receives what there is, at most `limit` bytes, waiting for the first without an end.
+  ///
+  /// Empty if the peer ended the session in good order.
+  package func receiveSome(_ limit: Int) throws(TLSError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    let count = try take(into: &bytes, at: 0, until: nil, .zero)
+    return Array(bytes.prefix(count))
+  }
+
+  /// Sends all bytes.
+  ///
+  /// After an error the session cannot be used any more; if the peer said why it went, `farewell`
+  /// knows.
+  package func send(
+    _ bytes: [UInt8], until deadline: ContinuousClock.Instant, _ time: Duration
+  ) throws(TLSError) {
+    var sent = 0
+    while sent < bytes.count {
+      let part = unsafe bytes.withUnsafeBytes { room in
+        unsafe gnutls_record_send(
+          handle.session, room.baseAddress.map { unsafe $0 + sent }, room.count - sent)
+      }
+      let errno = Glibc.errno
+      switch CInt(clamping: part) {
+      case 0...: sent += part
+      case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED:
+        try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
+      case let code: throw error(code, "send", errno)
+      }
+    }
+  }
+
+  /// What the peer said when it gave up, after a send has failed.
+  ///
+  /// For a thread that is alone with the session. Does not wait.
+  package var farewell: TLSError? {
+    do throws(TLSError) {
+      // Past what the peer may have said before; whoever goes on for longer has not given up.
+      for _ in 0..<64 { _ = try receive(1, until: .now, .zero) }
+      return nil
+    } catch {
+      switch error {
+      case .alert, .clientCertificateDemanded, .clientCertificateRefused, .preSharedKeyRefused,
+        .nothingInCommon:
+        return error
+      default: return nil
+      }
+    }
+  }
+
+  /// Tells the peer that the session ends, without waiting for its answer (N-059).
+  ///
+  /// For the thread that sends; nothing can be sent afterwards. Blocks at most as long as `time`.
+  package func close(within time: Duration = .seconds(1)) {
+    let deadline = ContinuousClock.now + time
+    while true {
+      switch unsafe gnutls_bye(handle.session, GNUTLS_SHUT_WR) {
+      case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED:
+        do throws(TLSError) {
+          try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
+        } catch { return }
+      default: return
+      }
+    }
+  }
+
+  private func take(
+    into bytes: inout [UInt8], at start: Int, until deadline: ContinuousClock.Instant?,
+    _ time: Duration
+  ) throws(TLSError) -> Int {
+    while true {
+      let part = unsafe bytes.withUnsafeMutableBytes { room in
+        unsafe gnutls_record_recv(
+          handle.session, room.baseAddress.map { unsafe $0 + start }, room.count - start)
+      }
+      let errno = Glibc.errno
+      switch CInt(clamping: part) {
+      case 0...: return part
+      // A wish for a new handshake may be left unheard (RFC 5246, *Hello Request*); so may
+      // warnings.
+      case let code where gnutls_error_is_fatal(code) == 0:
+        try socket.wait(toSend: false, until: deadline, time, isHandshake: false)
+      case let code: throw error(code, "recv", errno)
+      }
+    }
+  }
+
+  private func error(_ code: CInt, _ call: String, _ errno: CInt) -> TLSError {
+    unsafe TLSError(code, call, errno: errno, in: handle, credentials, isHandshake: false)
+  }
+
+  private static func agreed(_ session: gnutls_session_t) -> String {
+    let version =
+      switch unsafe gnutls_protocol_get_version(session) {
+      case GNUTLS_TLS1_3: "TLS 1.3"
+      case GNUTLS_TLS1_2: "TLS 1.2"
+      case GNUTLS_TLS1_1: "TLS 1.1"
+      case GNUTLS_TLS1_0: "TLS 1.0"
+      default: "TLS"
+      }
+    let name = unsafe gnutls_cipher_get_name(gnutls_cipher_get(session))
+    return unsafe name.map { unsafe "\(version), \(String(cString: $0))" } ?? version
+  }
+}
