@@ -90,7 +90,9 @@ struct Server {
     let socket = try StreamSocket.connect(to: address, within: .seconds(60))
     socket.setNoDelay()
     let stream = SocketStream(socket, stepTime: .seconds(60))
-    return try NBD.negotiate(name, details: details, over: stream)
+    var request = ExportRequest(name)
+    request.details = details
+    return try NBD.negotiate(request, over: stream)
   }
 
   private static func unix(
