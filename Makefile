@@ -37,6 +37,13 @@ install:
 	  chmod 644 '$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit || exit; \
 	done
 	install -D -m 644 systemd/nbdd.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/nbdd.conf'
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' man/nbdd.8
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' man/nbdctl.1
+	install -d '$(DESTDIR)$(PREFIX)/share/bash-completion/completions' '$(DESTDIR)$(PREFIX)/share/zsh/site-functions' \
+	  '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d'
+	'$(BINARIES)/nbdctl' --generate-completion-script bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nbdctl'
+	'$(BINARIES)/nbdctl' --generate-completion-script zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nbdctl'
+	'$(BINARIES)/nbdctl' --generate-completion-script fish >'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nbdctl.fish'
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples' config/nbdd.json
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples/devices.d' config/devices.d/*.json
 
