@@ -66,18 +66,25 @@ let package = Package(
       cSettings: gnu,
       swiftSettings: strict),
 
+    // What the tests of several targets need.
+    .target(
+      name: "TestSupport", dependencies: ["Kernel"], path: "Tests/Support", cSettings: gnu,
+      swiftSettings: strict),
     .testTarget(
-      name: "KernelTests", dependencies: ["Kernel"], cSettings: gnu, swiftSettings: strict),
+      name: "KernelTests", dependencies: ["Kernel", "TestSupport"], cSettings: gnu,
+      swiftSettings: strict),
     .testTarget(
-      name: "nbddTests", dependencies: ["nbdd", "Kernel", "NBD", "Varlink"], cSettings: gnu,
+      name: "nbddTests", dependencies: ["nbdd", "Kernel", "NBD", "TestSupport", "Varlink"],
+      cSettings: gnu,
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .testTarget(
       name: "LoopbackTests", dependencies: ["nbdd", "Kernel", "NBD", "Varlink"],
       cSettings: gnu, swiftSettings: strict),
-    .testTarget(name: "NBDTests", dependencies: ["NBD"], swiftSettings: strict),
+    .testTarget(name: "NBDTests", dependencies: ["NBD", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "TLSTests", dependencies: ["Kernel", "TLS"], exclude: ["peer.py"], cSettings: gnu,
       swiftSettings: strict),
-    .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
+    .testTarget(
+      name: "VarlinkTests", dependencies: ["TestSupport", "Varlink"], swiftSettings: strict),
   ]
 )

@@ -3,6 +3,7 @@
 
 import Glibc
 import Kernel
+import TestSupport
 import Testing
 
 /// Running a program of the system to its end.

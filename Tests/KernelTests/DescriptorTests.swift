@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Kernel

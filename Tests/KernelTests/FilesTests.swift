@@ -3,6 +3,7 @@
 
 import Glibc
 import Kernel
+import TestSupport
 import Testing
 
 /// Small files and directories.

@@ -3,6 +3,7 @@
 
 import Glibc
 import Kernel
+import TestSupport
 import Testing
 
 /// Who keeps a mount point busy, shown with an ordinary directory.

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 import NBD
+import TestSupport
 import Testing
 
 /// The ranges of a read that have come.
@@ -30,7 +31,7 @@ struct CoverageTests {
   // Rows: T-047, T-050
   @Test(arguments: 0..<4)
   func `agrees with a map of the bytes`(seed: UInt64) {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     for _ in 0..<200 {
       var coverage = Coverage()
       var map = [Bool](repeating: false, count: 64)

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 import NBD
+import TestSupport
 import Testing
 
 /// Servers that say anything.
@@ -10,7 +11,7 @@ struct RandomBytesTests {
   // Rows: N-182, N-184
   @Test(arguments: 0..<8)
   func `never trap the negotiation`(seed: UInt64) {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     for _ in 0..<1000 {
       let stream = ScriptedStream(script(&random))
       do {
@@ -51,7 +52,7 @@ struct RandomBytesTests {
   // Rows: N-169, N-182, N-184
   @Test(arguments: 0..<4)
   func `never trap the listing`(seed: UInt64) {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     for _ in 0..<500 {
       var bytes = Server.fixed + Server.acknowledgement(8)
       if Bool.random(using: &random) {
@@ -74,7 +75,7 @@ struct RandomBytesTests {
   // Rows: T-027, T-047, T-050, T-099
   @Test(arguments: 0..<8)
   func `never trap the transmission`(seed: UInt64) throws {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     let styles: [ReplyStyle] = [.simple, .structured, .extended]
     for _ in 0..<500 {
       let style = styles.randomElement(using: &random) ?? .simple
@@ -122,7 +123,7 @@ struct RandomBytesTests {
   // Rows: U-020, U-024
   @Test(arguments: 0..<8)
   func `never trap the reading of a URI`(seed: UInt64) {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     let pieces = [
       "nbd", "nbds", "+unix", "+vsock", "://", "/", "//", "?", "&", "=", "@", ":", "[::1]", "[",
       "]",
@@ -144,18 +145,5 @@ struct RandomBytesTests {
         #expect((0...text.count).contains(error.position), "\(text)")
       }
     }
-  }
-}
-
-/// A generator of the same numbers for the same seed.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }

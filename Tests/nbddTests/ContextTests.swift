@@ -3,6 +3,7 @@
 
 import Kernel
 import NBD
+import TestSupport
 import Testing
 import Varlink
 

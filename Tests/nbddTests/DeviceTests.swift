@@ -4,6 +4,7 @@
 import Glibc
 import Kernel
 import NBD
+import TestSupport
 import Testing
 import Varlink
 

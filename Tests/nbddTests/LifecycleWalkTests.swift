@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+import TestSupport
 import Testing
 
 @testable import nbdd
@@ -19,7 +20,7 @@ nonisolated struct LifecycleWalkTests {
 
   @Test(arguments: 1...10)
   func `nothing is wrong on a long way by chance`(seed: UInt64) throws {
-    var chance = Chance(state: seed)
+    var chance = SplitMix(seed: seed)
     var world = World()
     var phases: Set<String> = []
     for _ in 1...10_000 {
@@ -48,17 +49,5 @@ nonisolated struct LifecycleWalkTests {
       }
     }
     return true
-  }
-}
-
-/// Numbers by chance that are the same in each run (xorshift).
-nonisolated private struct Chance: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return state
   }
 }

@@ -49,8 +49,8 @@ static inline int clinux_exit_status(int status) __attribute__((swift_name("exit
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// environ is a global variable, which Swift takes for unsynchronized state.
+/// The environment is a global variable, which Swift takes for unsynchronized state.
 static inline char *_Nullable *_Nonnull clinux_environment(void)
     __attribute__((swift_name("environment()"))) {
-  return environ;
+  return __environ;
 }
