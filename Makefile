@@ -6,13 +6,15 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 BINARIES ?= .build/release
+SECONDS ?= 60
 
-.PHONY: help build demo check install format prerequisites
+.PHONY: help build demo check fuzz install format prerequisites
 
 help:
 	@echo 'make build           nbdd and nbdctl in $(BINARIES), each one file that can be copied'
 	@echo 'make demo            shows nbdd at work on a real kernel; nothing of this machine is touched'
 	@echo 'make check           everything that must hold'
+	@echo 'make fuzz            hostile input for everything that reads some, SECONDS=$(SECONDS) of each kind'
 	@echo 'make install         as root, after make build; DESTDIR= and PREFIX=$(PREFIX)'
 	@echo 'make format          brings the Swift files into shape'
 	@echo 'make prerequisites   installs what is missing for all of these'
@@ -25,6 +27,9 @@ demo: prerequisites build
 
 check: prerequisites
 	Tests/check
+
+fuzz:
+	Tests/Fuzz/run --seconds $(SECONDS)
 
 # Installs what has been built and builds nothing, so that root compiles nothing.
 install:
