@@ -51,16 +51,21 @@ let package = Package(
     .target(
       name: "TLS", dependencies: ["CGnuTLS", "Kernel"], cSettings: gnu, swiftSettings: strict),
 
+    // One negotiated stream to a server.
+    .target(
+      name: "Connection", dependencies: ["Kernel", "NBD", "TLS"], cSettings: gnu,
+      swiftSettings: strict),
+
     // The programs.
     .executableTarget(
       name: "nbdd",
-      dependencies: ["CSystemd", "Kernel", "NBD", "Varlink"],
+      dependencies: ["CSystemd", "Connection", "Kernel", "NBD", "Varlink"],
       cSettings: gnu,
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .executableTarget(
       name: "nbdctl",
       dependencies: [
-        "Kernel", "NBD", "Varlink",
+        "Connection", "Kernel", "NBD", "TLS", "Varlink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       cSettings: gnu,
@@ -78,7 +83,8 @@ let package = Package(
       cSettings: gnu,
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .testTarget(
-      name: "LoopbackTests", dependencies: ["nbdd", "Kernel", "NBD", "Varlink"],
+      name: "LoopbackTests",
+      dependencies: ["nbdd", "nbdctl", "Connection", "Kernel", "NBD", "Varlink"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(name: "NBDTests", dependencies: ["NBD", "TestSupport"], swiftSettings: strict),
     .testTarget(

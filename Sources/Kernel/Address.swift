@@ -60,6 +60,16 @@ package struct Address: Sendable, CustomStringConvertible {
       description: name ?? String(decoding: path, as: UTF8.self))
   }
 
+  /// A virtual machine, or its host, by number (U-022).
+  package static func vsock(cid: UInt32, port: UInt32) -> Address {
+    // struct sockaddr_vm: family, nothing, port, CID, and four bytes of nothing.
+    let family = sa_family_t(AF_VSOCK)
+    let head = unsafe withUnsafeBytes(of: family) { unsafe Array($0) } + [0, 0]
+    let numbers: [UInt32] = [port, cid, 0]
+    let tail = unsafe numbers.withUnsafeBytes { unsafe Array($0) }
+    return Address(family: AF_VSOCK, bytes: head + tail, description: "vsock \(cid):\(port)")
+  }
+
   private static func numericName(
     of address: UnsafeMutablePointer<sockaddr>, _ length: socklen_t
   ) -> String {

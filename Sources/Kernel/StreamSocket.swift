@@ -40,7 +40,8 @@ package final class StreamSocket: Sendable {
     }
   }
 
-  /// Receives exactly `count` bytes; `time` is named in the error at the deadline.
+  /// Receives exactly `count` bytes, in however many pieces they come (N-012); `time` is named in the
+  /// error at the deadline.
   package func receive(
     _ count: Int, until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(SocketError) -> [UInt8] {
@@ -66,7 +67,7 @@ package final class StreamSocket: Sendable {
 
   /// Sends all bytes.
   ///
-  /// A peer that has gone is an error, not a signal.
+  /// A peer that has gone is an error, not a signal (N-015).
   package func send(
     _ bytes: [UInt8], until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(SocketError) {

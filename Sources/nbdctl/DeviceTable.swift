@@ -74,10 +74,7 @@ enum DeviceDetails {
       ("failed attempts", count(runtime?["attempts"])),
       ("outages", count(runtime?["outages"])),
     ]
-    let width = facts.map(\.0.count).max() ?? 0
-    return facts.compactMap { name, value in
-      value.map { "\(String(repeating: " ", count: width - name.count))\(name): \($0)\n" }
-    }.joined()
+    return Table.facts(facts)
   }
 
   private static func served(_ runtime: JSON?) -> String? {

@@ -13,13 +13,14 @@ struct Nbdctl: ParsableCommand {
     abstract: "Attach, detach and watch the network block devices that nbdd keeps.",
     discussion: """
       Exit status: 0 done, or already so; 1 failed; 3 known but not attached; 4 no such device; \
-      64 usage; 69 nbdd cannot be reached; 70 nbdd answered nonsense; 75 the time has passed; \
-      77 not allowed; 78 faults in the configuration.
+      64 usage; 69 nbdd or the server cannot be reached; 70 nbdd answered nonsense; 75 the time has \
+      passed; 76 the server broke the protocol; 77 not allowed, or refused; 78 faults in the \
+      configuration.
       """,
     version: "0.1.0",
     subcommands: [
       AttachCommand.self, DetachCommand.self, StatusCommand.self, ReloadCommand.self,
-      WatchCommand.self,
+      WatchCommand.self, ListCommand.self, InfoCommand.self, MapCommand.self, ReadCommand.self,
     ])
 
   static func main() {

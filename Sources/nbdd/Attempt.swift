@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Connection
 internal import Glibc
 internal import Kernel
 internal import NBD
@@ -39,11 +40,11 @@ nonisolated struct Attempt: Sendable {
 
   func run() {
     do throws(Failure) {
-      let (socket, server) = try connect()
-      let negotiated = try negotiate(over: socket)
+      let stream = try connect()
+      let negotiated = try negotiate(over: stream)
       let geometry = try geometry(of: negotiated.export)
-      let device = try handOver(socket, geometry)
-      serve(device, socket, server, negotiated, geometry)
+      let device = try handOver(stream.socket, geometry)
+      serve(device, stream.socket, stream.server, negotiated, geometry)
     } catch {
       report(error.isTaken ? .taken(error) : .ended(error))
     }
@@ -51,54 +52,22 @@ nonisolated struct Attempt: Sendable {
 
   // MARK: to the server
 
-  private func connect() throws(Failure) -> (StreamSocket, String) {
-    var last = Failure(.resolve, "no address")
-    for address in try addresses() {
-      do throws(SocketError) {
-        let socket = try StreamSocket.connect(
-          to: address, within: context.settings.connectTimeout, interrupt: interrupt)
-        socket.setNoDelay()
-        return (socket, address.description)
-      } catch {
-        last = Failure(.connect, Self.words(error, connectingTo: address))
-        if error == .interrupted { break }
-      }
+  private func connect() throws(Failure) -> ServerStream {
+    if let unsupported = context.uri.unsupported {
+      throw Failure(.connect, unsupported, isLasting: true)
     }
-    throw last
-  }
-
-  private func addresses() throws(Failure) -> [Address] {
-    switch context.uri.transport {
-    case .tcp(let host, let port):
-      do throws(ResolutionError) {
-        return try Address.resolve(host: host, port: port)
-      } catch {
-        throw Failure(.resolve, error.description)
-      }
-    case .unix(let path):
-      guard let address = Address.unix(path: path) else {
-        throw Failure(.connect, "the socket's path is too long", isLasting: true)
-      }
-      return [address]
-    case .vsock:
-      throw Failure(.connect, context.uri.unsupported ?? "not supported", isLasting: true)
+    let pace = Pace(
+      connectTime: context.settings.connectTimeout, stepTime: context.settings.negotiationTimeout)
+    do throws(ConnectError) {
+      return try ServerStream.connect(to: context.uri.transport, pace, interrupt: interrupt)
+    } catch {
+      throw Failure(
+        error.isResolution ? .resolve : .connect, error.description,
+        isLasting: error == .pathTooLong)
     }
   }
 
-  private static func words(_ error: SocketError, connectingTo address: Address) -> String {
-    switch error {
-    case .system(let error) where error.errno == ECONNREFUSED:
-      "\(address): connection refused"
-    case .system(let error) where error.errno == ENOENT:
-      "\(address): there is no such socket"
-    case .system(let error): "\(address): \(error.reason)"
-    case .timedOut(let time): "\(address): no connection within \(Quantities.words(time))"
-    default: "\(address): \(error)"
-    }
-  }
-
-  private func negotiate(over socket: StreamSocket) throws(Failure) -> Negotiated {
-    let stream = SocketStream(socket, stepTime: context.settings.negotiationTimeout)
+  private func negotiate(over stream: ServerStream) throws(Failure) -> Negotiated {
     do throws(NegotiationError) {
       return try NBD.negotiate(ExportRequest(context.uri.exportName), over: stream)
     } catch {

@@ -23,6 +23,7 @@ struct StreamSocketTests {
     server = try listener.accept()
   }
 
+  // Rows: N-012
   @Test func `puts together what comes in pieces`() throws {
     let server = server
     try Thread.start("pieces") {
@@ -102,6 +103,7 @@ struct StreamSocketTests {
     #expect(received == bytes)
   }
 
+  // Rows: N-015
   @Test func `a peer that has gone is an error and not a signal`() async throws {
     shutDownSocket(server)
     let (client, long) = (client, long)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Connection
 internal import Kernel
 internal import NBD
 @testable import nbdd
@@ -87,9 +88,8 @@ struct Server {
 
   /// What Attempt does before it turns to the kernel.
   func negotiate(_ name: String = "", details: Bool = false) throws -> Negotiated {
-    let socket = try StreamSocket.connect(to: address, within: .seconds(60))
-    socket.setNoDelay()
-    let stream = SocketStream(socket, stepTime: .seconds(60))
+    let pace = Pace(connectTime: .seconds(60), stepTime: .seconds(60))
+    let stream = try ServerStream.connect(to: URI(parsing: uri).transport, pace)
     var request = ExportRequest(name)
     request.details = details
     return try NBD.negotiate(request, over: stream)

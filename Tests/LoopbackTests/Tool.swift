@@ -9,6 +9,7 @@ enum Tool: String {
   case nbdkit
   case nbdServer = "nbd-server"
   case qemu = "qemu-nbd"
+  case openssl
   case setpriv
   case socketActivate = "systemd-socket-activate"
 

@@ -7,6 +7,7 @@ import Testing
 
 /// Sessions that come about.
 @Suite(.needsPeers) struct AgreementTests {
+  // Rows: N-059
   @Test(arguments: [("TLSv1_2", "TLS 1.2, AES-256-GCM"), ("TLSv1_3", "TLS 1.3, AES-256-GCM")])
   func `agrees with a server on its version`(version: String, agreed: String) throws {
     let folder = try makeFolder()

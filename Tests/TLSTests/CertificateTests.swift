@@ -37,6 +37,7 @@ import Testing
     #expect(try refusal("alone") == .certificate([.selfSigned(subject: "CN=alone")]))
   }
 
+  // Rows: N-054
   @Test func `refuses another name and gives both`() throws {
     try folder.makeCertificate("server", for: "DNS:a.example,DNS:b.example,IP:192.0.2.7")
     let error = try refusal("server", hostname: "c.example")

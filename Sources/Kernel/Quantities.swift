@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 /// Durations and sizes as users write them: a number and a unit.
-nonisolated enum Quantities {
+package enum Quantities {
   /// "250ms", "30s", "5min", "2h"; nil for anything else, also without a unit.
-  static func duration(_ text: String) -> Duration? {
+  package static func duration(_ text: String) -> Duration? {
     value(
       text,
       ["ms": .milliseconds(1), "s": .seconds(1), "min": .seconds(60), "h": .seconds(3600)]
@@ -15,7 +15,7 @@ nonisolated enum Quantities {
   }
 
   /// "512B", "64KiB", "1MiB", "2GiB" in bytes; nil for anything else.
-  static func size(_ text: String) -> Int? {
+  package static func size(_ text: String) -> Int? {
     value(text, ["B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30]) { number, unit in
       let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
       return overflow ? nil : bytes
@@ -23,7 +23,7 @@ nonisolated enum Quantities {
   }
 
   /// What a reader of a status line wants to know: "80 ms", "8 s", "3 min", "2 h".
-  static func words(_ duration: Duration) -> String {
+  package static func words(_ duration: Duration) -> String {
     let milliseconds = max(0, Int(duration / .milliseconds(1)))
     return switch milliseconds {
     case 0..<1000: "\(milliseconds) ms"

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+import Kernel
 import Testing
-
-@testable import nbdd
 
 /// Durations and sizes as users write and read them.
 struct QuantitiesTests {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import NBD
+package import TLS
+
+internal import Glibc
+
+/// Where credentials are found unless the URI says so itself.
+package struct SecurityFiles: Sendable {
+  /// A directory with `ca-cert.pem`, `client-cert.pem`, `client-key.pem` and `psk.txt`, as far as
+  /// they are needed.
+  package var directory: String?
+  /// The file with the pre-shared key.
+  package var pskFile: String?
+  /// GnuTLS's priority string.
+  package var priority: String?
+
+  package init() {}
+
+  /// The credentials for a URI; nil for a scheme without TLS.
+  ///
+  /// Reads the files (U-014 to U-017). A server is verified by the URI's host, or the name that the URI
+  /// gives; a socket that has no host needs one, or the word that nobody is to be verified (N-054).
+  package func credentials(for uri: URI) throws(CredentialsError) -> Credentials? {
+    guard let tls = uri.tls else { return nil }
+    var settings = Credentials.Settings()
+    settings.user = tls.user
+    settings.verifyPeer = tls.verifyPeer
+    settings.priority = priority
+    settings.hostname = tls.hostname
+    if settings.hostname == nil, case .tcp(let host, _) = uri.transport {
+      settings.hostname = host
+    }
+    let directory = tls.certificates ?? directory
+    let pskFile = tls.pskFile ?? pskFile
+    switch tls.type ?? (pskFile == nil ? .x509 : .psk) {
+    case .x509:
+      settings.method = .certificate
+      settings.caFile = Self.file("ca-cert.pem", in: directory)
+      settings.certificateFile = Self.file("client-cert.pem", in: directory)
+      settings.keyFile = Self.file("client-key.pem", in: directory)
+    case .psk:
+      settings.method = .preSharedKey
+      settings.pskFile = pskFile ?? directory.map { "\($0)/psk.txt" }
+    case .anonymous:
+      settings.method = .anonymous
+    }
+    return try Credentials(settings)
+  }
+
+  private static func file(_ name: String, in directory: String?) -> String? {
+    guard let path = directory.map({ "\($0)/\(name)" }), unsafe access(path, F_OK) == 0 else {
+      return nil
+    }
+    return path
+  }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import Kernel
+package import NBD
+internal import TLS
+
+/// A connection to a server: in the clear at first, and under TLS from `secure` on.
+///
+/// Used by one thread only. The socket is closed when nobody refers to it any more (N-185).
+package final class ServerStream: ByteStream {
+  package let socket: StreamSocket
+  /// The address that answered, as in "127.0.0.1:10809".
+  package let server: String
+
+  private let pace: Pace
+  private let credentials: Credentials?
+  private var session: Session?
+  private var deadline: ContinuousClock.Instant
+
+  init(_ socket: StreamSocket, _ server: String, _ pace: Pace, _ credentials: Credentials?) {
+    self.socket = socket
+    self.server = server
+    self.pace = pace
+    self.credentials = credentials
+    deadline = pace.deadline(within: pace.stepTime)
+  }
+
+  package func beginStep() {
+    deadline = pace.deadline(within: pace.stepTime)
+  }
+
+  package func read(_ count: Int) throws(StreamError) -> [UInt8] {
+    guard let session else {
+      do throws(SocketError) {
+        return try socket.receive(count, until: deadline, pace.stepTime)
+      } catch {
+        throw StreamError(error)
+      }
+    }
+    do throws(TLSError) {
+      return try session.receive(count, until: deadline, pace.stepTime)
+    } catch {
+      throw StreamError(error)
+    }
+  }
+
+  package func write(_ bytes: [UInt8]) throws(StreamError) {
+    guard let session else {
+      do throws(SocketError) {
+        return try socket.send(bytes, until: deadline, pace.stepTime)
+      } catch {
+        throw StreamError(error)
+      }
+    }
+    do throws(TLSError) {
+      try session.send(bytes, until: deadline, pace.stepTime)
+    } catch {
+      throw StreamError(session.farewell ?? error)
+    }
+  }
+
+  package var canSecure: Bool { credentials != nil }
+
+  package func secure() throws(StreamError) {
+    guard let credentials else {
+      throw .handshakeFailed(reason: "there are no credentials", isLasting: true)
+    }
+    do throws(TLSError) {
+      session = try Session(over: socket, credentials, until: deadline, pace.stepTime)
+    } catch {
+      switch error {
+      case .timedOut(let time): throw .timedOut(time)
+      case .interrupted: throw .interrupted
+      default: throw .handshakeFailed(reason: error.description, isLasting: error.isLasting)
+      }
+    }
+  }
+
+  /// How the connection is encrypted, as in "TLS 1.3, AES-256-GCM".
+  package var encryption: String? { session?.description }
+
+  /// Ends TLS in order, and then the connection both ways (N-059, N-164).
+  package func close() {
+    session?.close()
+    shutDownSocket(socket.descriptor)
+  }
+}
+
+/// How long a connection may take.
+package struct Pace: Sendable {
+  /// For an address to answer.
+  package var connectTime: Duration
+  /// For a step of the negotiation, or a message of the transmission.
+  package var stepTime: Duration
+  /// When all of it has to have ended, if at all.
+  package var end: ContinuousClock.Instant?
+
+  package init(
+    connectTime: Duration, stepTime: Duration, end: ContinuousClock.Instant? = nil
+  ) {
+    self.connectTime = connectTime
+    self.stepTime = stepTime
+    self.end = end
+  }
+
+  func deadline(within time: Duration) -> ContinuousClock.Instant {
+    let next = ContinuousClock.now + time
+    return end.map { min($0, next) } ?? next
+  }
+}
+
+extension StreamError {
+  init(_ error: SocketError) {
+    self =
+      switch error {
+      case .ended(let received): .ended(received: received)
+      case .timedOut(let time): .timedOut(time)
+      case .interrupted: .interrupted
+      case .system(let error): .failed(call: error.call, reason: error.reason)
+      }
+  }
+
+  init(_ error: TLSError) {
+    self =
+      switch error {
+      case .ended(let received): .ended(received: received)
+      case .timedOut(let time): .timedOut(time)
+      case .interrupted: .interrupted
+      case .system(let error): .failed(call: error.call, reason: error.reason)
+      default: .failed(call: "TLS", reason: error.description)
+      }
+  }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Connection
+internal import Kernel
+internal import NBD
+internal import Varlink
+
+/// `nbdctl list`.
+struct ListCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list",
+    abstract: "List the exports of a server.",
+    discussion: "Talks to the server directly; nbdd need not run. The URI's export does not matter."
+  )
+
+  @OptionGroup var reaching: Reaching
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  mutating func run() throws {
+    let uri = try reaching.parsed()
+    let stream = try reaching.connect(to: uri, isTotal: true)
+    defer { stream.close() }
+    let exports: [ListedExport]
+    do throws(NegotiationError) {
+      exports = try NBD.listExports(security: uri.tls == nil ? .none : .required, over: stream)
+    } catch {
+      throw Failure(error)
+    }
+    if json {
+      let document: JSON = ["formatVersion": 1, "exports": JSON(exports.map(Self.report))]
+      print(document.indentedText + "\n", to: 1)
+    } else if exports.isEmpty {
+      print("no exports\n", to: 1)
+    } else {
+      let rows = [["NAME", "SIZE", "ACCESS", "DESCRIPTION"]] + exports.map(Self.row)
+      print(Table.text(rows), to: 1)
+    }
+  }
+
+  private static func row(_ listed: ListedExport) -> [String] {
+    let name = listed.nameBytes.isEmpty ? "(default)" : listed.name
+    switch listed.information {
+    case .success(let export):
+      return [
+        name, Words.size(Int64(export.sizeBytes)),
+        export.flags.contains(.readOnly) ? "read-only" : "writable",
+        listed.description ?? export.description ?? "",
+      ]
+    case .failure(let error):
+      return [name, "?", "?", error.description]
+    case nil:
+      return [name, "-", "-", listed.description ?? ""]
+    }
+  }
+
+  private static func report(_ listed: ListedExport) -> JSON {
+    var export: Export?
+    var fault: String?
+    switch listed.information {
+    case .success(let told): export = told
+    case .failure(let error): fault = error.description
+    case nil: break
+    }
+    return .object([
+      "name": JSON(listed.name),
+      "description": (listed.description ?? export?.description).map { JSON($0) },
+      "export": export.map(ExportReport.json),
+      "contexts": listed.contexts.isEmpty ? nil : JSON(listed.contexts),
+      "error": fault.map { JSON($0) },
+    ])
+  }
+}

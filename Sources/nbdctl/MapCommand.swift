@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Connection
+internal import Kernel
+internal import NBD
+internal import Varlink
+
+/// `nbdctl map`.
+struct MapCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "map",
+    abstract: "Show which parts of an export are data, zeroes and holes.",
+    discussion: "Talks to the server directly; nbdd need not run. The timeout is for each request.")
+
+  @OptionGroup var reaching: Reaching
+  @ArgumentParser.Option(help: "The metadata context to ask for.")
+  var context = "base:allocation"
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  mutating func run() throws {
+    let uri = try reaching.parsed()
+    let stream = try reaching.connect(to: uri, isTotal: false)
+    defer { stream.close() }
+    var request = reaching.request(for: uri)
+    request.contexts = [context]
+    let transmission = try Transmission(request, over: stream)
+    defer { transmission.disconnect() }
+    let size = transmission.terms.export.sizeBytes
+    if transmission.terms.contexts.isEmpty {
+      let problem = "the server does not offer the metadata context \(shown(context))"
+      guard context == MetadataContext.allocation else { throw Failure(problem) }
+      print("nbdctl: \(problem); everything counts as data\n", to: 2)
+    }
+    var map = ExtentMap(context, size: size)
+    let isText = !json
+    if isText { print(map.head, to: 1) }
+    do throws(TransmissionError) {
+      try transmission.blockStatus(offset: 0, length: size) { _, extent in
+        if let finished = map.add(extent), isText { print(finished, to: 1) }
+        return map.hasRoom || isText
+      }
+    } catch {
+      throw Failure(error)
+    }
+    guard map.hasRoom || isText else {
+      throw Failure("more than \(ExtentMap.mostListed) extents, more than fit into one document")
+    }
+    print(isText ? map.finish() : map.report.indentedText + "\n", to: 1)
+  }
+}
+
+extension Transmission where Stream == ServerStream {
+  /// Negotiates, and begins the transmission.
+  convenience init(
+    _ request: ExportRequest, over stream: ServerStream
+  ) throws(Failure) {
+    do throws(NegotiationError) {
+      let terms = try NBD.negotiate(request, over: stream)
+      for note in terms.notes { print("nbdctl: \(note)\n", to: 2) }
+      self.init(terms, over: stream)
+    } catch {
+      throw Failure(error)
+    }
+  }
+}

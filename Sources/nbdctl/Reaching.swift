@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Connection
+internal import Glibc
+internal import Kernel
+internal import NBD
+internal import TLS
+
+/// How a server is reached without the daemon.
+struct Reaching: ParsableArguments {
+  @Argument(
+    help:
+      "nbd[s]://HOST[:PORT]/EXPORT, nbd[s]+unix:///EXPORT?socket=PATH, nbd[s]+vsock://CID/EXPORT.")
+  var uri: String
+  @ArgumentParser.Option(help: "How long to wait, as 500ms, 30s or 5min.")
+  var timeout = "30s"
+  @ArgumentParser.Option(help: "Directory with ca-cert.pem, client-cert.pem and client-key.pem.")
+  var tlsCertificates: String?
+  @ArgumentParser.Option(help: "File with the pre-shared key.")
+  var tlsPskFile: String?
+  @ArgumentParser.Option(help: "GnuTLS's priority string.")
+  var tlsPriority: String?
+
+  func parsed() throws(Failure) -> URI {
+    do throws(URIError) {
+      return try URI(parsing: uri, allowing: .usual.union(.localFiles))
+    } catch {
+      throw Failure("\(uri): \(error)", EX_USAGE)
+    }
+  }
+
+  /// Connects; `isTotal` says that the time is for all there is to do, else it is for each request.
+  func connect(to uri: URI, isTotal: Bool) throws(Failure) -> ServerStream {
+    guard let time = Quantities.duration(timeout), time > .zero else {
+      throw Failure("--timeout is a time as 500ms, 30s or 5min", EX_USAGE)
+    }
+    var files = SecurityFiles()
+    files.directory = tlsCertificates
+    files.pskFile = tlsPskFile
+    files.priority = tlsPriority
+    let pace = Pace(connectTime: time, stepTime: time, end: isTotal ? .now + time : nil)
+    let credentials: Credentials?
+    do throws(CredentialsError) {
+      credentials = try files.credentials(for: uri)
+    } catch {
+      throw Failure(error)
+    }
+    do throws(ConnectError) {
+      return try ServerStream.connect(to: uri.transport, pace, credentials)
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  /// What is asked of the server for a URI.
+  func request(for uri: URI) -> ExportRequest {
+    var request = ExportRequest(uri.exportName)
+    request.security = uri.tls == nil ? .none : .required
+    request.structuredReplies = true
+    request.extendedHeaders = true
+    return request
+  }
+}
