@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Glibc
 package import NBD
 package import TLS
-
-internal import Glibc
 
 /// Where credentials are found unless the URI says so itself.
 package struct SecurityFiles: Sendable {

@@ -78,7 +78,7 @@ struct DirectTests {
   }
 
   @Test(.enabled(if: Tool.nbdkit.isInstalled, missing))
-  func `reads a sparse export as it is, and only what is not zero`() throws {
+  func `reads a sparse export as it is, into a sparse file`() throws {
     try Workspace.run { workspace in
       let image = workspace.file("image")
       let run = { (command: String) in
