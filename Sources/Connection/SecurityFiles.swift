@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Glibc
+internal import Kernel
 package import NBD
 package import TLS
 
@@ -36,9 +37,9 @@ package struct SecurityFiles: Sendable {
     switch tls.type ?? (pskFile == nil ? .x509 : .psk) {
     case .x509:
       settings.method = .certificate
-      settings.caFile = Self.file("ca-cert.pem", in: directory)
-      settings.certificateFile = Self.file("client-cert.pem", in: directory)
-      settings.keyFile = Self.file("client-key.pem", in: directory)
+      settings.caFile = try Self.file("ca-cert.pem", in: directory)
+      settings.certificateFile = try Self.file("client-cert.pem", in: directory)
+      settings.keyFile = try Self.file("client-key.pem", in: directory)
     case .psk:
       settings.method = .preSharedKey
       settings.pskFile = pskFile ?? directory.map { "\($0)/psk.txt" }
@@ -48,10 +49,20 @@ package struct SecurityFiles: Sendable {
     return try Credentials(settings)
   }
 
-  private static func file(_ name: String, in directory: String?) -> String? {
-    guard let path = directory.map({ "\($0)/\(name)" }), unsafe access(path, F_OK) == 0 else {
-      return nil
+  /// The path of a file that may be absent.
+  ///
+  /// A directory that is not there is a fault: a slip in its name must not end in trusting the system's
+  /// authorities instead of the user's.
+  private static func file(
+    _ name: String, in directory: String?
+  ) throws(CredentialsError) -> String? {
+    guard let directory else { return nil }
+    let path = "\(directory)/\(name)"
+    do throws(SystemError) {
+      guard try exists(directory) else { throw SystemError("open \(directory)", ENOENT) }
+      return try exists(path) ? path : nil
+    } catch {
+      throw .unreadable(file: path, error)
     }
-    return path
   }
 }

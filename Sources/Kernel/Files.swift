@@ -65,6 +65,16 @@ package func realPath(_ path: String) -> String {
   return unsafe String(cString: real)
 }
 
+/// Whether there is something at a path; an error if that cannot be found out.
+package func exists(_ path: String) throws(SystemError) -> Bool {
+  do throws(SystemError) {
+    try check("access \(path)") { unsafe access(path, F_OK) }
+    return true
+  } catch where error.errno == ENOENT {
+    return false
+  }
+}
+
 /// Removes a file; it may have gone already.
 package func removeFile(_ path: String) {
   unsafe unlink(path)

@@ -31,6 +31,19 @@ struct SecureTests {
     }
   }
 
+  @Test func `does not trust the system instead of a directory that is not there`() throws {
+    try Workspace.run { workspace in
+      try makeCertificates(workspace)
+      let outcome = try nbdctl(
+        [
+          "info", secured(workspace) + "&tls-hostname=good.example", "--tls-certificates",
+          workspace.file("slip"),
+        ], workspace)
+      #expect(outcome.status == 1)
+      #expect(outcome.errors.contains("\(workspace.file("slip")): No such file or directory"))
+    }
+  }
+
   // Rows: N-054
   @Test(
     arguments: [
