@@ -70,7 +70,7 @@ package func exists(_ path: String) throws(SystemError) -> Bool {
   do throws(SystemError) {
     try check("access \(path)") { unsafe access(path, F_OK) }
     return true
-  } catch where error.errno == ENOENT {
+  } catch  where error.errno == ENOENT {
     return false
   }
 }
