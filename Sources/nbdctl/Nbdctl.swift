@@ -4,6 +4,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import Kernel
+internal import Varlink
 
 /// The command line of nbdctl.
 @main
@@ -17,7 +18,7 @@ struct Nbdctl: ParsableCommand {
       passed; 76 the server broke the protocol; 77 not allowed, or refused; 78 faults in the \
       configuration.
       """,
-    version: "0.1.0",
+    version: Version.text,
     subcommands: [
       AttachCommand.self, DetachCommand.self, StatusCommand.self, ReloadCommand.self,
       WatchCommand.self, ListCommand.self, InfoCommand.self, MapCommand.self, ReadCommand.self,

@@ -5,6 +5,7 @@ internal import CLinux
 internal import Dispatch
 internal import Glibc
 internal import Kernel
+internal import Varlink
 
 @main
 enum Main {
