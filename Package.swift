@@ -56,10 +56,15 @@ let package = Package(
       name: "Connection", dependencies: ["Kernel", "NBD", "TLS"], cSettings: gnu,
       swiftSettings: strict),
 
+    // Between the sockets that the kernel holds and connections that come and go.
+    .target(
+      name: "Relay", dependencies: ["Connection", "Kernel", "NBD"], cSettings: gnu,
+      swiftSettings: strict),
+
     // The programs.
     .executableTarget(
       name: "nbdd",
-      dependencies: ["CSystemd", "Connection", "Kernel", "NBD", "Varlink"],
+      dependencies: ["CSystemd", "Connection", "Kernel", "NBD", "Relay", "Varlink"],
       cSettings: gnu,
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .executableTarget(
@@ -87,6 +92,9 @@ let package = Package(
       dependencies: ["nbdd", "nbdctl", "Connection", "Kernel", "NBD", "Varlink"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(name: "NBDTests", dependencies: ["NBD", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "RelayTests", dependencies: ["Connection", "Kernel", "NBD", "Relay", "TestSupport"],
+      cSettings: gnu, swiftSettings: strict),
     .testTarget(
       name: "TLSTests", dependencies: ["Kernel", "TLS"], exclude: ["peer.py"], cSettings: gnu,
       swiftSettings: strict),

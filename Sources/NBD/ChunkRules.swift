@@ -46,7 +46,7 @@ extension ReplyHeader.Chunk {
 
 extension Request {
   /// How many chunks are read in reply: enough for any server that means well (T-060).
-  var mostChunks: Int {
+  package var mostChunks: Int {
     1024 + (command == .read ? Int(min(length, UInt64(UInt32.max)) / 512) : 0)
   }
 }

@@ -66,7 +66,7 @@ package struct ReplyHeader: Sendable, Equatable {
     form = .chunk(chunk)
   }
 
-  private static let simpleMagic: UInt32 = 0x6744_6698
+  fileprivate static let simpleMagic: UInt32 = 0x6744_6698
   private static let structuredMagic: UInt32 = 0x668e_33ef
   private static let extendedMagic: UInt32 = 0x6e8a_278c
 }
@@ -98,5 +98,27 @@ package enum ChunkType: UInt16, Sendable, CaseIterable {
     } else {
       return nil
     }
+  }
+}
+
+/// A simple reply as it crosses the wire, without its data (proto.md, *Simple reply message*).
+///
+/// For who answers requests; it is written in place, without an allocation.
+package struct SimpleReply: Sendable, Equatable {
+  /// 0 is no error.
+  package var error: UInt32
+  package var cookie: Cookie
+
+  package init(error: UInt32, cookie: Cookie) {
+    self.error = error
+    self.cookie = cookie
+  }
+
+  package static let byteCount = 16
+
+  package func write(into bytes: inout MutableSpan<UInt8>) {
+    bytes.set(ReplyHeader.simpleMagic, at: 0)
+    bytes.set(error, at: 4)
+    bytes.set(cookie, at: 8)
   }
 }

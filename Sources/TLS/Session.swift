@@ -18,7 +18,7 @@ package import Kernel
   /// As in "TLS 1.3, AES-256-GCM".
   package let description: String
   private let credentials: Credentials
-  private let handle: SessionHandle
+  let handle: SessionHandle
 
   /// Agrees with the server and verifies it; `time` is named in the error at the deadline.
   ///
@@ -140,7 +140,7 @@ package import Kernel
     }
   }
 
-  private func error(_ code: CInt, _ call: String, _ errno: CInt) -> TLSError {
+  func error(_ code: CInt, _ call: String, _ errno: CInt) -> TLSError {
     unsafe TLSError(code, call, errno: errno, in: handle, credentials, isHandshake: false)
   }
 

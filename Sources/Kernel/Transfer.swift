@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+
+/// Moving bytes between a socket and a region without waiting and without an allocation.
+extension Descriptor {
+  /// Receives what there is, at most `count` bytes: 0 at the end of the stream, nil if nothing has come.
+  package func receive(
+    into region: Region, at place: Int, _ count: Int
+  ) throws(SystemError) -> Int? {
+    while true {
+      let part = unsafe recv(
+        number, region.pointer(place, count), count, CInt(MSG_DONTWAIT))
+      if part >= 0 { return part }
+      switch errno {
+      case EAGAIN: return nil
+      case EINTR: continue
+      case let code: throw SystemError("recv", code)
+      }
+    }
+  }
+}
+
+/// Ranges of regions that leave together, in order.
+@safe package final class Gather {
+  package private(set) var byteCount = 0
+  package private(set) var count = 0
+  private let capacity: Int
+  private let parts: UnsafeMutablePointer<iovec>
+
+  package init(capacity: Int) {
+    self.capacity = capacity
+    unsafe parts = .allocate(capacity: capacity)
+  }
+
+  deinit {
+    unsafe parts.deallocate()
+  }
+
+  package var isFull: Bool { count == capacity }
+
+  package func removeAll() {
+    byteCount = 0
+    count = 0
+  }
+
+  /// Adds a range; an empty one changes nothing.
+  package func add(_ region: Region, _ place: Int, _ size: Int) {
+    precondition(!isFull, "no room for another part")
+    guard size > 0 else { return }
+    unsafe parts[count] = iovec(iov_base: region.pointer(place, size), iov_len: size)
+    count += 1
+    byteCount += size
+  }
+
+  /// Sends what the socket takes of it, and answers how many bytes: nil if it takes nothing now.
+  ///
+  /// A peer that has gone is an error, not a signal.
+  package func send(over descriptor: Descriptor) throws(SystemError) -> Int? {
+    var message = unsafe msghdr()
+    unsafe message.msg_iov = parts
+    unsafe message.msg_iovlen = count
+    while true {
+      let flags = CInt(MSG_DONTWAIT | MSG_NOSIGNAL)
+      let sent = unsafe sendmsg(descriptor.number, &message, flags)
+      if sent >= 0 { return sent }
+      switch errno {
+      case EAGAIN: return nil
+      case EINTR: continue
+      case let code: throw SystemError("send", code)
+      }
+    }
+  }
+
+  /// Copies the first bytes of it, at most as many as the region has; answers how many.
+  package func copy(into region: Region) -> Int {
+    var filled = 0
+    for index in 0..<count where filled < region.byteCount {
+      let part = unsafe parts[index]
+      let size = min(unsafe part.iov_len, region.byteCount - filled)
+      unsafe memcpy(region.pointer(filled, size), part.iov_base, size)
+      filled += size
+    }
+    return filled
+  }
+
+  /// The first part.
+  package var first: UnsafeRawBufferPointer {
+    unsafe UnsafeRawBufferPointer(
+      start: parts[0].iov_base, count: count == 0 ? 0 : parts[0].iov_len)
+  }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Kernel
+internal import NBD
+internal import Synchronization
+
+/// All that a relay's thread knows: one loop over the kernel's sockets and the connections.
+///
+/// The rules that the comments name are those of docs/model. Nothing here allocates per request, waits
+/// for anything but the descriptors of the loop, or writes a log.
+final class Engine {
+  let settings: Relay.Settings
+  let figures: Figures
+  let report: @Sendable (Relay.Event) -> Void
+  let mailbox: Mailbox
+
+  var sockets: ContiguousArray<KernelSocket> = []
+  var lanes: ContiguousArray<Lane> = []
+  var slots: Slots
+  /// Requests that wait for a connection, in order.
+  var pending = SlotList()
+  var ledger: Ledger
+  /// Requests of the kernel under way that will enter the ledger.
+  var changesUnderWay = 0
+
+  /// What is written, and what is read.
+  let writes: Region
+  let reads: Region
+  var writeRing: Ring
+  var readRing: Ring
+  /// The headers of requests and of answers, one of each for every slot.
+  let requestHeaders: Region
+  let answerHeaders: Region
+  let gather = Gather(capacity: 64)
+  let readiness: Readiness
+
+  /// Counts the sendings of requests, so that no two have the same cookie.
+  var sendings = UInt64.random(in: 0..<(1 << 47))
+  /// How many flushes have been sent.
+  var flushes: UInt64 = 0
+  /// The flush that is the relay's own, if one is under way, and whether one is wanted.
+  var ownFlush = Slot.none
+  var wantsFlush = false
+  /// Not before this moment: the server has failed the last one.
+  var nextFlushAt: Int64 = 0
+
+  /// The next entry of the ledger to be replayed, the end of the replay, and what is under way of it.
+  var replayNext: UInt64 = 0
+  var replayEnd: UInt64 = 0
+  var replays = SlotCounter()
+
+  /// What waits for a connection is answered with an error.
+  var isFailing = false
+  var isStopped = false
+  /// The time of this turn, in microseconds of the monotonic clock.
+  var now: Int64 = 0
+  /// Room has come back, so what was held may go on.
+  var hasNewRoom = false
+
+  /// Slots that only the relay itself takes, so that the kernel's requests cannot be in the way of what
+  /// they wait for.
+  static let ownSlots = 24
+  static let slotsPerSocket = 256
+
+  init(
+    _ sockets: [Descriptor], laneCount: Int, _ settings: Relay.Settings, _ mailbox: Mailbox,
+    _ figures: Figures, _ report: @escaping @Sendable (Relay.Event) -> Void
+  ) throws(SystemError) {
+    self.settings = settings
+    self.mailbox = mailbox
+    self.figures = figures
+    self.report = report
+    for socket in sockets { self.sockets.append(try KernelSocket(socket)) }
+    for _ in 0..<laneCount { lanes.append(try Lane()) }
+    let slotCount = sockets.count * Self.slotsPerSocket + Self.ownSlots
+    slots = Slots(count: slotCount)
+    let storeByteCount = max(settings.unflushedLimit, Relay.largestRequest)
+    ledger = Ledger(capacity: 16384)
+    writes = try Region(byteCount: storeByteCount)
+    writeRing = Ring(byteCount: storeByteCount, blockCount: slotCount + 16384)
+    reads = try Region(byteCount: Relay.largestRequest)
+    readRing = Ring(byteCount: Relay.largestRequest, blockCount: slotCount)
+    requestHeaders = try Region(byteCount: slotCount * Self.requestHeaderRoom)
+    answerHeaders = try Region(byteCount: slotCount * Self.answerHeaderRoom)
+    readiness = Readiness(capacity: sockets.count + laneCount + 1)
+  }
+
+  static let requestHeaderRoom = 32
+  static let answerHeaderRoom = 16
+
+  // MARK: the loop
+
+  /// Works until the kernel has ended the device, or `stop` is asked for.
+  func run() {
+    while true {
+      now = Clocks.monotonic
+      takeMessages()
+      let isOver = isStopped || sockets.allSatisfy { $0.hasEnded }
+      if isOver { break }
+      expire()
+      advance()
+      for lane in lanes.indices { sendRequests(lane) }
+      for socket in sockets.indices { sendAnswers(socket) }
+      publish()
+      if hasNewRoom {
+        hasNewRoom = false
+        for socket in sockets.indices where sockets[socket].isHeld { receiveRequests(socket) }
+        continue
+      }
+      wait()
+    }
+    end()
+  }
+
+  private func wait() {
+    readiness.removeAll()
+    let bell = readiness.add(mailbox.bell.descriptor, reading: true, writing: false)
+    for socket in sockets.indices {
+      let isOpen = !sockets[socket].hasEnded
+      _ = readiness.add(
+        sockets[socket].descriptor, reading: isOpen && !sockets[socket].isHeld,
+        writing: isOpen && sockets[socket].isBlocked)
+    }
+    for lane in lanes.indices {
+      guard let stream = lanes[lane].stream else { continue }
+      _ = readiness.add(stream.socket.descriptor, reading: true, writing: lanes[lane].isBlocked)
+    }
+    readiness.wait(timeToWait)
+
+    now = Clocks.monotonic
+    if readiness.isReadable(bell) { mailbox.bell.silence() }
+    var index = bell + 1
+    // Replies first: what they set free the next requests may need.
+    index += sockets.count
+    for lane in lanes.indices where lanes[lane].stream != nil {
+      if readiness.isReadable(index) || lanes[lane].hasMore { receiveReplies(lane) }
+      index += 1
+    }
+    for socket in sockets.indices where readiness.isReadable(bell + 1 + socket) {
+      receiveRequests(socket)
+    }
+  }
+
+  /// In milliseconds, for ever if there is nothing to wait for but the descriptors.
+  private var timeToWait: CInt {
+    if lanes.contains(where: \.hasMore) { return 0 }
+    var next = Int64.max
+    for lane in lanes.indices {
+      if let end = deadline(of: lane) { next = min(next, end) }
+    }
+    if wantsFlush, ownFlush == Slot.none, nextFlushAt > now { next = min(next, nextFlushAt) }
+    return next == .max ? -1 : CInt(clamping: max(0, (next - now + 999) / 1000))
+  }
+
+  private func takeMessages() {
+    while let message = mailbox.take() {
+      switch message {
+      case .connected(let lane, let handed, let terms): arrive(lane, handed.stream, terms)
+      case .reconnect:
+        for lane in lanes.indices where lanes[lane].stream != nil { lose(lane, .asked) }
+      case .fail:
+        for lane in lanes.indices where lanes[lane].stream != nil { lose(lane, .asked) }
+        isFailing = true
+      case .giveUp: isFailing = true
+      case .stop: isStopped = true
+      }
+    }
+  }
+
+  private func publish() {
+    let free = slots.free.count
+    let own = (ownFlush == Slot.none ? 0 : 1) + replays.count
+    figures.requestsHeld.store(slots.count - free - own, ordering: .relaxed)
+    figures.unflushedBytes.store(ledger.byteCount, ordering: .relaxed)
+  }
+
+  /// Says goodbye where that can be done, and lets the kernel go.
+  private func end() {
+    for lane in lanes.indices {
+      guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { continue }
+      if lanes[lane].leaving.isEmpty, lanes[lane].state != .replaying {
+        stream.beginStep()
+        try? stream.write(RequestHeader.disconnect(terms.replies))
+        stream.close()
+      }
+      lanes[lane].stream = nil
+    }
+    for socket in sockets { shutDownSocket(socket.descriptor) }
+    report(.ended(unflushedBytes: ledger.byteCount))
+  }
+}
+
+/// The slots of the replay that are under way.
+struct SlotCounter {
+  private(set) var slots: ContiguousArray<Int> = []
+
+  init() { slots.reserveCapacity(Engine.ownSlots) }
+
+  var count: Int { slots.count }
+
+  mutating func insert(_ slot: Int) { slots.append(slot) }
+  mutating func remove(_ slot: Int) { slots.removeAll { $0 == slot } }
+  mutating func removeAll() { slots.removeAll(keepingCapacity: true) }
+}

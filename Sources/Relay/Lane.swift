@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Kernel
+internal import NBD
+
+/// A connection to the server that comes and goes, and how far requests and replies have got on it.
+struct Lane {
+  enum State: Equatable {
+    case down
+    /// Connected beside others, and not yet known to reach the same server: rule `join` awaits this flush.
+    case joining(flush: UInt64)
+    /// The first after an outage: it carries the ledger and nothing else (rule `first`).
+    case replaying
+    case up
+  }
+
+  var state = State.down
+  var stream: ServerStream?
+  var terms: Negotiated?
+  /// The most bytes that a read or write has on this connection.
+  var largestPayload: UInt64 = 0
+  /// The server ends the connection once it has answered what it has.
+  var isClosing = false
+
+  var inlet: Inlet
+  /// The data of a read that is arriving.
+  var data: ArrivingData?
+  /// More may have come than has been looked at.
+  var hasMore = false
+
+  /// Requests on their way out, and how many bytes of the first one have been sent.
+  var leaving = SlotList()
+  var left = 0
+  /// The connection takes nothing now.
+  var isBlocked = false
+  /// Requests whose replies are awaited, in the order in which they were sent.
+  var sent = SlotList()
+
+  init() throws(SystemError) {
+    inlet = try Inlet()
+  }
+
+  var isInUse: Bool { state == .up || state == .replaying }
+  var requestCount: Int { leaving.count + sent.count }
+}
+
+/// Data that follows the header of a reply or a chunk.
+struct ArrivingData {
+  var slot: Int
+  /// Where it goes in the store of reads.
+  var place: Int
+  var left: Int
+  /// The reply ends with it.
+  var isLast: Bool
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Kernel
+internal import NBD
+
+/// Connections that are lost and that come, and what that means for the requests.
+extension Engine {
+  // MARK: coming
+
+  /// Takes a connection that has been negotiated, in place of what the lane had.
+  func arrive(_ lane: Int, _ stream: ServerStream, _ terms: Negotiated) {
+    if lanes[lane].stream != nil { lose(lane, .asked) }
+    lanes[lane].stream = stream
+    lanes[lane].terms = terms
+    lanes[lane].largestPayload = terms.export.largestPayload
+    if lanes.contains(where: \.isInUse) {
+      // Rule `join`.
+      lanes[lane].state = .joining(flush: flushes + 1)
+    } else {
+      begin(lane)
+    }
+  }
+
+  /// Rule `first`: the first connection after none was in use carries the ledger, and nothing else.
+  private func begin(_ lane: Int) {
+    guard !ledger.isEmpty else { return raise(lane) }
+    lanes[lane].state = .replaying
+    replayNext = ledger.first
+    replayEnd = ledger.next
+  }
+
+  private func raise(_ lane: Int) {
+    lanes[lane].state = .up
+    isFailing = false
+    report(.up(lane: lane))
+  }
+
+  /// A flush that was sent after a connection came has ended: the connection may be used.
+  func join(after flush: UInt64) {
+    for lane in lanes.indices {
+      if case .joining(let awaited) = lanes[lane].state, awaited <= flush { raise(lane) }
+    }
+  }
+
+  // MARK: every turn
+
+  /// Does what the state of the connections allows now.
+  func advance() {
+    for lane in lanes.indices {
+      switch lanes[lane].state {
+      case .replaying: replay(lane)
+      case .joining:
+        // Where nothing is acknowledged that could be lost, and nothing under way that could be by a
+        // server that has gone, there is nothing to prove.
+        if ledger.isEmpty, changesUnderWay == 0, lanes.contains(where: { $0.state == .up }) {
+          raise(lane)
+        } else if ownFlush == Slot.none || slots[ownFlush].flushNumber < awaitedFlush(lane) {
+          wantsFlush = true
+        }
+      case .down, .up: break
+      }
+    }
+    dispatch()
+    if isFailing, !lanes.contains(where: \.isInUse) { failPending() }
+  }
+
+  private func awaitedFlush(_ lane: Int) -> UInt64 {
+    if case .joining(let flush) = lanes[lane].state { flush } else { 0 }
+  }
+
+  /// Sends the entries of the ledger again, in the order in which they were acknowledged.
+  private func replay(_ lane: Int) {
+    while replayNext < replayEnd, let entry = ledger[replayNext] {
+      // Rule `order`: whoever changes the same bytes has to have been answered.
+      let isBlocked = replays.slots.contains {
+        entry.overlaps(slots[$0].offset, slots[$0].length)
+      }
+      guard !isBlocked, replays.count < 16, let index = slots.take(leaving: 0) else { return }
+      slots[index].origin = .replay
+      slots[index].command = entry.command
+      slots[index].flags = entry.flags
+      slots[index].offset = entry.offset
+      slots[index].length = entry.length
+      slots[index].block = entry.block
+      replays.insert(index)
+      enqueue(index, lane)
+      replayNext += 1
+    }
+    if replayNext == replayEnd, replays.count == 0 { raise(lane) }
+  }
+
+  private func failPending() {
+    while !pending.isEmpty {
+      let index = slots.removeFirst(of: &pending)
+      if slots[index].command.changesData {
+        changesUnderWay -= 1
+        if let block = slots[index].block { release(writing: block) }
+        slots[index].block = nil
+      }
+      answer(index, ErrorNumber.inputOutput.rawValue)
+    }
+  }
+
+  // MARK: silence
+
+  /// Gives connections up on which a request has waited too long.
+  func expire() {
+    for lane in lanes.indices {
+      guard let end = deadline(of: lane), end <= now else { continue }
+      let index = oldest(lane)
+      let time = limit(for: index)
+      slots[index].silences += 1
+      lose(lane, .silent(time))
+    }
+  }
+
+  func deadline(of lane: Int) -> Int64? {
+    let index = oldest(lane)
+    guard index != Slot.none else { return nil }
+    return slots[index].sentAt + limit(for: index).milliseconds * 1000
+  }
+
+  private func oldest(_ lane: Int) -> Int {
+    lanes[lane].sent.isEmpty ? lanes[lane].leaving.first : lanes[lane].sent.first
+  }
+
+  /// Twice as long after each time that it was not enough: what takes a server long shall end some day.
+  private func limit(for index: Int) -> Duration {
+    settings.requestTimeout * (1 << min(slots[index].silences, 6))
+  }
+
+  // MARK: going
+
+  /// Gives a connection up; what was under way on it waits for another (rule `again`).
+  func lose(_ lane: Int, _ end: LaneEnd) {
+    guard let stream = lanes[lane].stream else { return }
+    // Rule `once`: nothing of what it may still say is heard.
+    shutDownSocket(stream.socket.descriptor)
+    let wasInUse = lanes[lane].isInUse
+    var (sent, leaving) = (lanes[lane].sent, lanes[lane].leaving)
+    lanes[lane].state = .down
+    lanes[lane].stream = nil
+    lanes[lane].terms = nil
+    lanes[lane].isClosing = false
+    lanes[lane].inlet.removeAll()
+    lanes[lane].data = nil
+    lanes[lane].hasMore = false
+    lanes[lane].leaving = SlotList()
+    lanes[lane].left = 0
+    lanes[lane].isBlocked = false
+    lanes[lane].sent = SlotList()
+    putBack(&leaving)
+    putBack(&sent)
+    report(.down(lane: lane, end))
+    guard wasInUse, !lanes.contains(where: \.isInUse) else { return }
+    // No survivor can prove anything for a connection that waits: it is the first of what comes.
+    let next = lanes.indices.first { lanes[$0].stream != nil }
+    if let next { begin(next) }
+  }
+
+  /// Puts requests ahead of those that wait, as if they had never been sent.
+  func putBack(_ list: inout SlotList) {
+    var again = SlotList()
+    while !list.isEmpty {
+      let index = slots.removeFirst(of: &list)
+      switch slots[index].origin {
+      case .kernel:
+        slots[index].forgetReply()
+        slots[index].state = .pending
+        slots[index].done = 0
+        slots.append(index, to: &again)
+      case .flush:
+        slots.giveBack(index)
+        ownFlush = Slot.none
+        wantsFlush = !ledger.isEmpty
+      case .replay:
+        replays.remove(index)
+        slots.giveBack(index)
+      }
+    }
+    slots.prepend(&again, to: &pending)
+  }
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Kernel
+internal import NBD
+internal import Synchronization
+
+/// Replies from the server, checked like those that nbdctl gets (rows T-020 to T-063).
+extension Engine {
+  /// Takes what the server has sent; whatever is wrong with it ends the connection.
+  func receiveReplies(_ lane: Int) {
+    lanes[lane].hasMore = false
+    do throws(LaneEnd) {
+      for _ in 0..<64 {
+        guard try receive(lane) else { return }
+      }
+      lanes[lane].hasMore = true
+    } catch {
+      lose(lane, error)
+    }
+  }
+
+  /// Receives once, and takes what is complete; false if nothing more has come.
+  private func receive(_ lane: Int) throws(LaneEnd) -> Bool {
+    guard let stream = lanes[lane].stream else { return false }
+    let count: Int?
+    let room: Int
+    if let data = lanes[lane].data {
+      // The inlet is empty: data goes where it belongs.
+      room = data.left
+      count = try receive(stream, reads, data.place, room, lane)
+      if let count { try took(count, lane) }
+    } else {
+      let place: Int
+      (place, room) = lanes[lane].inlet.makeRoom()
+      count = try receive(stream, lanes[lane].inlet.region, place, room, lane)
+      if let count { lanes[lane].inlet.received(count) }
+    }
+    guard let count else { return false }
+    figures.bytesFromServer.add(count, ordering: .relaxed)
+    try takeReplies(lane)
+    // A socket that had less than there was room for is empty; a TLS session says so by itself.
+    return stream.encryption != nil || count == room || lanes[lane].data != nil
+  }
+
+  private func receive(
+    _ stream: ServerStream, _ region: Region, _ place: Int, _ room: Int, _ lane: Int
+  ) throws(LaneEnd) -> Int? {
+    let count: Int?
+    do {
+      count = try stream.receive(into: region, at: place, room)
+    } catch {
+      throw .connection(.receiving(error, awaiting: "a reply"))
+    }
+    guard count == 0 else { return count }
+    if lanes[lane].isClosing { throw .shuttingDown }
+    // The end of the stream is no accident where a message could begin (T-022, T-023).
+    guard lanes[lane].inlet.count > 0 || lanes[lane].data != nil else { throw .connection(.closed) }
+    throw .connection(
+      .receiving(.ended(received: lanes[lane].inlet.count), awaiting: "the rest of a reply"))
+  }
+
+  /// Takes all replies that are complete.
+  private func takeReplies(_ lane: Int) throws(LaneEnd) {
+    while lanes[lane].stream != nil {
+      if let data = lanes[lane].data {
+        let count = min(data.left, lanes[lane].inlet.count)
+        guard count > 0 else { return }
+        reads.copy(
+          count, from: lanes[lane].inlet.region, at: lanes[lane].inlet.start, to: data.place)
+        lanes[lane].inlet.drop(count)
+        try took(count, lane)
+      } else {
+        guard try takeHeader(lane) else { return }
+      }
+    }
+  }
+
+  /// So many bytes of data have come.
+  private func took(_ count: Int, _ lane: Int) throws(LaneEnd) {
+    guard var data = lanes[lane].data else { return }
+    data.place += count
+    data.left -= count
+    lanes[lane].data = data.left == 0 ? nil : data
+    if data.left == 0, data.isLast { try complete(data.slot, lane) }
+  }
+
+  /// Takes the next header and what follows but data; false if not all of it is here.
+  private func takeHeader(_ lane: Int) throws(LaneEnd) -> Bool {
+    let (inlet, style) = (lanes[lane].inlet, lanes[lane].terms?.replies ?? .simple)
+    guard inlet.count >= ReplyHeader.magicByteCount else { return false }
+    let magic: UInt32 = inlet.region.read(inlet.start, 4) { $0.number(at: 0) }
+    guard let rest = ReplyHeader.byteCount(after: magic, style) else {
+      throw .connection(.violation(.magic(magic, style)))
+    }
+    let headerByteCount = ReplyHeader.magicByteCount + rest
+    guard inlet.count >= headerByteCount else { return false }
+    let header = inlet.region.read(inlet.start + ReplyHeader.magicByteCount, rest) {
+      ReplyHeader(magic: magic, $0)
+    }
+    let index = Int(header.cookie & 0xffff)
+    guard index < slots.count, slots[index].state == .sent, slots[index].lane == lane,
+      slots[index].cookie == header.cookie
+    else { throw .connection(.violation(.unknownCookie(header.cookie))) }
+    switch header.form {
+    case .simple(let error):
+      lanes[lane].inlet.drop(headerByteCount)
+      try takeSimple(index, error, style, lane)
+      return true
+    case .chunk(let chunk):
+      return try takeChunk(index, chunk, headerByteCount, lane)
+    }
+  }
+
+  private func takeSimple(
+    _ index: Int, _ error: UInt32, _ style: ReplyStyle, _ lane: Int
+  ) throws(LaneEnd) {
+    if error != 0 {
+      slots[index].error = ErrorNumber(wire: error).rawValue
+      return try complete(index, lane)
+    }
+    guard slots[index].command == .read else { return try complete(index, lane) }
+    guard style == .simple else { throw .connection(.violation(.simpleReply)) }
+    try expectData(index, slots[index].request.offset, slots[index].piece, isLast: true, lane)
+  }
+
+  /// Takes a chunk; false if not all of what is looked at as a whole is here.
+  private func takeChunk(
+    _ index: Int, _ chunk: ReplyHeader.Chunk, _ headerByteCount: Int, _ lane: Int
+  ) throws(LaneEnd) -> Bool {
+    let request = slots[index].request
+    if let violation = chunk.violation(answering: request) {
+      throw .connection(.violation(violation))
+    }
+    let type = ChunkType(wire: chunk.type)
+    let wanted: Int
+    switch type {
+    case .offsetData: wanted = 8
+    default: wanted = Int(chunk.length)
+    }
+    let inlet = lanes[lane].inlet
+    guard inlet.count >= headerByteCount + wanted else { return false }
+    let place = inlet.start + headerByteCount
+    lanes[lane].inlet.drop(headerByteCount + wanted)
+    slots[index].chunks += 1
+    if slots[index].chunks > request.mostChunks {
+      throw .connection(.violation(.tooManyChunks(limit: request.mostChunks)))
+    }
+    switch type {
+    case .offsetData:
+      let offset: UInt64 = inlet.region.read(place, 8) { $0.number(at: 0) }
+      try expectData(index, offset, chunk.length - 8, isLast: chunk.isLast, lane)
+      return true
+    case .offsetHole:
+      let offset: UInt64 = inlet.region.read(place, 8) { $0.number(at: 0) }
+      let length: UInt32 = inlet.region.read(place + 8, 4) { $0.number(at: 0) }
+      let start = try cover(index, offset, UInt64(length))
+      reads.clear(start, Int(length))
+    case .error, .errorOffset:
+      let code: UInt32 = inlet.region.read(place, 4) { $0.number(at: 0) }
+      let text: UInt16 = inlet.region.read(place + 4, 2) { $0.number(at: 0) }
+      guard Int(text) <= wanted - 6 - (type == .errorOffset ? 8 : 0) else {
+        throw .connection(.violation(.errorText(text, chunk: chunk.length)))
+      }
+      if type == .errorOffset {
+        let offset: UInt64 = inlet.region.read(place + 6 + Int(text), 8) { $0.number(at: 0) }
+        guard request.covers(offset, 1) else {
+          throw .connection(.violation(.errorOffset(offset)))
+        }
+      }
+      // The first error counts (T-058).
+      if slots[index].error == 0 { slots[index].error = ErrorNumber(wire: code).rawValue }
+    default:
+      break
+    }
+    if chunk.isLast { try complete(index, lane) }
+    return true
+  }
+
+  private func expectData(
+    _ index: Int, _ offset: UInt64, _ length: UInt64, isLast: Bool, _ lane: Int
+  ) throws(LaneEnd) {
+    let place = try cover(index, offset, length)
+    lanes[lane].data = ArrivingData(slot: index, place: place, left: Int(length), isLast: isLast)
+  }
+
+  /// Takes a part of a read into account, and answers where it goes (T-046, T-047, T-049).
+  ///
+  /// Parts nearly always come in order; only those that do not are kept as ranges.
+  private func cover(_ index: Int, _ offset: UInt64, _ length: UInt64) throws(LaneEnd) -> Int {
+    guard let block = slots[index].block, length > 0, slots[index].request.covers(offset, length)
+    else { throw .connection(.violation(.outOfRange(offset: offset, length: length))) }
+    let start = offset - slots[index].request.offset
+    if start == slots[index].covered, slots[index].scattered == nil {
+      slots[index].covered += length
+    } else {
+      var scattered = slots[index].scattered ?? Coverage()
+      slots[index].scattered = nil
+      guard start >= slots[index].covered, scattered.insert(start..<(start + length)) else {
+        throw .connection(.violation(.overlap(offset: offset, length: length)))
+      }
+      slots[index].scattered = scattered
+    }
+    return block.place + Int(slots[index].done + start)
+  }
+
+  // MARK: the end of a request
+
+  /// The server has answered the piece under way.
+  private func complete(_ index: Int, _ lane: Int) throws(LaneEnd) {
+    slots.remove(index, from: &lanes[lane].sent)
+    if slots[index].error == ErrorNumber.shutdown.rawValue {
+      return try shuttingDown(index, lane)
+    }
+    if slots[index].error == 0, slots[index].command == .read, missing(index) > 0 {
+      // The server said that it is done, and has left something out (T-050).
+      slots[index].error = ErrorNumber.inputOutput.rawValue
+    }
+    if slots[index].error == 0 {
+      slots[index].done += slots[index].piece
+      if slots[index].done < slots[index].length { return enqueue(index, lane) }
+    }
+    try finish(index, lane)
+    if lanes[lane].isClosing, lanes[lane].sent.isEmpty { throw .shuttingDown }
+  }
+
+  private func missing(_ index: Int) -> UInt64 {
+    let left = slots[index].piece - slots[index].covered
+    return slots[index].scattered?.missing(of: left) ?? left
+  }
+
+  /// An outage is announced: what is refused is for the next connection (T-029).
+  private func shuttingDown(_ index: Int, _ lane: Int) throws(LaneEnd) {
+    lanes[lane].isClosing = true
+    var refused = SlotList()
+    slots.append(index, to: &refused)
+    putBack(&refused)
+    if lanes[lane].sent.isEmpty { throw .shuttingDown }
+  }
+
+  private func finish(_ index: Int, _ lane: Int) throws(LaneEnd) {
+    let error = slots[index].error
+    if slots[index].command == .flush, error == 0 {
+      covered(upTo: slots[index].mark, by: slots[index].flushNumber)
+    }
+    switch slots[index].origin {
+    case .kernel:
+      if slots[index].command.changesData { keep(index, lane) }
+      answer(index, error)
+    case .flush:
+      slots.giveBack(index)
+      ownFlush = Slot.none
+      // What it was to cover stays in the ledger.
+      if error != 0 { (wantsFlush, nextFlushAt) = (true, now + 1_000_000) }
+    case .replay:
+      replays.remove(index)
+      guard error == 0 else {
+        let command = slots[index].command
+        slots.giveBack(index)
+        throw .replayRefused(
+          ErrorNumber(wire: error), of: command, waiting: ledger.byteCount)
+      }
+      slots.giveBack(index)
+    }
+  }
+
+  /// Rule `keep`: what is about to be acknowledged enters the ledger, unless it is durable already.
+  private func keep(_ index: Int, _ lane: Int) {
+    changesUnderWay -= 1
+    let flags = lanes[lane].terms?.export.flags ?? []
+    let isDurable =
+      !flags.contains(.sendFlush)
+      || slots[index].flags.contains(.fua) && flags.contains(.sendFUA)
+    if slots[index].error == 0, !isDurable, settings.keepsUnflushed {
+      ledger.append(
+        Ledger.Entry(
+          command: slots[index].command, flags: slots[index].flags, offset: slots[index].offset,
+          length: slots[index].length, block: slots[index].block))
+      let isHalfFull =
+        ledger.byteCount > settings.unflushedLimit / 2 || ledger.count > ledger.capacity / 2
+      if isHalfFull { wantsFlush = true }
+    } else if let block = slots[index].block {
+      release(writing: block)
+    }
+    slots[index].block = nil
+  }
+
+  func release(writing block: Ring.Block) {
+    writeRing.release(block)
+    hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
+  }
+
+  private func covered(upTo mark: UInt64, by flush: UInt64) {
+    let before = ledger.count
+    ledger.cover(upTo: mark, &writeRing)
+    if ledger.count < before {
+      hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
+    }
+    join(after: flush)
+  }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Kernel
+internal import NBD
+internal import Synchronization
+
+/// Requests from the kernel, and the answers it gets.
+extension Engine {
+  private static let headerByteCount = RequestHeader.byteCount(.simple)
+
+  // MARK: requests
+
+  /// Takes what the kernel has sent, as far as there is room for it.
+  func receiveRequests(_ socket: Int) {
+    for _ in 0..<32 {
+      takeRequests(socket)
+      guard !sockets[socket].isHeld, !sockets[socket].hasEnded else { return }
+      guard receive(socket) else { return }
+    }
+  }
+
+  /// Receives once; false if nothing more has come.
+  private func receive(_ socket: Int) -> Bool {
+    do throws(SystemError) {
+      let descriptor = sockets[socket].descriptor
+      let arriving = sockets[socket].arriving
+      if arriving != Slot.none, let block = slots[arriving].block {
+        // The inlet is empty: data goes where it belongs.
+        let left = Int(slots[arriving].length) - sockets[socket].arrived
+        let place = block.place + sockets[socket].arrived
+        guard let count = try descriptor.receive(into: writes, at: place, left) else {
+          return false
+        }
+        sockets[socket].hasEnded = count == 0
+        sockets[socket].arrived += count
+        return true
+      }
+      let (place, room) = sockets[socket].inlet.makeRoom()
+      let region = sockets[socket].inlet.region
+      guard let count = try descriptor.receive(into: region, at: place, room) else { return false }
+      sockets[socket].hasEnded = count == 0
+      sockets[socket].inlet.received(count)
+      if count < room { takeRequests(socket) }
+      // Where less came than there was room for, there is no more; but data may follow at once.
+      return count == room || sockets[socket].arriving != Slot.none
+    } catch {
+      sockets[socket].hasEnded = true
+      return false
+    }
+  }
+
+  private func takeRequests(_ socket: Int) {
+    sockets[socket].isHeld = false
+    while !sockets[socket].hasEnded {
+      if sockets[socket].arriving != Slot.none {
+        guard takeData(socket) else { return }
+        continue
+      }
+      guard sockets[socket].inlet.count >= Self.headerByteCount else { return }
+      let header = sockets[socket].inlet.region.read(
+        sockets[socket].inlet.start, Self.headerByteCount
+      ) { RequestHeader(compact: $0) }
+      guard let header else {
+        // Not a request: nothing on this socket means anything any more.
+        sockets[socket].hasEnded = true
+        return
+      }
+      guard accept(header, socket) else {
+        sockets[socket].isHeld = true
+        return
+      }
+      sockets[socket].inlet.drop(Self.headerByteCount)
+    }
+  }
+
+  /// Moves the data of a write to where it stays; false if not all of it is here.
+  private func takeData(_ socket: Int) -> Bool {
+    let index = sockets[socket].arriving
+    guard let block = slots[index].block else { return true }
+    let left = Int(slots[index].length) - sockets[socket].arrived
+    let count = min(left, sockets[socket].inlet.count)
+    if count > 0 {
+      writes.copy(
+        count, from: sockets[socket].inlet.region, at: sockets[socket].inlet.start,
+        to: block.place + sockets[socket].arrived)
+      sockets[socket].inlet.drop(count)
+      sockets[socket].arrived += count
+    }
+    guard count == left else { return false }
+    sockets[socket].arriving = Slot.none
+    wait(index)
+    return true
+  }
+
+  /// Finds room for a request; false if it has to wait.
+  private func accept(_ header: RequestHeader, _ socket: Int) -> Bool {
+    let command = Command(rawValue: header.command)
+    if command == .disconnect {
+      sockets[socket].hasEnded = true
+      return true
+    }
+    guard let index = slots.take(leaving: Self.ownSlots) else { return false }
+    slots[index].origin = .kernel(socket: socket, cookie: header.cookie)
+    slots[index].flags = header.flags.intersection([.fua, .noHole])
+    slots[index].offset = header.offset
+    slots[index].length = header.length
+    slots[index].command = command ?? .cache
+    switch command {
+    case .read: slots[index].block = readRing.reserve(Int(header.length))
+    case .write:
+      slots[index].block = hasRoomForChange ? writeRing.reserve(Int(header.length)) : nil
+    case .flush, .trim, .writeZeroes: break
+    default:
+      // Nothing that the kernel was told it may ask for.
+      answer(index, ErrorNumber.invalid.rawValue)
+      return true
+    }
+    let needsBlock = command == .read || command == .write
+    let isChange = slots[index].command.changesData
+    if needsBlock && slots[index].block == nil || isChange && !hasRoomForChange {
+      slots.giveBack(index)
+      // Rule `bound`: a flush of our own makes the room, if the ledger is what takes it.
+      if isChange, !ledger.isEmpty { wantsFlush = true }
+      return false
+    }
+    if isChange { changesUnderWay += 1 }
+    if command == .write {
+      slots[index].state = .arriving
+      sockets[socket].arriving = index
+      sockets[socket].arrived = 0
+    } else {
+      wait(index)
+    }
+    return true
+  }
+
+  private var hasRoomForChange: Bool { ledger.count + changesUnderWay < ledger.capacity }
+
+  /// Lets a request wait for a connection.
+  private func wait(_ index: Int) {
+    slots[index].state = .pending
+    slots.append(index, to: &pending)
+  }
+
+  // MARK: answers
+
+  /// Gives the kernel its answer, the one and only (rule `once`); 0 is no error.
+  ///
+  /// The slot is in no list.
+  func answer(_ index: Int, _ error: UInt32) {
+    guard case .kernel(let socket, let cookie) = slots[index].origin else { return }
+    slots[index].state = .answering
+    slots[index].error = error
+    answerHeaders.write(index * Self.answerHeaderRoom, Self.answerHeaderRoom) { bytes in
+      SimpleReply(error: error, cookie: cookie).write(into: &bytes)
+    }
+    slots.append(index, to: &sockets[socket].answers)
+  }
+
+  func sendAnswers(_ socket: Int) {
+    while !sockets[socket].answers.isEmpty, !sockets[socket].hasEnded {
+      gather.removeAll()
+      var skip = sockets[socket].answered
+      var index = sockets[socket].answers.first
+      while index != Slot.none, gather.count + 2 <= 64, gather.byteCount < 4 << 20 {
+        let place = index * Self.answerHeaderRoom
+        add(answerHeaders, place, Self.answerHeaderRoom, &skip)
+        if let block = answerData(index) {
+          add(reads, block.place, Int(slots[index].length), &skip)
+        }
+        index = slots[index].next
+      }
+      do throws(SystemError) {
+        guard let count = try gather.send(over: sockets[socket].descriptor) else {
+          sockets[socket].isBlocked = true
+          return
+        }
+        answered(socket, count)
+      } catch {
+        sockets[socket].hasEnded = true
+      }
+    }
+    sockets[socket].isBlocked = false
+  }
+
+  /// Adds a part without those of its bytes that have left already.
+  func add(_ region: Region, _ place: Int, _ count: Int, _ skip: inout Int) {
+    let gone = min(skip, count)
+    skip -= gone
+    gather.add(region, place + gone, count - gone)
+  }
+
+  private func answerData(_ index: Int) -> Ring.Block? {
+    slots[index].command == .read && slots[index].error == 0 ? slots[index].block : nil
+  }
+
+  private func answered(_ socket: Int, _ count: Int) {
+    sockets[socket].answered += count
+    while !sockets[socket].answers.isEmpty {
+      let index = sockets[socket].answers.first
+      let data = answerData(index) == nil ? 0 : Int(slots[index].length)
+      guard sockets[socket].answered >= Self.answerHeaderRoom + data else { return }
+      sockets[socket].answered -= Self.answerHeaderRoom + data
+      slots.remove(index, from: &sockets[socket].answers)
+      if slots[index].command == .read, let block = slots[index].block { readRing.release(block) }
+      slots.giveBack(index)
+      figures.requestsAnswered.add(1, ordering: .relaxed)
+      hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
+    }
+  }
+}

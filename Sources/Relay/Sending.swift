@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Kernel
+internal import NBD
+internal import Synchronization
+
+/// Requests to the server.
+extension Engine {
+  /// Gives what waits to the connections that may carry it.
+  func dispatch() {
+    while !pending.isEmpty, let lane = laneForNext() {
+      let index = slots.removeFirst(of: &pending)
+      enqueue(index, lane)
+    }
+    guard wantsFlush, ownFlush == Slot.none, now >= nextFlushAt, let lane = laneForNext(),
+      let index = slots.take(leaving: 0)
+    else { return }
+    wantsFlush = false
+    ownFlush = index
+    slots[index].origin = .flush
+    slots[index].command = .flush
+    enqueue(index, lane)
+  }
+
+  /// The usable connection with the least to do.
+  private func laneForNext() -> Int? {
+    var best: Int?
+    for lane in lanes.indices where lanes[lane].state == .up && !lanes[lane].isClosing {
+      if let other = best, lanes[other].requestCount <= lanes[lane].requestCount { continue }
+      best = lane
+    }
+    return best
+  }
+
+  /// Puts the next piece of a request on its way; the slot is in no list.
+  func enqueue(_ index: Int, _ lane: Int) {
+    guard let terms = lanes[lane].terms else { return }
+    slots[index].forgetReply()
+    slots[index].state = .leaving
+    slots[index].lane = lane
+    slots[index].sentAt = now
+    let left = slots[index].length - slots[index].done
+    let carriesData = slots[index].command == .read || slots[index].command == .write
+    slots[index].piece = carriesData ? min(left, lanes[lane].largestPayload) : left
+    // Rule `cover`: what is acknowledged from here on, this flush may not cover.
+    if slots[index].command == .flush {
+      flushes += 1
+      slots[index].flushNumber = flushes
+      slots[index].mark = ledger.next
+    }
+    // Rule `once`: a cookie stands for one sending of a request, and is never used again.
+    sendings &+= 1
+    slots[index].cookie = sendings << 16 | UInt64(index)
+    var header = RequestHeader(
+      command: slots[index].command.rawValue, flags: slots[index].flags,
+      cookie: slots[index].cookie, offset: slots[index].offset + slots[index].done,
+      length: slots[index].piece)
+    if terms.replies == .extended, slots[index].command == .write {
+      header.flags.insert(.payloadLength)
+    }
+    requestHeaders.write(index * Self.requestHeaderRoom, Self.requestHeaderRoom) { bytes in
+      header.write(terms.replies, into: &bytes)
+    }
+    slots.append(index, to: &lanes[lane].leaving)
+  }
+
+  /// Sends what the connection takes.
+  func sendRequests(_ lane: Int) {
+    guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { return }
+    let headerByteCount = RequestHeader.byteCount(terms.replies)
+    lanes[lane].isBlocked = false
+    while !lanes[lane].leaving.isEmpty {
+      gather.removeAll()
+      var skip = lanes[lane].left
+      var index = lanes[lane].leaving.first
+      while index != Slot.none, gather.count + 2 <= 64, gather.byteCount < 4 << 20 {
+        add(requestHeaders, index * Self.requestHeaderRoom, headerByteCount, &skip)
+        if slots[index].command == .write, let block = slots[index].block {
+          add(writes, block.place + Int(slots[index].done), Int(slots[index].piece), &skip)
+        }
+        index = slots[index].next
+      }
+      do {
+        guard let count = try stream.send(gather) else {
+          lanes[lane].isBlocked = true
+          return
+        }
+        figures.bytesToServer.add(count, ordering: .relaxed)
+        sent(lane, count, headerByteCount)
+      } catch {
+        // What the server said last may tell more than the failure to send.
+        receiveReplies(lane)
+        if lanes[lane].stream != nil { lose(lane, .connection(.sending(error))) }
+        return
+      }
+    }
+  }
+
+  private func sent(_ lane: Int, _ count: Int, _ headerByteCount: Int) {
+    lanes[lane].left += count
+    while !lanes[lane].leaving.isEmpty {
+      let index = lanes[lane].leaving.first
+      let data = slots[index].command == .write ? Int(slots[index].piece) : 0
+      guard lanes[lane].left >= headerByteCount + data else { return }
+      lanes[lane].left -= headerByteCount + data
+      slots.remove(index, from: &lanes[lane].leaving)
+      slots[index].state = .sent
+      slots[index].sentAt = now
+      slots.append(index, to: &lanes[lane].sent)
+    }
+  }
+}
