@@ -15,6 +15,10 @@ package struct SecurityFiles: Sendable {
   package var pskFile: String?
   /// GnuTLS's priority string.
   package var priority: String?
+  /// The name that the server's certificate has to be for, unless the URI gives one.
+  package var hostname: String?
+  /// Whether the server is verified, if it is not for the URI to say.
+  package var verifyPeer: Bool?
 
   package init() {}
 
@@ -26,9 +30,9 @@ package struct SecurityFiles: Sendable {
     guard let tls = uri.tls else { return nil }
     var settings = Credentials.Settings()
     settings.user = tls.user
-    settings.verifyPeer = tls.verifyPeer
+    settings.verifyPeer = tls.verifyPeer && verifyPeer != false
     settings.priority = priority
-    settings.hostname = tls.hostname
+    settings.hostname = tls.hostname ?? hostname
     if settings.hostname == nil, case .tcp(let host, _) = uri.transport {
       settings.hostname = host
     }

@@ -32,8 +32,8 @@ package final class BlockDevice: Sendable {
     package var blockCount: UInt64
     /// Transmission flags as the server sent them.
     package var flags: UInt16
-    /// How long a request may wait for its answer; not 0, because without a limit a dead
-    /// connection can hold tasks for ever.
+    /// How long a request may wait for its answer; 0 only for who answers every request himself,
+    /// because without a limit a dead connection can hold tasks for ever.
     package var requestTimeoutSeconds: UInt32
 
     package init(
@@ -46,13 +46,19 @@ package final class BlockDevice: Sendable {
     }
   }
 
-  /// Hands a connected socket and the geometry to the driver.
+  /// Hands connected sockets and the geometry to the driver.
   ///
-  /// EBUSY means that somebody else is setting this device up. After any error the socket has
+  /// EBUSY means that somebody else is setting this device up. After any error the sockets have
   /// been taken back.
-  package func configure(_ socket: Descriptor, _ geometry: Geometry) throws(SystemError) {
-    try request("NBD_SET_SOCK", .setSocket, UInt(socket.number))
+  package func configure(
+    _ sockets: [Descriptor], _ geometry: Geometry
+  ) throws(SystemError) {
+    // Whoever fails here has given nothing yet, so what is there is somebody else's.
+    if let first = sockets.first { try request("NBD_SET_SOCK", .setSocket, UInt(first.number)) }
     do throws(SystemError) {
+      for socket in sockets.dropFirst() {
+        try request("NBD_SET_SOCK", .setSocket, UInt(socket.number))
+      }
       try request("NBD_SET_BLKSIZE", .setBlockSize, UInt(geometry.blockSize))
       try request("NBD_SET_SIZE_BLOCKS", .setSizeInBlocks, UInt(geometry.blockCount))
       try request("NBD_SET_FLAGS", .setFlags, UInt(geometry.flags))
@@ -88,6 +94,13 @@ package final class BlockDevice: Sendable {
   /// connection that has just ended, which the kernel log shows as I/O errors.
   package func empty() throws(SystemError) {
     try request("NBD_SET_SIZE_BLOCKS", .setSizeInBlocks, 0)
+  }
+
+  /// Makes the device larger, while it is served and its requests are being answered.
+  ///
+  /// Blocks until those under way are (Linux 6.9 and later).
+  package func grow(toBlocks count: UInt64) throws(SystemError) {
+    try request("NBD_SET_SIZE_BLOCKS", .setSizeInBlocks, UInt(count))
   }
 
   /// Tells the server goodbye and ends `run`, if the server closes the connection then.

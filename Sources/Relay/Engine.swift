@@ -187,8 +187,9 @@ final class Engine {
       }
       lanes[lane].stream = nil
     }
-    for socket in sockets { shutDownSocket(socket.descriptor) }
+    // Told first, so that whoever waits for the device to end knows it by then.
     report(.ended(unflushedBytes: ledger.byteCount))
+    for socket in sockets { shutDownSocket(socket.descriptor) }
   }
 }
 

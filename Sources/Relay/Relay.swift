@@ -28,6 +28,8 @@ package final class Relay: Sendable {
     /// The kernel has ended the device, or `stop` was called. So many bytes were acknowledged that the
     /// server may still lose.
     case ended(unflushedBytes: Int)
+    /// It could not begin; the kernel finds its sockets closed.
+    case failed(SystemError)
   }
 
   /// The largest request that the kernel's driver makes (Linux 6.1 and 6.12).
@@ -56,8 +58,13 @@ package final class Relay: Sendable {
   }
 
   /// Relays until the kernel has ended the device or `stop` is called.
-  package func run() throws(SystemError) {
-    try Engine(sockets, laneCount: laneCount, settings, mailbox, figures, report).run()
+  package func run() {
+    do throws(SystemError) {
+      try Engine(sockets, laneCount: laneCount, settings, mailbox, figures, report).run()
+    } catch {
+      for socket in sockets { shutDownSocket(socket) }
+      report(.failed(error))
+    }
   }
 
   /// Gives a lane a connection whose negotiation is over, in place of the one it may have.

@@ -64,6 +64,7 @@ enum DeviceDetails {
       ("device", runtime?["device"]?.string),
       ("served by", served(runtime)),
       ("server", runtime?["server"]?.string),
+      ("encryption", runtime?["relay"]?["connections"]?.array?.first?["encryption"]?.string),
       ("export", export?["name"]?.string.map { $0.isEmpty ? "(default)" : $0 }),
       ("description", export?["description"]?.string),
       ("size", export?["sizeBytes"]?.integer.map { "\(Words.size($0)) (\($0) bytes)" }),
@@ -72,7 +73,9 @@ enum DeviceDetails {
       ("mount", mount(runtime?["mount"])),
       ("held by", list(runtime?["holders"])),
       ("failed attempts", count(runtime?["attempts"])),
-      ("outages", count(runtime?["outages"])),
+      ("outages", outages(runtime)),
+      ("held requests", count(runtime?["relay"]?["requestsHeld"])),
+      ("not flushed yet", runtime?["relay"]?["unflushedBytes"]?.integer.flatMap(kept)),
     ]
     return Table.facts(facts)
   }
@@ -88,6 +91,19 @@ enum DeviceDetails {
     if mount["mounted"]?.bool == true { return path }
     let reason = mount["failure"]?["message"]?.string.map { ": \($0)" } ?? ""
     return "\(path), not mounted\(reason)"
+  }
+
+  private static func outages(_ runtime: JSON?) -> String? {
+    guard let outages = count(runtime?["outages"]) else { return nil }
+    guard let relay = runtime?["relay"], let total = relay["outageMSec"]?.integer,
+      let longest = relay["longestOutageMSec"]?.integer, total > 0
+    else { return outages }
+    let words = { (time: Int64) in Quantities.words(.milliseconds(time)) }
+    return "\(outages), \(words(total)) in all, the longest \(words(longest))"
+  }
+
+  private static func kept(_ bytes: Int64) -> String? {
+    bytes == 0 ? nil : "\(Words.size(bytes)), kept in case the server loses it"
   }
 
   private static func list(_ value: JSON?) -> String? {

@@ -26,6 +26,8 @@ struct Failure: Error {
       self.init(
         name.hasPrefix("/dev/") ? "\(name) is not attached by nbdd" : "there is no device \(name)",
         Self.noSuchDevice)
+    case "org.nbdd.NotAttached":
+      self.init("\(text("name")) is not attached", Self.notAttached)
     case "org.nbdd.DeviceExists", "org.nbdd.DeviceInUse", "org.nbdd.InvalidMessage":
       self.init(text("message"))
     case "org.nbdd.AttachFailed":

@@ -20,8 +20,8 @@ struct Nbdctl: ParsableCommand {
       """,
     version: Version.text,
     subcommands: [
-      AttachCommand.self, DetachCommand.self, StatusCommand.self, ReloadCommand.self,
-      WatchCommand.self, ListCommand.self, InfoCommand.self, MapCommand.self, ReadCommand.self,
+      AttachCommand.self, DetachCommand.self, StatusCommand.self, ReconnectCommand.self,
+      FailCommand.self, ReloadCommand.self, WatchCommand.self, ListCommand.self, InfoCommand.self, MapCommand.self, ReadCommand.self,
     ])
 
   static func main() {

@@ -25,10 +25,10 @@ final class AttachCall {
       Journal.notice(
         "\(device.name): attach asked for by \(connection.caller)",
         Journal.Fields(device: device.name))
-      guard device.lifecycle.state != .attached || device.lifecycle.mountFailure != nil else {
+      guard device.state != .attached || device.lifecycle.mountFailure != nil else {
         return succeed(device, changed: false)
       }
-      guard device.lifecycle.state != .detaching else {
+      guard device.state != .detaching else {
         throw failure(device, Failure(.detach, "it is being detached; try again when it is"))
       }
       wait(for: device, isNew: isNew)
@@ -101,7 +101,7 @@ final class AttachCall {
   }
 
   private func look(at device: Device) {
-    switch device.lifecycle.state {
+    switch device.state {
     case .attached:
       guard var failure = device.lifecycle.mountFailure else {
         return succeed(device, changed: true)

@@ -5,6 +5,7 @@ internal import Connection
 internal import Glibc
 internal import Kernel
 internal import NBD
+internal import Relay
 
 /// One attempt to attach a device, top to bottom on a thread of its own, which then serves the
 /// device in NBD_DO_IT until the connection ends.
@@ -20,6 +21,8 @@ nonisolated struct Attempt: Sendable {
   enum Report: Sendable {
     /// The kernel is about to serve the device.
     case serving(Serving)
+    /// What the relay of the device has to say.
+    case relay(Relay.Event)
     /// The kernel device is somebody else's.
     case taken(Failure)
     case ended(Failure)
@@ -28,10 +31,14 @@ nonisolated struct Attempt: Sendable {
   /// What is needed to look after a device that the kernel serves.
   struct Serving: Sendable {
     let device: BlockDevice
-    /// A duplicate of the socket that the kernel holds.
-    let socket: Descriptor
+    /// On the direct path, a duplicate of the socket that the kernel holds.
+    let socket: Descriptor?
+    let relay: Relay?
+    /// How many connections the device may have.
+    let laneCount: Int
     let thread: Int
     let server: String
+    let encryption: String?
     let export: Export
     let geometry: BlockDevice.Geometry
     /// What an admin might want to know about the export, though it works.
@@ -40,38 +47,14 @@ nonisolated struct Attempt: Sendable {
 
   func run() {
     do throws(Failure) {
-      let stream = try connect()
-      let negotiated = try negotiate(over: stream)
+      let (stream, negotiated) = try Contact(context, interrupt: interrupt).run()
       let geometry = try geometry(of: negotiated.export)
-      let device = try handOver(stream.socket, geometry)
-      serve(device, stream.socket, stream.server, negotiated, geometry)
+      switch context.settings.path {
+      case .direct: try serve(direct: stream, negotiated, geometry)
+      case .relay: try serve(relaying: stream, negotiated, geometry)
+      }
     } catch {
       report(error.isTaken ? .taken(error) : .ended(error))
-    }
-  }
-
-  // MARK: to the server
-
-  private func connect() throws(Failure) -> ServerStream {
-    if let unsupported = context.uri.unsupported {
-      throw Failure(.connect, unsupported, isLasting: true)
-    }
-    let pace = Pace(
-      connectTime: context.settings.connectTimeout, stepTime: context.settings.negotiationTimeout)
-    do throws(ConnectError) {
-      return try ServerStream.connect(to: context.uri.transport, pace, interrupt: interrupt)
-    } catch {
-      throw Failure(
-        error.isResolution ? .resolve : .connect, error.description,
-        isLasting: error == .pathTooLong)
-    }
-  }
-
-  private func negotiate(over stream: ServerStream) throws(Failure) -> Negotiated {
-    do throws(NegotiationError) {
-      return try NBD.negotiate(ExportRequest(context.uri.exportName), over: stream)
-    } catch {
-      throw Failure(.negotiate, error.description, isLasting: error.isLasting)
     }
   }
 
@@ -92,24 +75,27 @@ nonisolated struct Attempt: Sendable {
     }
     var flags = export.flags
     if context.readOnly { flags.insert(.readOnly) }
+    // The relay answers every request, and watches over the server itself.
+    let timeout =
+      context.settings.path == .relay
+      ? 0 : UInt32(context.settings.requestTimeout.milliseconds + 999) / 1000
     return BlockDevice.Geometry(
       blockSize: blockSize, blockCount: blockCount, flags: flags.rawValue,
-      requestTimeoutSeconds: UInt32(context.settings.requestTimeout.milliseconds + 999) / 1000)
+      requestTimeoutSeconds: timeout)
   }
 
-  /// Gives the connection to the kernel device.
+  /// Gives sockets to the kernel device.
   ///
   /// A device that has just been detached stays busy while udev looks at it: that is waited for.
   private func handOver(
-    _ socket: StreamSocket, _ geometry: BlockDevice.Geometry
+    _ sockets: [Descriptor], _ geometry: BlockDevice.Geometry
   ) throws(Failure) -> BlockDevice {
     let deadline = ContinuousClock.now + .seconds(2)
     while true {
       do throws(SystemError) {
         guard Sysfs.attacher(of: index) == nil else { throw SystemError("attach", EBUSY) }
         let device = try BlockDevice(opening: index)
-        try socket.prepareForKernel()
-        try device.configure(socket.descriptor, geometry)
+        try device.configure(sockets, geometry)
         return device
       } catch {
         guard error.errno == EBUSY else { throw Self.failure(error, index) }
@@ -149,27 +135,75 @@ nonisolated struct Attempt: Sendable {
     return failure
   }
 
+  // MARK: serving
+
+  /// The kernel talks to the server itself.
   private func serve(
-    _ device: BlockDevice, _ socket: StreamSocket, _ server: String, _ negotiated: Negotiated,
-    _ geometry: BlockDevice.Geometry
-  ) {
+    direct stream: ServerStream, _ negotiated: Negotiated, _ geometry: BlockDevice.Geometry
+  ) throws(Failure) {
+    do throws(SystemError) { try stream.socket.prepareForKernel() } catch {
+      throw Failure(.kernel, error.description)
+    }
+    let device = try handOver([stream.socket.descriptor], geometry)
     report(
       .serving(
         Serving(
-          device: device, socket: socket.descriptor, thread: Thread.currentID, server: server,
+          device: device, socket: stream.socket.descriptor, relay: nil, laneCount: 1,
+          thread: Thread.currentID, server: stream.server, encryption: nil,
           export: negotiated.export, geometry: geometry, notes: negotiated.notes)))
     let error = device.run()
     device.clearSocket()
     report(.ended(Failure(.connection, words(error))))
   }
 
+  /// The kernel talks to a relay, whatever becomes of the connection.
+  private func serve(
+    relaying stream: ServerStream, _ negotiated: Negotiated, _ geometry: BlockDevice.Geometry
+  ) throws(Failure) {
+    let mayBeSeveral = negotiated.export.flags.contains(.canMultiConn)
+    let laneCount = mayBeSeveral ? context.settings.connections : 1
+    let (relay, device): (Relay, BlockDevice)
+    do throws(SystemError) {
+      var pairs: [SocketPair] = []
+      for _ in 0..<laneCount { pairs.append(try SocketPair()) }
+      relay = try Relay(
+        pairs.map(\.ours), laneCount: laneCount, context.settings.relay
+      ) { report(.relay($0)) }
+      try start(relay)
+      do throws(Failure) { device = try handOver(pairs.map(\.kernel), geometry) } catch {
+        relay.stop()
+        return report(error.isTaken ? .taken(error) : .ended(error))
+      }
+      // With several sockets the driver gives up those on which it has waited for long, whatever it was
+      // told about that (Linux 6.1); and no outage is too long.
+      try? Sysfs.setQueue("io_timeout", "2147483647", of: index)
+    } catch {
+      throw Failure(.kernel, error.description)
+    }
+    report(
+      .serving(
+        Serving(
+          device: device, socket: nil, relay: relay, laneCount: laneCount,
+          thread: Thread.currentID, server: stream.server, encryption: stream.encryption,
+          export: negotiated.export, geometry: geometry, notes: negotiated.notes)))
+    relay.connected(0, stream, negotiated)
+    let error = device.run()
+    relay.stop()
+    device.clearSocket()
+    report(.ended(Failure(.connection, words(error))))
+  }
+
+  private func start(_ relay: Relay) throws(SystemError) {
+    try Thread.start("\(context.name.prefix(12))/io") { relay.run() }
+  }
+
   private func words(_ error: SystemError?) -> String {
-    switch error?.errno {
-    case nil:
+    switch (error?.errno, context.settings.path) {
+    case (nil, .direct):
       "connection lost: the server closed it, or did not answer a request within "
         + Quantities.words(context.settings.requestTimeout)
-    case EBUSY:
-      "NBD_DO_IT was interrupted: nbdd was stopped and continued, traced or frozen"
+    case (nil, .relay): "the device was disconnected by somebody else than nbdd"
+    case (EBUSY, _): "NBD_DO_IT was interrupted: nbdd was stopped and continued, traced or frozen"
     default: "connection lost: \(error?.description ?? "")"
     }
   }

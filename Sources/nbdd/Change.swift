@@ -4,7 +4,7 @@
 internal import Kernel
 internal import Varlink
 
-/// A call of Detach or Reload, until it is answered.
+/// A call that changes something, other than Attach, until it is answered.
 struct Change {
   let manager: Manager
   let connection: Connection
@@ -15,9 +15,7 @@ struct Change {
     do throws(Refusal) {
       let device = try detachTarget(parameters)
       let force = parameters["force"]?.bool == true
-      Journal.notice(
-        "\(device.name): \(force ? "forced detach" : "detach") asked for by \(connection.caller)",
-        Journal.Fields(device: device.name))
+      log(device, force ? "forced detach" : "detach")
       guard device.lifecycle.phase != .detached else { return detached(device, changed: false) }
       // It is not in the configuration, so nothing would be left to attach again.
       let ends = device.file == nil
@@ -76,6 +74,43 @@ struct Change {
         "holders": JSON(failure.holders),
         "message": JSON(failure.message),
       ])
+  }
+
+  // MARK: Reconnect, Fail
+
+  func reconnect(_ parameters: JSON) {
+    do throws(Refusal) {
+      let device = try named(parameters)
+      log(device, "reconnect")
+      guard device.lifecycle.phase != .detached else { throw .notAttached(device) }
+      device.reconnect()
+      connection.reply(Reply(parameters: [:]))
+    } catch {
+      connection.fail(error.name, error.parameters)
+    }
+  }
+
+  func fail(_ parameters: JSON) {
+    do throws(Refusal) {
+      let device = try named(parameters)
+      log(device, "fail")
+      guard device.lifecycle.phase != .detached else { throw .notAttached(device) }
+      connection.reply(Reply(parameters: ["changed": JSON(device.giveUp())]))
+    } catch {
+      connection.fail(error.name, error.parameters)
+    }
+  }
+
+  private func named(_ parameters: JSON) throws(Refusal) -> Device {
+    guard let name = parameters["name"]?.string else { throw .invalidParameter("name") }
+    guard let device = manager.device(named: name) else { throw .noSuchDevice(name) }
+    return device
+  }
+
+  private func log(_ device: Device, _ wish: String) {
+    Journal.notice(
+      "\(device.name): \(wish) asked for by \(connection.caller)",
+      Journal.Fields(device: device.name))
   }
 
   // MARK: Reload

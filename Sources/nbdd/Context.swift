@@ -13,18 +13,12 @@ nonisolated struct Context: Sendable, Equatable {
   var device: Int?
   var readOnly = false
   var autoAttach = true
+  /// The name that the server's certificate has to be for, if it is not the URI's host.
+  var tlsHostname: String?
+  /// False: the server is not verified.
+  var verifyPeer: Bool?
   var mount: Mount?
   var settings = Settings()
-
-  /// What `defaults` in nbdd.json can set for all devices.
-  struct Settings: Sendable, Equatable {
-    var connectTimeout = Duration.seconds(10)
-    var negotiationTimeout = Duration.seconds(10)
-    var requestTimeout = Duration.seconds(30)
-    var reconnectDelay = Duration.seconds(30)
-    /// In bytes; nil: as the kernel has it.
-    var readAhead: Int?
-  }
 
   struct Mount: Sendable, Equatable {
     var path: String
@@ -40,6 +34,7 @@ nonisolated struct Context: Sendable, Equatable {
     mine.settings.connectTimeout = theirs.settings.connectTimeout
     mine.settings.negotiationTimeout = theirs.settings.negotiationTimeout
     mine.settings.reconnectDelay = theirs.settings.reconnectDelay
+    mine.settings.giveUpAfter = theirs.settings.giveUpAfter
     return mine == theirs
   }
 }
@@ -68,13 +63,17 @@ extension Context {
     let device = fields.string("device", "\"/dev/nbd0\" or \"nbd0\"") { Sysfs.index(of: $0) }
     let readOnly = fields.bool("readOnly") ?? false
     let autoAttach = fields.bool("autoAttach") ?? true
+    let tlsHostname = fields.string("tlsHostname")
+    let verifyPeer = fields.bool("verifyPeer")
     let mount = fields.object("mount") { Mount(&$0) }
     let settings = Settings(&fields, defaults)
+    if settings.path == .direct, let gap = uri?.relayNeed { fields.fault("uri", gap) }
+    if mount?.type == "swap" { fields.fault("mount", Self.swapRefusal) }
     fields.finish()
     guard fields.isSound, let chosen, let uri else { return nil }
     self.init(
       name: chosen, uri: uri, device: device, readOnly: readOnly, autoAttach: autoAttach,
-      mount: mount, settings: settings)
+      tlsHostname: tlsHostname, verifyPeer: verifyPeer, mount: mount, settings: settings)
   }
 
   /// Letters, digits, '.', '_' and '-', at most 64, first a letter or digit.
@@ -84,6 +83,9 @@ extension Context {
     }
     return text.utf8.allSatisfy { isLetterOrDigit($0) || "._-".utf8.contains($0) }
   }
+
+  nonisolated private static let swapRefusal =
+    "swap on a network block device can end in a deadlock: to write a page out takes memory"
 
   nonisolated static let nameRule =
     "letters, digits, '.', '_' and '-', at most 64 of them, the first a letter or digit"
@@ -95,21 +97,6 @@ extension Context {
       true
     default: false
     }
-  }
-}
-
-extension Context.Settings {
-  nonisolated init(_ fields: inout Fields, _ defaults: Self) {
-    self = defaults
-    let (second, hour) = (Duration.seconds(1), Duration.seconds(3600))
-    connectTimeout = fields.duration("connectTimeout", .milliseconds(1)...hour) ?? connectTimeout
-    negotiationTimeout =
-      fields.duration("negotiationTimeout", .milliseconds(1)...hour) ?? negotiationTimeout
-    // The driver counts seconds, and 0 would mean to wait for ever.
-    requestTimeout = fields.duration("requestTimeout", second...hour * 24) ?? requestTimeout
-    reconnectDelay =
-      fields.duration("reconnectDelay", .milliseconds(100)...hour * 24) ?? reconnectDelay
-    readAhead = fields.size("readAhead", 0...1 << 30) ?? readAhead
   }
 }
 
@@ -136,19 +123,17 @@ extension Context.Mount {
 extension Context {
   /// As the control interface and a configuration file have it.
   nonisolated var json: JSON {
-    .object([
+    let own = JSON.object([
       "name": JSON(name),
       "uri": JSON(uri.description),
       "device": device.map { JSON(BlockDevice.path($0)) },
       "readOnly": JSON(readOnly),
       "autoAttach": JSON(autoAttach),
+      "tlsHostname": tlsHostname.map { JSON($0) },
+      "verifyPeer": verifyPeer.map { JSON($0) },
       "mount": mount?.json,
-      "connectTimeout": settings.connectTimeout.json,
-      "negotiationTimeout": settings.negotiationTimeout.json,
-      "requestTimeout": settings.requestTimeout.json,
-      "reconnectDelay": settings.reconnectDelay.json,
-      "readAhead": settings.readAhead.map { JSON("\($0)B") },
     ])
+    return JSON(.object((own.members ?? []) + (settings.json.members ?? [])))
   }
 }
 
@@ -160,12 +145,5 @@ extension Context.Mount {
       "options": options.isEmpty ? nil : JSON(options),
       "check": JSON(check),
     ])
-  }
-}
-
-extension Duration {
-  nonisolated fileprivate var json: JSON {
-    let whole = milliseconds
-    return JSON(whole % 1000 == 0 ? "\(whole / 1000)s" : "\(whole)ms")
   }
 }

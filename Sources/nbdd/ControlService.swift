@@ -87,6 +87,9 @@ final class ControlService {
     case _ where manager.isStopping: connection.fail("org.nbdd.ShuttingDown", [:])
     case "org.nbdd.Attach": AttachCall(manager, connection).run(call.parameters)
     case "org.nbdd.Detach": Change(manager: manager, connection: connection).detach(call.parameters)
+    case "org.nbdd.Reconnect":
+      Change(manager: manager, connection: connection).reconnect(call.parameters)
+    case "org.nbdd.Fail": Change(manager: manager, connection: connection).fail(call.parameters)
     case "org.nbdd.Reload": Change(manager: manager, connection: connection).reload()
     case let method:
       connection.fail("org.varlink.service.MethodNotImplemented", ["method": JSON(method)])

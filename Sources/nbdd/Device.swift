@@ -4,6 +4,8 @@
 internal import Dispatch
 internal import Kernel
 internal import NBD
+internal import Relay
+internal import Synchronization
 
 /// A device that nbdd looks after: performs what its lifecycle says and feeds it what happens.
 final class Device {
@@ -27,6 +29,10 @@ final class Device {
   private(set) var since = Clocks.realtime
   private(set) var index: Int?
   private(set) var serving: Attempt.Serving?
+  /// The connections of what is served, if it is relayed.
+  private(set) var lanes: Lanes?
+  /// What became of earlier attachments' outages.
+  private(set) var earlierOutages = 0
   private(set) var partitions: [String] = []
   /// The real path of the declared mount, once it has been mounted.
   private(set) var mountPoint: String?
@@ -39,6 +45,7 @@ final class Device {
   /// Keeps others from claiming the device while it is being detached.
   private var claim: Descriptor?
   private var timer: Loop.Timer?
+  private var forceTimer: Loop.Timer?
   /// When the last timer ends, in microseconds since 1970.
   private(set) var timerEnd: Int64 = 0
   private var observers: [(Observation) -> Bool] = []
@@ -60,13 +67,59 @@ final class Device {
 
   var name: String { context.name }
 
+  /// As the control interface has it: what the lifecycle says, as long as I/O flows.
+  var state: Lifecycle.State {
+    guard lifecycle.state == .attached, let lanes, lanes.isCut else { return lifecycle.state }
+    return lanes.failure?.isLasting == true ? .failed : .reconnecting
+  }
+
   func attach() {
+    lanes?.reconnect(all: false)
     handle(.attach)
   }
 
   func detach(force: Bool) {
     notes = []
+    if let lanes {
+      if lanes.isCut, !force, lifecycle.phase == .attached {
+        return later { self.refuse(Self.unsent(lanes.failure)) }
+      }
+      if force { failSoon(lanes) }
+    }
     handle(.detach(force: force))
+  }
+
+  private static func unsent(_ cause: Failure?) -> Failure {
+    Failure(
+      .detach,
+      "the server cannot be reached (\(cause?.message ?? "")), so what was written last cannot be "
+        + "sent; wait until it is back, or give that up with --force")
+  }
+
+  /// In a forced detach nothing waits for a server: not at all if it is gone, else not for long.
+  private func failSoon(_ lanes: Lanes) {
+    guard !lanes.isCut else { return fail(lanes) }
+    forceTimer = Loop.timer(after: Lifecycle.grace) { self.fail(lanes) }
+  }
+
+  private func fail(_ lanes: Lanes) {
+    let held = lanes.relay.figures.requestsHeld.load(ordering: .relaxed)
+    if held > 0 { notes.append("\(held) requests were answered with I/O errors") }
+    lanes.stop()
+    lanes.relay.fail()
+  }
+
+  /// Makes the connections anew, or tries at once what waits.
+  func reconnect() {
+    lanes?.reconnect(all: true)
+    if lifecycle.phase == .waiting || lifecycle.phase == .held { handle(.attach) }
+  }
+
+  /// Answers what is held with errors; false if no outage is under way.
+  func giveUp() -> Bool {
+    guard let lanes, lanes.isCut else { return false }
+    lanes.giveUp()
+    return true
   }
 
   /// Takes other settings; what is attached keeps its own until the next attempt.
@@ -93,12 +146,18 @@ final class Device {
     if lifecycle.phase == .detached { cleanUp() }
     if lifecycle.attachedAt == nil { shownRefusal = nil }
     for action in actions { perform(action) }
-    if lifecycle.state != shownState {
+    show()
+  }
+
+  /// Tells everybody who is concerned how it stands now.
+  private func show() {
+    if state != shownState {
       // An action may have led further already, and have shown that.
       let before = shownState
-      shownState = lifecycle.state
+      shownState = state
       since = Clocks.realtime
-      if shownAttachment == nil || shownAttachment != lifecycle.attachedAt {
+      let isOutage = before == .attached || state == .attached && lifecycle.attachedAt != nil
+      if isOutage || shownAttachment == nil || shownAttachment != lifecycle.attachedAt {
         DeviceLog.transition(self, from: before)
       }
       shownAttachment = lifecycle.attachedAt
@@ -111,8 +170,16 @@ final class Device {
     manager.changed(self)
   }
 
-  private func cleanUp() {
+  private func endServing() {
+    lanes?.stop()
+    earlierOutages += lanes?.outages.count ?? 0
+    lanes = nil
+    forceTimer = nil
     serving = nil
+  }
+
+  private func cleanUp() {
+    endServing()
     claim = nil
     partitions = []
     mountPoint = nil
@@ -139,7 +206,7 @@ final class Device {
     case .unmount(let lazily): unmount(lazily: lazily)
     case .quiesce(let force): quiesce(force: force)
     case .disconnect: disconnect()
-    case .shutDown: if let serving { shutDownSocket(serving.socket) }
+    case .shutDown: shutDown()
     case .clear: clear()
     case .release(let patiently): release(patiently: patiently)
     case .setTimer(let time):
@@ -147,14 +214,24 @@ final class Device {
       timerEnd = Clocks.realtime + time.milliseconds * 1000
     case .cancelTimer: timer = nil
     case .attemptFailed(let failure):
-      DeviceLog.attemptFailed(self, failure)
+      DeviceLog.attemptFailed(self, failure, lifecycle.attempts)
       tell(.attemptFailed(failure))
-    case .refused(let failure):
-      claim = nil
-      if failure != shownRefusal { DeviceLog.refused(self, failure) }
-      shownRefusal = failure
-      tell(.refused(failure))
+    case .refused(let failure): refuse(failure)
     }
+  }
+
+  private func refuse(_ failure: Failure) {
+    claim = nil
+    forceTimer = nil
+    if failure != shownRefusal { DeviceLog.refused(self, failure) }
+    shownRefusal = failure
+    tell(.refused(failure))
+  }
+
+  private func shutDown() {
+    if let socket = serving?.socket { shutDownSocket(socket) }
+    guard let lanes else { return }
+    if case .disconnecting = lifecycle.phase { lanes.relay.stop() } else { fail(lanes) }
   }
 
   private func connect() {
@@ -184,7 +261,9 @@ final class Device {
     case .serving(let serving):
       self.serving = serving
       avoided = []
+      if let relay = serving.relay { begin(relay, serving) }
       handle(.serving)
+    case .relay(let event): take(event)
     case .taken(let failure):
       guard context.device == nil, let index else { return handle(.ended(failure)) }
       avoided.insert(index)
@@ -193,17 +272,50 @@ final class Device {
       // The kernel has forgotten the socket, so closing the device does not wait for anything. The
       // node comes last: its close tells udev to look, which shall find an empty device by then.
       claim = nil
-      serving = nil
+      endServing()
       partitions = []
       if lifecycle.isWritingBack { noteLoss() }
       handle(.ended(failure))
     }
   }
 
-  private func noteLoss() {
-    let note = "the connection was lost during the detach: what had not reached the server is lost"
+  private func begin(_ relay: Relay, _ serving: Attempt.Serving) {
+    do throws(SystemError) {
+      lanes = try Lanes(context, serving, relay) { self.take($0) }
+    } catch {
+      // Nobody could look after its connections.
+      Journal.error("\(name): \(error)", Journal.Fields(device: name))
+      relay.stop()
+    }
+  }
+
+  private func take(_ event: Relay.Event) {
+    if case .ended(let bytes) = event, bytes > 0 {
+      note(
+        "\(bytes) bytes were acknowledged that the server may not have on stable storage; they are "
+          + "not kept any longer")
+    }
+    lanes?.take(event)
+  }
+
+  private func take(_ change: Lanes.Change) {
+    switch change {
+    case .cut, .restored, .other: break
+    case .attemptFailed(let failure, let attempts):
+      DeviceLog.attemptFailed(self, failure, attempts)
+    case .gaveUp: DeviceLog.gaveUp(self)
+    case .grown(let size): DeviceLog.grown(self, size)
+    }
+    show()
+  }
+
+  private func note(_ note: String) {
     notes.append(note)
     Journal.error("\(name): \(note)", Journal.Fields(device: name))
+  }
+
+  private func noteLoss() {
+    note("the connection was lost during the detach: what had not reached the server is lost")
   }
 
   private func settle() {

@@ -7,7 +7,7 @@ internal import Kernel
 enum DeviceLog {
   static func transition(_ device: Device, from before: Lifecycle.State) {
     let line = "\(device.name): \(device.report.sentence)"
-    switch device.lifecycle.state {
+    switch device.state {
     case .attached:
       let level = device.lifecycle.mountFailure == nil ? Journal.Level.notice : .error
       Journal.write(level, line, fields(of: device))
@@ -15,15 +15,15 @@ enum DeviceLog {
         Journal.warning("\(device.name): \(note)", fields(of: device))
       }
     case .detached: Journal.notice("\(device.name): detached", fields(of: device))
-    case .reconnecting where before == .attached: Journal.warning(line, fields(of: device))
+    case .reconnecting where before == .attached, .failed where before == .attached:
+      Journal.warning(line, fields(of: device))
     // Failed attempts have lines of their own; steps on the way are for those who watch.
     case .connecting, .attaching, .reconnecting, .detaching, .failed: break
     }
   }
 
   /// The first three failed attempts, then each whose number is a power of two.
-  static func attemptFailed(_ device: Device, _ failure: Failure) {
-    let attempts = device.lifecycle.attempts
+  static func attemptFailed(_ device: Device, _ failure: Failure, _ attempts: Int) {
     guard attempts <= 3 || attempts.nonzeroBitCount == 1 else { return }
     Journal.warning(
       "\(device.name): attempt \(attempts) failed: \(failure.message)", fields(of: device))
@@ -33,6 +33,16 @@ enum DeviceLog {
   static func held(_ device: Device) {
     guard !device.lifecycle.holders.isEmpty, let trouble = device.report.trouble else { return }
     Journal.warning("\(device.name): \(trouble)", fields(of: device))
+  }
+
+  static func gaveUp(_ device: Device) {
+    Journal.error(
+      "\(device.name): given up: what is held is answered with I/O errors until the server is back",
+      fields(of: device))
+  }
+
+  static func grown(_ device: Device, _ size: UInt64) {
+    Journal.notice("\(device.name): grown to \(size) bytes", fields(of: device))
   }
 
   static func refused(_ device: Device, _ failure: Failure) {

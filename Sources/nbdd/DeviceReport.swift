@@ -3,6 +3,8 @@
 
 internal import Kernel
 internal import NBD
+internal import Relay
+internal import Synchronization
 internal import Varlink
 
 /// What the control interface says of a device.
@@ -22,7 +24,8 @@ struct DeviceReport {
       ["connecting to \(device.context.uri)", lifecycle.failure?.message].joined("; last: ")
     case .settling: "waiting for \(node) and its partitions"
     case .mounting: "mounting \(node) at \(device.context.mount?.path ?? "")"
-    case .attached: ["attached as \(node)", mountTrouble].joined("; ")
+    case .attached:
+      ["attached as \(node)", cutTrouble, lanesTrouble, mountTrouble].joined("; ")
     case .cancelling: "giving the attempt up"
     case .unmounting: "unmounting \(device.context.mount?.path ?? "nothing")"
     case .quiescing: "sending the last writes of \(node) to the server"
@@ -36,7 +39,9 @@ struct DeviceReport {
   /// What is amiss and what happens next; nil if nothing is.
   var trouble: String? {
     switch lifecycle.phase {
-    case .attached: mountTrouble
+    case .attached:
+      [cutTrouble, lanesTrouble, mountTrouble].contains { $0 != nil }
+        ? [cutTrouble, lanesTrouble, mountTrouble].joined("; ") : nil
     case .waiting: [lifecycle.failure?.message, "next attempt \(nextWords)"].joined(", ")
     case .held: heldTrouble
     case .releasing where !lifecycle.holders.isEmpty: heldTrouble
@@ -52,7 +57,7 @@ struct DeviceReport {
   private var runtime: JSON {
     let serving = device.serving
     return .object([
-      "state": text(lifecycle.state.rawValue),
+      "state": text(device.state.rawValue),
       "sinceRealtimeUSec": JSON(device.since),
       "message": text(sentence),
       "source": text(device.file ?? "control"),
@@ -60,19 +65,24 @@ struct DeviceReport {
       "device": lifecycle.phase == .detached || lifecycle.phase == .connecting
         ? nil : device.index.map { text(BlockDevice.path($0)) },
       "interface": serving.map { _ in "ioctl" },
-      "path": serving.map { _ in "direct" },
+      "path": serving.map { text($0.relay == nil ? "direct" : "relay") },
       "thread": serving.map { JSON(Int64($0.thread)) },
-      "server": serving.map { text($0.server) },
+      "server": (lanes.map { $0.peers.compactMap(\.?.server).first } ?? serving?.server).map(text),
       "export": serving.map { export($0.export) },
       "partitions": serving.map { _ in texts(device.partitions) },
       "mount": device.context.mount.map(mount),
       "holders": lifecycle.holders.isEmpty ? nil : texts(lifecycle.holders),
-      "attempts": JSON(Int64(lifecycle.attempts)),
-      "outages": JSON(Int64(lifecycle.outages)),
-      "failure": lifecycle.failure.map(failure),
-      "nextAttemptRealtimeUSec": lifecycle.nextAttempt.map { _ in JSON(device.timerEnd) },
+      "attempts": JSON(Int64(lanes?.attempts ?? lifecycle.attempts)),
+      "outages": JSON(
+        Int64(lifecycle.outages + device.earlierOutages + (lanes?.outages.count ?? 0))),
+      "failure": (lifecycle.failure ?? lanes?.failure).map(failure),
+      "nextAttemptRealtimeUSec": lifecycle.nextAttempt.map { _ in JSON(device.timerEnd) }
+        ?? lanes?.nextAttempt.map { JSON($0.realtime) },
+      "relay": lanes.map { LanesReport($0).json },
     ])
   }
+
+  private var lanes: Lanes? { device.lanes }
 
   private func export(_ export: Export) -> JSON {
     .object([
@@ -116,6 +126,25 @@ struct DeviceReport {
     }
   }
 
+  private var cutTrouble: String? {
+    guard let lanes, lanes.isCut else { return nil }
+    let held = lanes.relay.figures.requestsHeld.load(ordering: .relaxed)
+    let next = lanes.nextAttempt.map { words(until: $0.instant) } ?? "under way"
+    let fate =
+      lanes.isGivenUp
+      ? "given up: requests are answered with I/O errors"
+      : held == 0 ? "nothing is lost" : "\(held) \(held == 1 ? "request is" : "requests are") held"
+    return [lanes.failure?.message, fate, "next attempt \(next)"].joined(", ")
+  }
+
+  private var lanesTrouble: String? {
+    guard let lanes, !lanes.isCut, lanes.upCount < lanes.links.count, lanes.upCount > 0 else {
+      return nil
+    }
+    let count = "\(lanes.upCount) of \(lanes.links.count) connections"
+    return [count, lanes.failure?.message].joined(": ")
+  }
+
   private var heldTrouble: String {
     let holders = lifecycle.holders.joined(separator: ", ")
     return [
@@ -125,7 +154,11 @@ struct DeviceReport {
   }
 
   private var nextWords: String {
-    let pause = lifecycle.nextAttempt.map { ContinuousClock.now.duration(to: $0) } ?? .zero
+    words(until: lifecycle.nextAttempt ?? .now)
+  }
+
+  private func words(until instant: ContinuousClock.Instant) -> String {
+    let pause = ContinuousClock.now.duration(to: instant)
     return pause < .milliseconds(1) ? "now" : "in \(Quantities.words(pause))"
   }
 }

@@ -73,6 +73,12 @@ nonisolated struct Fields {
     take(name, "true or false", \.bool)
   }
 
+  mutating func integer(_ name: String, _ range: ClosedRange<Int>) -> Int? {
+    take(name, "a number from \(range.lowerBound) to \(range.upperBound)") {
+      $0.integer.flatMap { range.contains(Int($0)) ? Int($0) : nil }
+    }
+  }
+
   mutating func duration(_ name: String, _ range: ClosedRange<Duration>) -> Duration? {
     let limits =
       "from \(Quantities.words(range.lowerBound)) to \(Quantities.words(range.upperBound))"
@@ -95,16 +101,14 @@ nonisolated struct Fields {
     return value
   }
 
-  /// An NBD URI of a kind that this version can attach.
+  /// An NBD URI.
   mutating func uri(_ name: String) -> URI? {
     guard let text = string(name) else {
       missing(name, "an NBD URI, as \"nbd://server.example.com/export\"")
       return nil
     }
     do throws(URIError) {
-      let uri = try URI(parsing: text)
-      if let gap = uri.unsupported { fault(name, gap) }
-      return uri
+      return try URI(parsing: text)
     } catch {
       fault(name, error.message)
       return nil
@@ -177,13 +181,11 @@ nonisolated struct Fields {
 }
 
 extension URI {
-  /// What this version cannot do with the URI, in words; nil if it can attach it.
-  nonisolated var unsupported: String? {
-    if tls != nil {
-      return "TLS is not supported by this version; nothing is sent in the clear instead"
-    }
+  /// Why only the relay can attach it, in words; nil if the kernel can as well.
+  nonisolated var relayNeed: String? {
+    if tls != nil { return "the kernel does not speak TLS; leave \"path\": \"direct\" out" }
     if case .vsock = transport {
-      return "vsock is not supported by this version; use nbd or nbd+unix"
+      return "the kernel takes no vsock; leave \"path\": \"direct\" out"
     }
     return nil
   }

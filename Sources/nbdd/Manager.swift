@@ -93,7 +93,7 @@ final class Manager {
     for device in sorted where device.file != nil && configuration.devices[device.name] == nil {
       device.isOrphan = true
       result.removed.append(device.name)
-      if device.lifecycle.state == .detached {
+      if device.state == .detached {
         forget(device)
       } else if device.lifecycle.phase == .waiting {
         device.detach(force: false)
@@ -206,7 +206,7 @@ final class Manager {
 
   private func publish() {
     let entries = sorted.map {
-      StatusLine.Entry(name: $0.name, state: $0.lifecycle.state, trouble: $0.report.trouble)
+      StatusLine.Entry(name: $0.name, state: $0.state, trouble: $0.report.trouble)
     }
     ServiceManager.status(StatusLine.text(entries, problems: problems.count))
   }

@@ -23,6 +23,10 @@ struct Refusal: Error {
     Refusal("NoSuchDevice", ["name": JSON(shown(name, limit: 64))])
   }
 
+  static func notAttached(_ device: Device) -> Refusal {
+    Refusal("NotAttached", ["name": JSON(device.name)])
+  }
+
   static func invalid(_ problems: [Problem]) -> Refusal {
     Refusal(
       "ConfigurationInvalid",

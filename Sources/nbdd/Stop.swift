@@ -53,7 +53,7 @@ final class Stop {
 
   private func detachAll() {
     guard !isForced else { return }
-    for device in manager.sorted where device.lifecycle.state != .detaching {
+    for device in manager.sorted where device.state != .detaching {
       device.detach(force: false)
     }
   }

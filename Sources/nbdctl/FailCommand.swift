@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Kernel
+internal import Varlink
+
+/// `nbdctl fail`.
+struct FailCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fail",
+    abstract: "Answer what waits for a lost server with I/O errors.",
+    discussion: """
+      For an outage whose end nobody wants to wait for: processes that hang on the device go on, with \
+      errors, and file systems can be unmounted. When the server is back the device works again.
+      """)
+
+  @OptionGroup var connecting: Connecting
+  @Argument(help: "A name.")
+  var name: String
+
+  mutating func run() throws {
+    let reply = try connecting.client().call("Fail", ["name": JSON(name)])
+    if reply["changed"]?.bool == false {
+      print("nbdctl: \(name) has its server; nothing waits for it\n", to: 2)
+    }
+  }
+}

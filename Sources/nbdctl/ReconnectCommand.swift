@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Varlink
+
+/// `nbdctl reconnect`.
+struct ReconnectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reconnect",
+    abstract: "Connect a device to its server anew, at once.",
+    discussion: "Ends a wait between attempts. Requests under way wait and are repeated.")
+
+  @OptionGroup var connecting: Connecting
+  @Argument(help: "A name.")
+  var name: String
+
+  mutating func run() throws {
+    _ = try connecting.client().call("Reconnect", ["name": JSON(name)])
+  }
+}

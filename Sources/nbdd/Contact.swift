@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Glibc
+internal import Kernel
+internal import NBD
+internal import TLS
+
+/// Reaching a device's server and agreeing with it about the export, top to bottom on a thread that may wait.
+nonisolated struct Contact: Sendable {
+  let context: Context
+  /// For one address to answer.
+  let connectTime: Duration
+  /// Ends every wait.
+  let interrupt: Interrupt
+
+  init(_ context: Context, connectTime: Duration? = nil, interrupt: Interrupt) {
+    self.context = context
+    self.connectTime = connectTime ?? context.settings.connectTimeout
+    self.interrupt = interrupt
+  }
+
+  func run() throws(Failure) -> (ServerStream, Negotiated) {
+    // Names and files are looked at afresh each time: both may have changed since.
+    let stream = try connect(try credentials())
+    let negotiated: Negotiated
+    do throws(NegotiationError) {
+      negotiated = try NBD.negotiate(ExportRequest(context.uri.exportName), over: stream)
+    } catch {
+      throw Failure(.negotiate, error.description, isLasting: error.isLasting)
+    }
+    return (stream, negotiated)
+  }
+
+  private func credentials() throws(Failure) -> Credentials? {
+    var files = SecurityFiles()
+    files.directory = context.settings.tlsCertificates ?? environmentValue("CREDENTIALS_DIRECTORY")
+    files.pskFile = context.settings.tlsPSKFile
+    files.priority = context.settings.tlsPriority
+    files.hostname = context.tlsHostname
+    files.verifyPeer = context.verifyPeer
+    do throws(CredentialsError) {
+      return try files.credentials(for: context.uri)
+    } catch {
+      throw Failure(.negotiate, error.description, isLasting: true)
+    }
+  }
+
+  private func connect(_ credentials: Credentials?) throws(Failure) -> ServerStream {
+    let pace = Pace(connectTime: connectTime, stepTime: context.settings.negotiationTimeout)
+    do throws(ConnectError) {
+      return try ServerStream.connect(
+        to: context.uri.transport, pace, credentials, interrupt: interrupt)
+    } catch {
+      throw Failure(
+        error.isResolution ? .resolve : .connect, error.description,
+        isLasting: error == .pathTooLong)
+    }
+  }
+}

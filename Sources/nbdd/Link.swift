@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// What is done to have one connection of a relayed device, as a value: events in, actions out.
+///
+///     idle ── start ──▶ connecting ── handed ──▶ handed ── up ──▶ up
+///                        ▲     │ failed             │ down         │ down
+///                        │     ▼                    │              │
+///                        └── waiting ◀──────────────┴──────────────┘
+nonisolated struct Link: Sendable {
+  enum Phase: Sendable, Equatable { case idle, connecting, handed, up, waiting }
+
+  enum Event: Sendable, Equatable {
+    case start
+    /// The relay has been given a connection.
+    case handed
+    /// The relay uses it.
+    case up
+    case down(Failure)
+    /// There is no connection.
+    case failed(Failure)
+    case timer
+    /// Somebody knows that waiting is of no use.
+    case retry
+    case stop
+  }
+
+  enum Action: Sendable, Equatable {
+    /// Each address may take so long.
+    case connect(within: Duration)
+    case setTimer(Duration)
+    case cancelTimer
+  }
+
+  private(set) var phase = Phase.idle
+  /// Why it was lost, or why there is none.
+  private(set) var failure: Failure?
+  /// Failed attempts since it was last up.
+  private(set) var attempts = 0
+  private(set) var nextAttempt: ContinuousClock.Instant?
+
+  /// The longest pause between attempts, and the longest time for an address to answer.
+  private let reconnectDelay: Duration
+  private let connectTimeout: Duration
+  private var upSince: ContinuousClock.Instant?
+  /// Since when it has not been up for longer than a moment.
+  private var troubleSince: ContinuousClock.Instant?
+
+  /// A connection that has been up for so long was a good one.
+  static let health = Duration.seconds(1)
+
+  init(reconnectDelay: Duration, connectTimeout: Duration) {
+    self.reconnectDelay = reconnectDelay
+    self.connectTimeout = connectTimeout
+  }
+
+  /// Takes an event and answers what is to be done; `random` is from 0 up to 1.
+  mutating func handle(
+    _ event: Event, at now: ContinuousClock.Instant, random: Double
+  ) -> [Action] {
+    switch (phase, event) {
+    case (_, .stop):
+      phase = .idle
+      nextAttempt = nil
+      return [.cancelTimer]
+    case (.idle, .start), (.waiting, .timer): return connect(now)
+    case (.waiting, .retry):
+      // What comes next comes soon: the server may need another moment.
+      troubleSince = now
+      return [.cancelTimer] + connect(now)
+    case (.idle, .handed), (.connecting, .handed):
+      phase = .handed
+      return []
+    case (.handed, .up):
+      phase = .up
+      upSince = now
+      attempts = 0
+      failure = nil
+      return []
+    case (.connecting, .failed(let failure)):
+      attempts += 1
+      return wait(for: failure, now, random)
+    case (.handed, .down(let failure)), (.up, .down(let failure)):
+      if let upSince, upSince.duration(to: now) >= Self.health { troubleSince = nil }
+      upSince = nil
+      // A loss that comes again and again counts as a failed attempt.
+      if troubleSince != nil { attempts += 1 }
+      return wait(for: failure, now, random)
+    default: return []
+    }
+  }
+
+  private mutating func connect(_ now: ContinuousClock.Instant) -> [Action] {
+    phase = .connecting
+    nextAttempt = nil
+    // Early in an outage a packet that was lost must not cost as long as TCP's patience lasts.
+    let age = troubleSince.map { $0.duration(to: now) }
+    return [.connect(within: age.map { min(connectTimeout, max(.seconds(1), $0 / 2)) } ?? connectTimeout)]
+  }
+
+  /// The first retry is at once; then pauses grow with the outage, a twenty-fifth of it each, so that
+  /// the end of a short one is noticed soon and a long one costs nobody much.
+  ///
+  /// A random quarter is taken off, so that devices which lost one server do not come back to it all at
+  /// once.
+  private mutating func wait(
+    for failure: Failure, _ now: ContinuousClock.Instant, _ random: Double
+  ) -> [Action] {
+    phase = .waiting
+    self.failure = failure
+    var pause = Duration.zero
+    if failure.isLasting {
+      pause = reconnectDelay
+      troubleSince = troubleSince ?? now
+    } else if let since = troubleSince {
+      pause = min(reconnectDelay, max(.milliseconds(100), since.duration(to: now) / 25))
+    } else {
+      troubleSince = now
+    }
+    pause = pause * (1 - random / 4)
+    nextAttempt = now + pause
+    return [.setTimer(pause)]
+  }
+}
