@@ -22,6 +22,7 @@ struct Nbdctl: ParsableCommand {
     subcommands: [
       AttachCommand.self, DetachCommand.self, StatusCommand.self, ReloadCommand.self,
       WatchCommand.self, ListCommand.self, InfoCommand.self, MapCommand.self, ReadCommand.self,
+      BenchCommand.self,
     ])
 
   static func main() {
