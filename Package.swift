@@ -88,6 +88,10 @@ let package = Package(
       cSettings: gnu,
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .testTarget(
+      name: "nbdctlTests", dependencies: ["nbdctl", "NBD", "TestSupport", "Varlink"],
+      cSettings: gnu,
+      swiftSettings: strict),
+    .testTarget(
       name: "LoopbackTests",
       dependencies: ["nbdd", "nbdctl", "Connection", "Kernel", "NBD", "Varlink"],
       cSettings: gnu, swiftSettings: strict),

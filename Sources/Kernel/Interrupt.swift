@@ -20,6 +20,24 @@ package final class Interrupt: Sendable {
     eventfd_write(descriptor.number, 1)
   }
 
+  /// Has a signal interrupt instead of ending the process; the second time it ends it.
+  ///
+  /// For a process that has no thread yet besides the calling one.
+  package func raise(on signal: CInt) throws(SystemError) {
+    var signals = sigset_t()
+    unsafe sigemptyset(&signals)
+    unsafe sigaddset(&signals, signal)
+    unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+    try Thread.start("signal") { [signals] in
+      var signals = signals
+      var arrived: CInt = 0
+      unsafe sigwait(&signals, &arrived)
+      self.raise()
+      unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+      while true { pause() }
+    }
+  }
+
   package var isRaised: Bool {
     (try? wait(within: .zero)) ?? false
   }

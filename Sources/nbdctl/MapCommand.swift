@@ -55,12 +55,12 @@ struct MapCommand: ParsableCommand {
 extension Transmission where Stream == ServerStream {
   /// Negotiates, and begins the transmission.
   convenience init(
-    _ request: ExportRequest, over stream: ServerStream
+    _ request: ExportRequest, over stream: ServerStream, mostInFlight: Int = 16
   ) throws(Failure) {
     do throws(NegotiationError) {
       let terms = try NBD.negotiate(request, over: stream)
       for note in terms.notes { print("nbdctl: \(note)\n", to: 2) }
-      self.init(terms, over: stream)
+      self.init(terms, over: stream, mostInFlight: mostInFlight)
     } catch {
       throw Failure(error)
     }

@@ -31,8 +31,11 @@ struct Reaching: ParsableArguments {
     }
   }
 
-  /// Connects; `isTotal` says that the time is for all there is to do, else it is for each request.
-  func connect(to uri: URI, isTotal: Bool) throws(Failure) -> ServerStream {
+  /// Connects; `isTotal` says that the time is for all there is to do, besides what is meant to take
+  /// its time, else it is for each request.
+  func connect(
+    to uri: URI, isTotal: Bool, besides rest: Duration = .zero, interrupt: Interrupt? = nil
+  ) throws(Failure) -> ServerStream {
     guard let time = Quantities.duration(timeout), time > .zero else {
       throw Failure("--timeout is a time as 500ms, 30s or 5min", EX_USAGE)
     }
@@ -40,7 +43,7 @@ struct Reaching: ParsableArguments {
     files.directory = tlsCertificates
     files.pskFile = tlsPskFile
     files.priority = tlsPriority
-    let pace = Pace(connectTime: time, stepTime: time, end: isTotal ? .now + time : nil)
+    let pace = Pace(connectTime: time, stepTime: time, end: isTotal ? .now + time + rest : nil)
     let credentials: Credentials?
     do throws(CredentialsError) {
       credentials = try files.credentials(for: uri)
@@ -48,7 +51,7 @@ struct Reaching: ParsableArguments {
       throw Failure(error)
     }
     do throws(ConnectError) {
-      return try ServerStream.connect(to: uri.transport, pace, credentials)
+      return try ServerStream.connect(to: uri.transport, pace, credentials, interrupt: interrupt)
     } catch {
       throw Failure(error)
     }

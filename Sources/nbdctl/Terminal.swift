@@ -4,9 +4,12 @@
 internal import Glibc
 internal import Kernel
 
-/// What standard output can show.
+/// What standard output and standard error can show.
 enum Terminal {
   static var isTerminal: Bool { isatty(1) == 1 }
+
+  /// Whether a line on standard error can be seen, and be written anew.
+  static var hasProgress: Bool { isatty(2) == 1 && environmentValue("TERM") != "dumb" }
 
   /// Colour only where it can be seen and is wanted (https://no-color.org/).
   private static var hasColor: Bool {

@@ -82,7 +82,7 @@ struct Change {
     do throws(Refusal) {
       let device = try named(parameters)
       log(device, "reconnect")
-      guard device.lifecycle.phase != .detached else { throw .notAttached(device) }
+      guard device.lifecycle.phase != .detached else { throw .notAttached(device.name) }
       device.reconnect()
       connection.reply(Reply(parameters: [:]))
     } catch {
@@ -94,7 +94,7 @@ struct Change {
     do throws(Refusal) {
       let device = try named(parameters)
       log(device, "fail")
-      guard device.lifecycle.phase != .detached else { throw .notAttached(device) }
+      guard device.lifecycle.phase != .detached else { throw .notAttached(device.name) }
       connection.reply(Reply(parameters: ["changed": JSON(device.giveUp())]))
     } catch {
       connection.fail(error.name, error.parameters)

@@ -23,8 +23,8 @@ struct Refusal: Error {
     Refusal("NoSuchDevice", ["name": JSON(shown(name, limit: 64))])
   }
 
-  static func notAttached(_ device: Device) -> Refusal {
-    Refusal("NotAttached", ["name": JSON(device.name)])
+  static func notAttached(_ name: String) -> Refusal {
+    Refusal("NotAttached", ["name": JSON(name)])
   }
 
   static func invalid(_ problems: [Problem]) -> Refusal {

@@ -10,6 +10,7 @@ enum Tool: String {
   case nbdServer = "nbd-server"
   case qemu = "qemu-nbd"
   case openssl
+  case script
   case setpriv
   case socketActivate = "systemd-socket-activate"
 
