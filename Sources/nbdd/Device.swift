@@ -300,7 +300,7 @@ final class Device {
 
   private func take(_ change: Lanes.Change) {
     switch change {
-    case .cut, .restored, .other: break
+    case .other: break
     case .attemptFailed(let failure, let attempts):
       DeviceLog.attemptFailed(self, failure, attempts)
     case .gaveUp: DeviceLog.gaveUp(self)

@@ -8,6 +8,9 @@ enum DeviceLog {
   static func transition(_ device: Device, from before: Lifecycle.State) {
     let line = "\(device.name): \(device.report.sentence)"
     switch device.state {
+    case .attached where device.lanes?.lastOutage != nil:
+      let time = Quantities.words(device.lanes?.lastOutage ?? .zero)
+      Journal.notice("\(device.name): the server is back after \(time)", fields(of: device))
     case .attached:
       let level = device.lifecycle.mountFailure == nil ? Journal.Level.notice : .error
       Journal.write(level, line, fields(of: device))

@@ -25,7 +25,7 @@ struct DeviceReport {
     case .settling: "waiting for \(node) and its partitions"
     case .mounting: "mounting \(node) at \(device.context.mount?.path ?? "")"
     case .attached:
-      ["attached as \(node)", cutTrouble, lanesTrouble, mountTrouble].joined("; ")
+      [cutTrouble ?? "attached as \(node)", lanesTrouble, mountTrouble].joined("; ")
     case .cancelling: "giving the attempt up"
     case .unmounting: "unmounting \(device.context.mount?.path ?? "nothing")"
     case .quiescing: "sending the last writes of \(node) to the server"
@@ -133,8 +133,9 @@ struct DeviceReport {
     let fate =
       lanes.isGivenUp
       ? "given up: requests are answered with I/O errors"
-      : held == 0 ? "nothing is lost" : "\(held) \(held == 1 ? "request is" : "requests are") held"
-    return [lanes.failure?.message, fate, "next attempt \(next)"].joined(", ")
+      : held == 0 ? nil : "\(held) \(held == 1 ? "request" : "requests") held"
+    let trouble = [lanes.failure?.message, fate, "next attempt \(next)"].joined(", ")
+    return "\(node) waits for its server: \(trouble)"
   }
 
   private var lanesTrouble: String? {

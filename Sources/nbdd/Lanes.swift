@@ -16,6 +16,8 @@ final class Lanes {
   /// What each connection reaches, and how it is encrypted, if there is one.
   private(set) var peers: [Peer?]
   private(set) var outages = Outages()
+  /// How long the last outage was, if there was one.
+  private(set) var lastOutage: Duration?
   /// Held requests are being answered with errors.
   private(set) var isGivenUp = false
 
@@ -36,10 +38,6 @@ final class Lanes {
   }
 
   enum Change {
-    /// No connection is left.
-    case cut
-    /// I/O flows again.
-    case restored(after: Duration)
     case attemptFailed(Failure, attempts: Int)
     case gaveUp
     case grown(UInt64)
@@ -95,16 +93,16 @@ final class Lanes {
       handle(lane, .up)
       isGivenUp = false
       patience = nil
-      changed(outages.end(at: .now).map { .restored(after: $0) } ?? .other)
+      if let length = outages.end(at: .now) { lastOutage = length }
+      changed(.other)
       grow()
     case .down(let lane, let end):
       peers[lane] = nil
       handle(lane, .down(Failure(.connection, end.description, isLasting: end.isLasting)))
-      guard upCount == 0, !isStopped, outages.begin(at: .now) else { return changed(.other) }
-      if let time = context.settings.giveUpAfter {
+      if upCount == 0, !isStopped, outages.begin(at: .now), let time = context.settings.giveUpAfter {
         patience = Loop.timer(after: time) { self.giveUp() }
       }
-      changed(.cut)
+      changed(.other)
     case .ended, .failed: stop()
     }
   }
