@@ -14,6 +14,10 @@ struct Server {
 
   /// The exports that a server offers are in `arguments`; it listens on a UNIX socket.
   static func nbdkit(_ arguments: String..., in workspace: Workspace) throws -> Server {
+    try nbdkit(arguments, in: workspace)
+  }
+
+  static func nbdkit(_ arguments: [String], in workspace: Workspace) throws -> Server {
     let socket = workspace.file("nbdkit.sock")
     return try unix(socket, ["nbdkit", "-f", "-U", socket] + arguments, workspace)
   }

@@ -10,6 +10,8 @@ enum Tool: String {
   case nbdServer = "nbd-server"
   case qemu = "qemu-nbd"
   case openssl
+  case python = "python3"
+  case nbdcopy
   case setpriv
   case socketActivate = "systemd-socket-activate"
 
