@@ -11,7 +11,6 @@ enum Tool: String {
   case qemu = "qemu-nbd"
   case openssl
   case python = "python3"
-  case nbdcopy
   case setpriv
   case socketActivate = "systemd-socket-activate"
 
