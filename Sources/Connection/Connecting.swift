@@ -79,8 +79,13 @@ extension ConnectError: CustomStringConvertible {
     case .pathTooLong: "the socket's path is too long"
     case .unreachable(let address, let error):
       switch error {
-      case .system(let error) where error.errno == ECONNREFUSED:
+      // A vsock is reset where TCP is refused.
+      case .system(let error) where [ECONNREFUSED, ECONNRESET].contains(error.errno):
         "\(address): connection refused"
+      case .system(let error) where error.errno == ENODEV:
+        "\(address): there is no such CID"
+      case .system(let error) where error.errno == EAFNOSUPPORT:
+        "\(address): this kernel has no such kind of address"
       case .system(let error) where error.errno == ENOENT:
         "\(address): there is no such socket"
       case .system(let error): "\(address): \(error.reason)"

@@ -130,6 +130,9 @@ extension StreamError {
       case .timedOut(let time): .timedOut(time)
       case .interrupted: .interrupted
       case .system(let error): .failed(call: error.call, reason: error.reason)
+      // With TLS 1.3 the server judges the client when the handshake is over on this side.
+      case _ where error.isLasting:
+        .handshakeFailed(reason: error.description, isLasting: true)
       default: .failed(call: "TLS", reason: error.description)
       }
   }

@@ -42,5 +42,8 @@ package enum StreamError: Error, Sendable, Equatable {
   case failed(call: String, reason: String)
 
   /// The TLS handshake failed, for a reason that will hardly go away by itself or that may (N-052).
+  ///
+  /// Also told by what is read or written later: a server may judge the client when the handshake is over
+  /// on this side.
   case handshakeFailed(reason: String, isLasting: Bool)
 }

@@ -129,7 +129,7 @@ struct Negotiation<Stream: ByteStream> {
     } catch {
       // After an orderly end the other direction may still be open.
       if case .ended = error {} else { canAbort = false }
-      throw failure(.receiving(error, awaiting: awaited()))
+      throw lateVerdict(error) ?? failure(.receiving(error, awaiting: awaited()))
     }
   }
 
@@ -173,8 +173,16 @@ struct Negotiation<Stream: ByteStream> {
       try stream.write(bytes)
     } catch {
       canAbort = false
-      throw failure(.sending(error))
+      throw lateVerdict(error) ?? failure(.sending(error))
     }
+  }
+
+  /// A failure of the TLS handshake that shows when it seemed to be over, as a server's refusal of
+  /// the client does (N-052).
+  private mutating func lateVerdict(_ error: StreamError) -> NegotiationError? {
+    guard case .handshakeFailed = error else { return nil }
+    canAbort = false
+    return NegotiationError(step: .tls, reason: .securing(error))
   }
 }
 

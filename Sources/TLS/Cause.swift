@@ -10,13 +10,14 @@ extension TLSError {
   /// The reason why a call on a session gave `code`; `call` and `errno` tell about its socket.
   ///
   /// Also after the handshake: with TLS 1.3 a server looks at the client's certificate when the
-  /// client believes that all is agreed, and its refusal is the first thing to be received.
+  /// client believes that all is agreed, and its refusal is the first thing to be received. Most
+  /// servers just hang up then: `isJudged` says that the server has made known that it agrees.
   init(
     _ code: CInt, _ call: String, errno: CInt, in handle: SessionHandle, _ credentials: Credentials,
-    isHandshake: Bool
+    isHandshake: Bool, isJudged: Bool
   ) {
     let session = unsafe handle.session
-    let end = isHandshake ? TLSError.endedInHandshake : .truncated
+    lazy var end = unsafe Self.end(of: session, credentials, isHandshake, isJudged)
     switch code {
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
       self = unsafe Self.refusal(Alert(gnutls_alert_get(session)), in: session, credentials)
@@ -67,6 +68,20 @@ extension TLSError {
         ? .clientCertificateDemanded(alert) : .clientCertificateRefused(alert)
     }
     return alert.meansNothingInCommon ? .nothingInCommon(alert.description) : .alert(alert)
+  }
+
+  private static func end(
+    of session: gnutls_session_t, _ credentials: Credentials, _ isHandshake: Bool, _ isJudged: Bool
+  ) -> TLSError {
+    if isJudged { return .truncated }
+    if isHandshake, let user = credentials.user {
+      return .preSharedKeyRefused(user: user, nil)
+    }
+    if unsafe gnutls_certificate_client_get_request_status(session) != 0 {
+      return credentials.settings.certificateFile == nil
+        ? .clientCertificateDemanded(nil) : .clientCertificateRefused(nil)
+    }
+    return isHandshake ? .endedInHandshake : .truncated
   }
 
   // Whether any message of the peer was understood.

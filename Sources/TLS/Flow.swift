@@ -6,6 +6,8 @@ internal import Glibc
 package import Kernel
 
 /// Receiving and sending without waiting, for a thread that waits for several things at once.
+///
+/// After the negotiation: the server has taken the client for good.
 extension Session {
   /// The most bytes that one record carries.
   package static let recordByteCount = 16384
@@ -24,7 +26,7 @@ extension Session {
       case 0...: return part
       case GNUTLS_E_AGAIN: return nil
       case let code where gnutls_error_is_fatal(code) == 0: continue
-      case let code: throw error(code, "recv", errno)
+      case let code: throw error(code, "recv", errno, isJudged: true)
       }
     }
     return nil
@@ -39,7 +41,7 @@ extension Session {
     switch CInt(clamping: part) {
     case 0...: return part
     case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED: return nil
-    case let code: throw error(code, "send", errno)
+    case let code: throw error(code, "send", errno, isJudged: true)
     }
   }
 }

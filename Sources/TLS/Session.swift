@@ -4,6 +4,7 @@
 internal import CGnuTLS
 internal import Glibc
 package import Kernel
+internal import Synchronization
 
 /// A TLS session over a connected socket, which it owns.
 ///
@@ -19,6 +20,8 @@ package import Kernel
   package let description: String
   private let credentials: Credentials
   let handle: SessionHandle
+  /// Whether anything was received: then the server has taken the client for good.
+  private let hasReceived = Atomic(false)
 
   /// Agrees with the server and verifies it; `time` is named in the error at the deadline.
   ///
@@ -80,7 +83,8 @@ package import Kernel
       case 0...: sent += part
       case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED:
         try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
-      case let code: throw error(code, "send", errno)
+      // What the server thinks of the client is for `farewell` to find out.
+      case let code: throw error(code, "send", errno, isJudged: true)
       }
     }
   }
@@ -130,18 +134,24 @@ package import Kernel
       }
       let errno = Glibc.errno
       switch CInt(clamping: part) {
-      case 0...: return part
+      case 0...:
+        if part > 0 { hasReceived.store(true, ordering: .relaxed) }
+        return part
       // A wish for a new handshake may be left unheard (RFC 5246, *Hello Request*); so may
       // warnings.
       case let code where gnutls_error_is_fatal(code) == 0:
         try socket.wait(toSend: false, until: deadline, time, isHandshake: false)
-      case let code: throw error(code, "recv", errno)
+      case let code:
+        throw error(code, "recv", errno, isJudged: hasReceived.load(ordering: .relaxed))
       }
     }
   }
 
-  func error(_ code: CInt, _ call: String, _ errno: CInt) -> TLSError {
-    unsafe TLSError(code, call, errno: errno, in: handle, credentials, isHandshake: false)
+  func error(
+    _ code: CInt, _ call: String, _ errno: CInt, isJudged: Bool
+  ) -> TLSError {
+    unsafe TLSError(
+      code, call, errno: errno, in: handle, credentials, isHandshake: false, isJudged: isJudged)
   }
 
   private static func agreed(_ session: gnutls_session_t) -> String {

@@ -9,12 +9,12 @@ package enum TLSError: Error, Sendable, Equatable {
   case certificate([CertificateFault])
   /// The server has no certificate.
   case noCertificate
-  /// The server wants a certificate from us, and we have none.
-  case clientCertificateDemanded(Alert)
-  /// The server does not accept our certificate.
-  case clientCertificateRefused(Alert)
-  /// The server does not know the user, or has another key for it.
-  case preSharedKeyRefused(user: String, Alert)
+  /// The server wants a certificate from us, and we have none; without an alert it just hung up.
+  case clientCertificateDemanded(Alert?)
+  /// The server does not accept our certificate; without an alert it just hung up.
+  case clientCertificateRefused(Alert?)
+  /// The server does not know the user, or has another key for it; without an alert it just hung up.
+  case preSharedKeyRefused(user: String, Alert?)
   /// The server went past the method we asked for.
   case otherMethod
   /// No protocol version, cipher or signature that both sides accept.
@@ -58,12 +58,18 @@ extension TLSError: CustomStringConvertible {
         + faults.map(\.description).joined(separator: "; ")
     case .noCertificate:
       "the server sent no certificate"
-    case .clientCertificateDemanded(let alert):
+    case .clientCertificateDemanded(let alert?):
       "the server demands a client certificate, and none is configured (\(alert))"
-    case .clientCertificateRefused(let alert):
+    case .clientCertificateDemanded(nil):
+      "the server asked for a client certificate, of which none is configured, and hung up"
+    case .clientCertificateRefused(let alert?):
       "the server refused the client certificate (\(alert))"
-    case .preSharedKeyRefused(let user, let alert):
+    case .clientCertificateRefused(nil):
+      "the server hung up on the client certificate; its log may say why"
+    case .preSharedKeyRefused(let user, let alert?):
       "the server refused user '\(shown(user))' or its pre-shared key (\(alert))"
+    case .preSharedKeyRefused(let user, nil):
+      "the server hung up on user '\(shown(user))' and its pre-shared key"
     case .otherMethod:
       "the server does not use the method that was asked for"
     case .nothingInCommon(let reason):
@@ -75,7 +81,7 @@ extension TLSError: CustomStringConvertible {
     case .broken(let reason):
       "the TLS protocol was broken: \(reason)"
     case .endedInHandshake:
-      "the connection was closed during the TLS handshake"
+      "the connection was closed during the TLS handshake; the server's log may say why"
     case .ended:
       "the peer ended the TLS session"
     case .truncated:

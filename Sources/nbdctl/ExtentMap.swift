@@ -4,81 +4,87 @@
 internal import NBD
 internal import Varlink
 
-/// The extents of an export: a line of a table each, totals, and a picture of one line.
+/// The extents of an export as text that grows with each of them, of which nothing is kept: a table with
+/// totals and a picture of one line, or JSON.
 ///
-/// Neighbours with the same flags are one. Only the text of JSON is kept, of a bounded number.
+/// Neighbours with the same flags are one.
 struct ExtentMap {
-  static let mostListed = 200_000
-  private static let cells = 64
+  enum Form { case table, json }
 
+  private static let cells = 64
+  /// Of how many different flags there are totals.
+  private static let mostTotals = 64
+
+  private let form: Form
   private let context: String
+  private let state: ExtentState
   private let size: UInt64
   private let width: Int
   private var current: Extent?
+  private var isFirst = true
   private var totals: [UInt64: UInt64] = [:]
+  private var otherTotal: UInt64 = 0
   /// For each cell of the picture, the bytes of it that are not data.
   private var emptiness = [UInt64](repeating: 0, count: cells)
-  private var listed: [Extent] = []
 
-  init(_ context: String, size: UInt64) {
+  init(_ context: String, size: UInt64, _ form: Form) {
+    self.form = form
     self.context = context
     self.size = size
+    state = ExtentState(of: context)
     width = max(6, String(size).count)
   }
 
-  var hasRoom: Bool { listed.count < Self.mostListed }
-
-  var head: String { line("OFFSET", "LENGTH", "STATE") }
+  /// What comes before the first extent.
+  var head: String {
+    switch form {
+    case .table: return line("OFFSET", "LENGTH", "STATE")
+    case .json:
+      let head: JSON = ["formatVersion": 1, "context": JSON(context), "sizeBytes": JSON(size)]
+      return head.indentedText.dropLast(2) + ",\n  \"extents\": ["
+    }
+  }
 
   /// Takes the next extent; answers the line of the one before, if that is finished.
-  mutating func add(_ extent: Extent) -> String? {
+  mutating func add(_ extent: Extent) -> String {
     if let last = current, last.flags == extent.flags, last.end == extent.offset {
       current?.length += extent.length
-      return nil
+      return ""
     }
     let finished = close()
     current = extent
     return finished
   }
 
-  /// The last line, the totals and the picture.
+  /// The line of the last extent, and what comes after it.
   mutating func finish() -> String {
-    var text = close() ?? ""
-    text += "\n"
-    for (flags, bytes) in totals.sorted(by: { $0.key < $1.key }) {
-      let percent = size == 0 ? 0 : Int((Double(bytes) / Double(size) * 100).rounded())
-      text += "\(state(flags)): \(Words.size(Int64(clamping: bytes))) (\(percent)%)\n"
-    }
-    if context == MetadataContext.allocation, size > 0 { text += picture + "\n" }
-    return text
+    close() + (form == .json ? "\n  ]\n}\n" : "\n" + summary)
   }
 
-  /// All there is, as JSON; to be asked for once, at the end.
-  var report: JSON {
-    mutating get {
-      _ = close()
-      return [
-        "formatVersion": 1,
-        "context": JSON(context),
-        "sizeBytes": JSON(size),
-        "extents": JSON(
-          listed.map { extent in
-            [
-              "offset": JSON(extent.offset), "length": JSON(extent.length),
-              "flags": JSON(extent.flags), "state": JSON(state(extent.flags)),
-            ]
-          }),
-      ]
-    }
-  }
-
-  private mutating func close() -> String? {
-    guard let extent = current else { return nil }
+  private mutating func close() -> String {
+    guard let extent = current else { return "" }
     current = nil
-    totals[extent.flags & 0xff, default: 0] += extent.length
+    defer { isFirst = false }
+    switch form {
+    case .table:
+      count(extent)
+      return line(String(extent.offset), String(extent.length), state.words(extent.flags))
+    case .json:
+      let entry: JSON = [
+        "offset": JSON(extent.offset), "length": JSON(extent.length),
+        "flags": JSON(extent.flags), "state": JSON(state.words(extent.flags)),
+      ]
+      return (isFirst ? "" : ",") + "\n    \(entry.text)"
+    }
+  }
+
+  private mutating func count(_ extent: Extent) {
+    if totals[extent.flags] == nil, totals.count == Self.mostTotals {
+      otherTotal += extent.length
+    } else {
+      totals[extent.flags, default: 0] += extent.length
+    }
     if extent.isHole || extent.isZero { blacken(extent) }
-    if hasRoom { listed.append(extent) }
-    return line(String(extent.offset), String(extent.length), state(extent.flags))
   }
 
   private mutating func blacken(_ extent: Extent) {
@@ -90,6 +96,19 @@ struct ExtentMap {
       emptiness[index] += end - place
       place = end
     }
+  }
+
+  private var summary: String {
+    var text = totals.sorted { $0.key < $1.key }
+      .map { share($0.value, state.words($0.key)) }.joined()
+    if otherTotal > 0 { text += share(otherTotal, "others") }
+    if state == .allocation, size > 0 { text += picture + "\n" }
+    return text
+  }
+
+  private func share(_ bytes: UInt64, _ words: String) -> String {
+    let percent = size == 0 ? 0 : Int((Double(bytes) / Double(size) * 100).rounded())
+    return "\(words): \(Words.size(Int64(clamping: bytes))) (\(percent)%)\n"
   }
 
   /// Dark is data, light is empty.
@@ -104,16 +123,6 @@ struct ExtentMap {
         return data * 2 >= room ? "▓" : "░"
       }
     return "[\(shades.joined())]"
-  }
-
-  private func state(_ flags: UInt64) -> String {
-    guard context == MetadataContext.allocation else { return String(flags) }
-    return switch flags & 3 {
-    case 0: "data"
-    case 1: "hole"
-    case 2: "zero"
-    default: "hole, zero"
-    }
   }
 
   private func line(_ offset: String, _ length: String, _ state: String) -> String {

@@ -34,21 +34,21 @@ struct MapCommand: ParsableCommand {
       guard context == MetadataContext.allocation else { throw Failure(problem) }
       print("nbdctl: \(problem); everything counts as data\n", to: 2)
     }
-    var map = ExtentMap(context, size: size)
-    let isText = !json
-    if isText { print(map.head, to: 1) }
+    var map = ExtentMap(context, size: size, json ? .json : .table)
+    var output = try TextOutput()
+    output.append(map.head)
     do throws(TransmissionError) {
       try transmission.blockStatus(offset: 0, length: size) { _, extent in
-        if let finished = map.add(extent), isText { print(finished, to: 1) }
-        return map.hasRoom || isText
+        output.append(map.add(extent))
+        return output.failure == nil
       }
     } catch {
+      // JSON that is cut short is no document, and cannot be taken for the whole map.
+      try output.finish()
       throw Failure(error)
     }
-    guard map.hasRoom || isText else {
-      throw Failure("more than \(ExtentMap.mostListed) extents, more than fit into one document")
-    }
-    print(isText ? map.finish() : map.report.indentedText + "\n", to: 1)
+    output.append(map.finish())
+    try output.finish()
   }
 }
 

@@ -183,9 +183,6 @@ struct AttachTests {
       let outcome = try daemon.nbdctl("attach", "nbd://other.invalid/", "--name", "quiet")
       #expect(outcome.status == 1)
       #expect(outcome.errors.contains("quiet is another device (nbd://quiet.invalid:10809/)"))
-      let wrong = try daemon.nbdctl("attach", "nbds://other.invalid/", "--name", "new")
-      #expect(wrong.status == 78)
-      #expect(wrong.errors.contains("uri: TLS is not supported by this version"))
       #expect(try daemon.nbdctl("attach", "unknown").status == 4)
     }
   }

@@ -84,6 +84,17 @@ struct Server {
       workspace)
   }
 
+  /// With an image of the workspace in QEMU's own format.
+  static func qemu(
+    serving image: String, _ arguments: String..., in workspace: Workspace
+  ) throws -> Server {
+    let socket = workspace.file("qemu.sock")
+    return try unix(
+      socket,
+      ["qemu-nbd", "-t", "-e", "0", "-f", "qcow2", "-k", socket] + arguments
+        + [workspace.file(image)], workspace)
+  }
+
   /// With TLS or not at all, by a pre-shared key.
   static func requiringTLS(in workspace: Workspace) throws -> Server {
     let keys = try workspace.write("nbdd:\(String(repeating: "5a", count: 32))\n", to: "psk")

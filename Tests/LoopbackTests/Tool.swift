@@ -11,6 +11,7 @@ enum Tool: String {
   case qemu = "qemu-nbd"
   case openssl
   case script
+  case python = "python3"
   case setpriv
   case socketActivate = "systemd-socket-activate"
 

@@ -120,6 +120,18 @@ struct StartTLSTests {
     #expect(stream.options == [5])
   }
 
+  // Rows: N-052, N-181
+  @Test func `tells a verdict that comes late as the failure of the handshake`() {
+    let verdict = StreamError.handshakeFailed(reason: "no certificate", isLasting: true)
+    let stream = ScriptedStream(Self.granted, end: verdict, secured: .success([]))
+    let error = #expect(throws: NegotiationError.self) {
+      try negotiate(request(security: .required), over: stream)
+    }
+    #expect(error == NegotiationError(step: .tls, reason: .securing(verdict)))
+    #expect(error?.isLasting == true)
+    #expect(stream.options == [5, 7])
+  }
+
   // Rows: N-056
   @Test func `does not obey a wish for TLS inside TLS`() {
     let stream = ScriptedStream(Self.granted, secured: .success(Server.refusal(7, 5)))

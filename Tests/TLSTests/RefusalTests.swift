@@ -90,6 +90,18 @@ import Testing
     #expect(error?.isLasting == true)
   }
 
+  @Test func `takes a hang-up in place of an answer to its key for a refusal`() throws {
+    let folder = try Folder()
+    let peer = try Peer(folder, mode: "hangup")
+    let file = try folder.write("alice:ff00ff00", to: "psk")
+    let error = try peer.refusal(
+      credentials(folder) {
+        $0.method = .preSharedKey
+        $0.pskFile = file
+      })
+    #expect(error == .preSharedKeyRefused(user: "alice", nil))
+  }
+
   @Test(arguments: ["TLSv1_2", "TLSv1_3"])
   func `takes no certificate in place of a pre-shared key`(version: String) throws {
     let folder = try makeFolder()

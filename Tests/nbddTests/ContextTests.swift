@@ -38,12 +38,21 @@ struct ContextTests {
       device: "/dev/nbd7",
       readOnly: true,
       autoAttach: false,
+      tlsHostname: "db.example",
+      verifyPeer: false,
       mount: { path: "/srv/db", type: "ext4", options: ["noatime", "errors=remount-ro"], check: true },
+      path: "relay",
+      connections: 4,
       connectTimeout: "250ms",
       negotiationTimeout: "3s",
       requestTimeout: "5min", /* a long one */
       reconnectDelay: "1h",
+      giveUpAfter: "2h",
+      unflushedLimit: "128MiB",
       readAhead: "4MiB",
+      tlsCertificates: "/etc/nbdd/tls",
+      tlsPSKFile: "/etc/nbdd/psk",
+      tlsPriority: "NORMAL",
     }
     """#
 
@@ -62,14 +71,19 @@ struct ContextTests {
     #expect(
       context.settings
         == Context.Settings(
-          connectTimeout: .milliseconds(250), negotiationTimeout: .seconds(3),
-          requestTimeout: .seconds(300), reconnectDelay: .seconds(3600), readAhead: 4 << 20))
+          path: .relay, connections: 4, connectTimeout: .milliseconds(250),
+          negotiationTimeout: .seconds(3), requestTimeout: .seconds(300),
+          reconnectDelay: .seconds(3600), giveUpAfter: .seconds(7200), unflushedLimit: 128 << 20,
+          readAhead: 4 << 20, tlsCertificates: "/etc/nbdd/tls", tlsPSKFile: "/etc/nbdd/psk",
+          tlsPriority: "NORMAL"))
+    #expect(context.tlsHostname == "db.example" && context.verifyPeer == false)
   }
 
   @Test func `an explicit null is as good as leaving a key out`() throws {
     let keys = [
       "name", "device", "readOnly", "autoAttach", "mount", "connectTimeout", "negotiationTimeout",
-      "requestTimeout", "reconnectDelay", "readAhead",
+      "requestTimeout", "reconnectDelay", "readAhead", "path", "connections", "giveUpAfter",
+      "unflushedLimit", "tlsHostname", "verifyPeer", "tlsCertificates", "tlsPSKFile", "tlsPriority",
     ]
     let nulls = keys.map { ", \"\($0)\": null" }.joined()
     let configuration = try setup.reading("{\"uri\": \"nbd://h/x\"\(nulls)}")
@@ -133,12 +147,14 @@ struct ContextTests {
     other.settings.connectTimeout = .seconds(1)
     other.settings.negotiationTimeout = .seconds(1)
     other.settings.reconnectDelay = .seconds(1)
+    other.settings.giveUpAfter = .seconds(1)
     #expect(context.servesAlike(other))
 
     let changes: [(inout Context) -> Void] = [
       { $0.name = "b" }, { $0.device = 1 }, { $0.readOnly = true },
       { $0.mount = Context.Mount(path: "/srv") }, { $0.settings.requestTimeout = .seconds(1) },
       { $0.settings.readAhead = 4096 }, { $0.uri.exportName = "y" },
+      { $0.settings.path = .direct }, { $0.settings.connections = 2 }, { $0.verifyPeer = false },
     ]
     for (number, change) in changes.enumerated() {
       var other = context

@@ -113,8 +113,9 @@ struct FieldsTests {
   }
 
   nonisolated private static let known =
-    "name, uri, device, readOnly, autoAttach, mount, connectTimeout, negotiationTimeout, "
-    + "requestTimeout, reconnectDelay, readAhead"
+    "name, uri, device, readOnly, autoAttach, tlsHostname, verifyPeer, mount, "
+    + "path, connections, connectTimeout, negotiationTimeout, requestTimeout, reconnectDelay, "
+    + "giveUpAfter, unflushedLimit, readAhead, tlsCertificates, tlsPSKFile, tlsPriority"
 
   nonisolated static let texts: [(text: String, faults: [String])] = [
     ("{}", ["1:1: uri is missing; expected an NBD URI, as \"nbd://server.example.com/export\""]),
@@ -133,12 +134,12 @@ struct FieldsTests {
       ]
     ),
     (
-      "{ uri: 'nbds://h/x' }",
-      ["1:8: uri: TLS is not supported by this version; nothing is sent in the clear instead"]
+      "{ uri: 'nbds://h/x', path: 'direct' }",
+      ["1:8: uri: the kernel does not speak TLS; leave \"path\": \"direct\" out"]
     ),
     (
-      "{ uri: 'nbd+vsock://2/x' }",
-      ["1:8: uri: vsock is not supported by this version; use nbd or nbd+unix"]
+      "{ uri: 'nbd+vsock://2/x', path: 'direct' }",
+      ["1:8: uri: the kernel takes no vsock; leave \"path\": \"direct\" out"]
     ),
     ("{ uri: 'nbd://h/x',\n\n colour: 1 }", ["3:2: unknown key \"colour\"; known are \(known)"]),
     (

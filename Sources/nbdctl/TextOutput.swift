@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// Much text for standard output: in large pieces, or at once where somebody watches it come.
+struct TextOutput {
+  private let sink: OutputFile
+  private let most = Terminal.isTerminal ? 0 : 65536
+  private var text = ""
+  /// Why no more can be written.
+  private(set) var failure: Failure?
+
+  init() throws(Failure) {
+    sink = try OutputFile(nil)
+  }
+
+  mutating func append(_ more: String) {
+    text += more
+    if text.utf8.count > most { flush() }
+  }
+
+  /// Writes what is left.
+  mutating func finish() throws(Failure) {
+    flush()
+    if let failure { throw failure }
+  }
+
+  private mutating func flush() {
+    defer { text = "" }
+    guard failure == nil, !text.isEmpty else { return }
+    do throws(Failure) {
+      try sink.write(Array(text.utf8)[...])
+    } catch {
+      failure = error
+    }
+  }
+}
