@@ -34,24 +34,29 @@ class Scene:
 @contextlib.contextmanager
 def running(scene, server, place, security):
     """The server, from when it listens; it goes to the background by itself."""
-    pid_file = f"{scene.path}/{place.port}.pid"
+    pid_file = f"{scene.path}/{place.number}.pid"
     with open(f"{pid_file}.log", "w+") as log:
         started = subprocess.run(server.command(scene, place, security, pid_file), stdout=log,
                                  stderr=log, stdin=subprocess.DEVNULL, timeout=60)
         log.seek(0)
         started.stderr = log.read().encode()
     ends_well(started)
-    deadline = time.monotonic() + 20
-    while not (os.path.exists(pid_file) and os.path.getsize(pid_file) and listens(place)):
-        if time.monotonic() > deadline:
-            raise Failed(f"{server.name} does not listen")
-        time.sleep(0.02)
+    wait("a process id", lambda: os.path.exists(pid_file) and os.path.getsize(pid_file))
     with open(pid_file) as file:
         process = int(file.read())
     try:
+        wait("an answer", lambda: listens(place))
         yield
     finally:
         os.kill(process, signal.SIGTERM)
+
+
+def wait(what, holds):
+    deadline = time.monotonic() + 20
+    while not holds():
+        if time.monotonic() > deadline:
+            raise Failed(f"no sign of {what}")
+        time.sleep(0.02)
 
 
 def listens(place):
@@ -96,10 +101,10 @@ def fill(scene, server, transport, security, operations):
 
 
 def refusal(gap, error):
-    """What it means that a server did not start."""
+    """What it means that a server did not start, or was not there any more at the end."""
     if gap and isinstance(gap.proof, RefusesToStart) and gap.proof.matches(str(error)):
         return "cannot", gap.words
-    return "failed", f"not started: {error}"
+    return "failed", f"the server: {error}"
 
 
 def perform(visit, operation, gap):

@@ -24,7 +24,7 @@ class Daemon:
             time.sleep(0.1)
 
     def not_yet(self, place, security):
-        """nbdd's own words if it refuses URIs of this kind as such; no server is needed for that."""
+        """nbdd's own words if it refuses all URIs of this kind, for which it needs no server."""
         kind = place.transport == "vsock", security != "plain"
         if kind not in self.refusals:
             result = nbdctl("attach", place.uri(security, "disk"), "--name", "probe")
@@ -35,7 +35,7 @@ class Daemon:
 
     def attach(self, visit):
         """Attaches, compares what the device has, detaches."""
-        name = f"interop-{visit.place.port}"
+        name = f"interop-{visit.place.number}"
         attached = nbdctl("attach", visit.uri, "--name", name)
         ends_well(attached)
         device = attached.stdout.decode().strip()

@@ -18,7 +18,7 @@ class RefusesToStart:
 
 @dataclasses.dataclass(frozen=True)
 class Lacks:
-    """Its manual knows nothing of it, and `where`, `mentions` or `offers`, does not find the word."""
+    """Its manual knows nothing of it, and `where` (`mentions`, `offers`) does not find the word."""
     where: Callable[[str, str], bool]
     program: str
     word: str

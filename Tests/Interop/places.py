@@ -8,16 +8,16 @@ import credentials
 TRANSPORTS = ["TCP 4", "TCP 6", "UNIX", "vsock"]
 HOSTS = {"TCP 4": "127.0.0.1", "TCP 6": "::1"}
 LOCAL_CID = 1  # VMADDR_CID_LOCAL
-ports = itertools.count(10809)
+numbers = itertools.count(10809)
 
 
 class Place:
     def __init__(self, transport, directory):
-        self.transport = transport
+        self.transport, self.number = transport, next(numbers)
         self.host = HOSTS.get(transport)
         self.cid = LOCAL_CID
-        self.port = self.free_port() if self.host else next(ports)
-        self.path = f"{directory}/{next(ports)}.sock"
+        self.port = self.free_port() if self.host else self.number
+        self.path = f"{directory}/{self.number}.sock"
 
     def free_port(self):
         family = socket.AF_INET6 if self.transport == "TCP 6" else socket.AF_INET

@@ -53,7 +53,8 @@ class Nbdkit(Server):
         listening = {"UNIX": ["-U", place.path], "vsock": ["--vsock", f"--port={place.port}"]}.get(
             place.transport, ["-i", place.host, "-p", f"{place.port}"])
         certificates = ["--tls=require", f"--tls-certificates={scene.path}/server"]
-        securing = {"plain": [], "x509": certificates, "client": certificates + ["--tls-verify-peer"],
+        securing = {"plain": [], "x509": certificates,
+                    "client": certificates + ["--tls-verify-peer"],
                     "PSK": ["--tls=require", f"--tls-psk={scene.path}/psk/keys.psk"]}[security]
         return ["nbdkit", "-P", pid_file, *listening, *securing, *self.options, "file", scene.image,
                 *self.parameters]
@@ -71,8 +72,8 @@ class NbdServer(Server):
             Gap("nbd-server(5) has no pre-shared keys", Lacks(mentions, "nbd-server", "gnutls_psk"),
                 security=("PSK",)),
             # Its manual has it otherwise; `verify_cert` in its source does not.
-            Gap("hangs up on a client without a certificate", Ends(69, "connection was closed|closed the connection"),
-                security=("x509",)),
+            Gap("hangs up on a client without a certificate",
+                Ends(69, "connection was closed|closed the connection"), security=("x509",)),
             Gap("tells of no size before somebody attaches", Differs(), operation=("list", "info")),
             NO_MAP)
         if self.missing() is None and not mentions("nbd-server", "structured"):

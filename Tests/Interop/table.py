@@ -6,16 +6,20 @@ from places import TRANSPORTS
 
 SECURITIES = ["plain", "x509", "client", "PSK"]
 OPERATIONS = ["list", "info", "map", "read", "attach"]
+LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 
 def show(cells):
-    """Prints [server, transport, security, operation, outcome, words] as rows; the number that failed."""
+    """Prints [server, transport, security, operation, outcome, words] as a table.
+
+    Answers how many failed.
+    """
     notes, skipped = {}, {}
     rows = collections.defaultdict(dict)
     for server, transport, security, operation, outcome, words in cells:
         row = rows[server, transport]
         if outcome in ("cannot", "later"):
-            mark = notes.setdefault(words, string.ascii_letters[len(notes)])
+            mark = notes.setdefault(words, LETTERS[len(notes)])
         else:
             mark = {"passed": "✓", "failed": "✗", "skipped": "-"}[outcome]
         row[security, operation] = mark
@@ -30,8 +34,8 @@ def show(cells):
     for (server, transport), row in order(rows, cells):
         groups = [" ".join(row.get((s, o), " ") for o in OPERATIONS) for s in SECURITIES]
         print(f"{server:{wide}}{transport:7}{'  '.join(groups)}".rstrip())
-    print("l list, i info, m map, r read, a attach. x509: the server's certificate is verified; client: "
-          "and it wants ours.")
+    print("l list, i info, m map, r read, a attach. x509: we verify the server's certificate; "
+          "client: and it ours.")
     for words, mark in notes.items():
         print(f"  {mark}  {words}")
     for words, servers in skipped.items():
