@@ -370,9 +370,10 @@ final class Device {
 
   private func quiesce(force: Bool) {
     guard let index else { return later { self.handle(.quiesced(nil)) } }
+    let isReadOnly = serving?.geometry.isReadOnly ?? false
     run {
       do throws(Failure) {
-        let claim = try Tasks.quiesce(index, force: force)
+        let claim = try Tasks.quiesce(index, readOnly: isReadOnly, force: force)
         DispatchQueue.main.async {
           self.claim = claim
           self.handle(.quiesced(nil))

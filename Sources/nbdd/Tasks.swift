@@ -55,14 +55,18 @@ nonisolated enum Tasks {
   /// Makes sure that nobody uses a device and that all writes are at the server.
   ///
   /// Answers the claim on the device: until it is closed, nobody can mount it. By force, the
-  /// writes are tried and nothing else matters.
-  static func quiesce(_ index: Int, force: Bool) throws(Failure) -> Descriptor? {
+  /// writes are tried and nothing else matters. What is read-only has no writes, and a server that
+  /// refuses to flush it (nbdkit in old style) does not keep it attached.
+  static func quiesce(
+    _ index: Int, readOnly: Bool, force: Bool
+  ) throws(Failure) -> Descriptor? {
     if force {
       try? Descriptor.open(BlockDevice.path(index), O_RDONLY).synchronize()
       return nil
     }
     let claim = try waitForClaim(index)
     _ = claim.tryLock()
+    if readOnly { return claim }
     do throws(SystemError) { try claim.synchronize() } catch {
       throw Failure(
         .detach,
