@@ -10,7 +10,7 @@ image disk 128M
 mkfs.ext4 -q $work/disk.img
 up() { serve disk --port 10809 file $work/disk.img; }
 up
-device disk "{ \"uri\": \"nbd://127.0.0.1/\", \"requestTimeout\": \"3s\", \"reconnectDelay\": \"2s\",
+device disk "{ \"uri\": \"nbd://127.0.0.1/\", \"path\": \"direct\", \"requestTimeout\": \"3s\", \"reconnectDelay\": \"2s\",
   \"mount\": { \"path\": \"$work/disk\" } }"
 device other "{ \"uri\": \"nbd+unix:///?socket=$work/other.sock\" }"
 serve other --unix $work/other.sock memory 64M

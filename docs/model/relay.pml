@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+//
+// The rules by which the relay keeps what it acknowledged. README.md explains them and this model;
+// Tests/Model/run searches it, whole and with each rule taken out by a macro WITHOUT_... .
+
+#ifndef LANES
+#define LANES 2     // connections at a time: 2 or 3
+#endif
+#ifndef BLOCKS
+#define BLOCKS 2    // 1 or 2
+#endif
+#ifndef BOUND
+#define BOUND 2     // entries in the ledger: 1 to 3
+#endif
+#ifndef WRITES
+#define WRITES 3    // what the kernel asks for, in all
+#endif
+#ifndef FLUSHES
+#define FLUSHES 1
+#endif
+#ifndef FUA
+#define FUA 1       // writes that may carry FUA
+#endif
+#ifndef CRASHES
+#define CRASHES 1   // of the server
+#endif
+#ifndef CUTS
+#define CUTS 1      // connections lost while the server lives
+#endif
+#ifndef REFUSALS
+#define REFUSALS 1  // replayed writes that the server refuses
+#endif
+#ifndef FAILURES
+#define FAILURES 0  // flushes that the server fails
+#endif
+
+// Requests. A block has at most one write in flight: its number is the block's.
+#define FLUSH 2
+#define OWN 3        // a flush of the relay's own
+#define REPLAY 4     // REPLAY + i: entry i of the ledger, sent again
+#define REQUESTS 7
+
+#define IDLE 0
+#define QUEUED 1     // at the relay
+#define SENT 2       // on a connection, not executed
+#define DONE 3       // executed, its reply on the way
+#define ANSWERED 4   // of a replay: its reply has arrived
+byte at[REQUESTS];
+byte lane[REQUESTS]; // while SENT or DONE
+
+// Connections, as the relay sees them.
+#define DOWN 0
+#define WAITING 1    // made while another is up: carries nothing
+#define FIRST 2      // carries the ledger, and nothing else is sent
+#define ACTIVE 3
+byte link[LANES];
+bool alive[LANES];   // and as they are
+
+// A value is the number of the write to its block. The kernel's memory:
+byte acked[2];       // the last write that was acknowledged; one in flight is the next
+bool fua[2];         // of the write in flight
+byte before[2];      // what was acknowledged when the flush was asked for
+
+// The server's.
+byte cache[2], stable[2];
+bool spoiled[2];     // a flush failed: later ones pass over what was not stable then
+bool refused;        // the reply to a replay is a refusal
+bool failed[2];      // the reply to a flush is an error; [1] is that to the relay's own
+
+// The relay's.
+byte count, block[3], version[3]; // the ledger
+byte mark[2];                     // how many entries a flush covers; [1] is the relay's own
+byte since[2];                    // the waiting connections that were made before it was sent
+
+byte writes = WRITES, flushes = FLUSHES, fuas = FUA;
+byte crashes = CRASHES, cuts = CUTS, refusals = REFUSALS, failures = FAILURES;
+
+hidden byte i, n;    // scratch, never alive between two steps
+#ifdef WITHOUT_ONCE
+bool late[REQUESTS]; // replies on closed connections
+#endif
+
+#define EITHER(p) (p(0) || p(1))
+#if LANES == 2
+#define SOME_LANE(p) (p(0) || p(1))
+#define CHOOSE_LANE(p) if :: p(0) -> c = 0 :: p(1) -> c = 1 fi
+#else
+#define SOME_LANE(p) (p(0) || p(1) || p(2))
+#define CHOOSE_LANE(p) if :: p(0) -> c = 0 :: p(1) -> c = 1 :: p(2) -> c = 2 fi
+#endif
+#define SOME_REQUEST(p) (p(0) || p(1) || p(2) || p(3) || p(4) || p(5) || p(6))
+#define CHOOSE_REQUEST(p) \
+  if :: p(0) -> r = 0 :: p(1) -> r = 1 :: p(2) -> r = 2 :: p(3) -> r = 3 \
+     :: p(4) -> r = 4 :: p(5) -> r = 5 :: p(6) -> r = 6 fi
+
+#define IS_DOWN(c) (link[c] == DOWN)
+#define IS_WAITING(c) (link[c] == WAITING)
+#define IS_LOST(c) (link[c] != DOWN && !alive[c])
+#ifdef WITHOUT_FIRST_ALONE
+#define CARRIES(c) (link[c] == ACTIVE || link[c] == FIRST)
+#else
+#define CARRIES(c) (link[c] == ACTIVE)
+#endif
+#define SERVES(c) (link[c] == ACTIVE || link[c] == FIRST)
+#define IS_QUEUED(q) (at[q] == QUEUED && (q != FLUSH || FLUSHABLE))
+#define IN_FLIGHT(q) (at[q] == SENT || at[q] == DONE)
+// Rule fail: one flush at a time. Where flushes do not fail, all rules hold with several in flight as well.
+#if FAILURES == 0 || defined(WITHOUT_FAIL_ALONE)
+#define FLUSHABLE true
+#else
+#define FLUSHABLE (!IN_FLIGHT(FLUSH) && !IN_FLIGHT(OWN))
+#endif
+
+#define IN_LEDGER(b, v) \
+  ((count > 0 && block[0] == b && version[0] == v) || (count > 1 && block[1] == b && version[1] == v) \
+    || (count > 2 && block[2] == b && version[2] == v))
+#define OVERLAPS(b) \
+  ((count > 0 && block[0] == b) || (count > 1 && block[1] == b) || (count > 2 && block[2] == b))
+
+// What holds in every state. Nothing is acknowledged that is neither durable nor in the ledger; and no read,
+// on whatever connection, would find less than what is acknowledged.
+#define SAFE(b) (stable[b] >= acked[b] || IN_LEDGER(b, acked[b]))
+#define READS(c) (CARRIES(c) && alive[c])
+#define FRESH (cache[0] >= acked[0] && cache[1] >= acked[1])
+inline promise() { assert(SAFE(0) && SAFE(1)); assert(!SOME_LANE(READS) || FRESH) }
+
+/* ---- server and network ---- */
+
+#define EXECUTABLE(q) (at[q] == SENT && alive[lane[q]])
+#define DIRTY(b) (cache[b] != stable[b])
+#define ALIVE(c) alive[c]
+
+active proctype server() {
+  byte r, c;
+end:
+  do
+  :: atomic { // In any order, whatever the connection.
+      SOME_REQUEST(EXECUTABLE) -> CHOOSE_REQUEST(EXECUTABLE);
+      at[r] = DONE;
+      if
+      :: r < 2 -> d_step {
+          cache[r] = acked[r] + 1; spoiled[r] = false;
+          if :: fua[r] -> stable[r] = cache[r] :: else fi
+        }
+      :: r == FLUSH || r == OWN -> d_step {
+          if :: !spoiled[0] -> stable[0] = cache[0] :: else fi;
+          if :: !spoiled[1] -> stable[1] = cache[1] :: else fi
+        }
+      :: (r == FLUSH || r == OWN) && failures > 0 -> d_step {
+          failures--; failed[r - FLUSH] = true;
+          spoiled[0] = DIRTY(0); spoiled[1] = DIRTY(1)
+        }
+      :: r >= REPLAY -> d_step {
+          cache[block[r - REPLAY]] = version[r - REPLAY]; spoiled[block[r - REPLAY]] = false
+        }
+      :: r >= REPLAY && refusals > 0 -> refusals--; refused = true
+      fi;
+      d_step { r = 0; promise() }
+    }
+  :: d_step { DIRTY(0) -> stable[0] = cache[0]; promise() } // Written back of its own accord.
+  :: d_step { DIRTY(1) -> stable[1] = cache[1]; promise() }
+  :: d_step { // A crash. A new instance starts with what is stable.
+      crashes > 0 -> crashes--;
+      for (i : 0 .. LANES - 1) { alive[i] = false }
+      for (i : 0 .. 1) { cache[i] = stable[i]; spoiled[i] = false }
+      promise()
+    }
+  :: atomic {
+      cuts > 0 && SOME_LANE(ALIVE) -> CHOOSE_LANE(ALIVE);
+      d_step { cuts--; alive[c] = false; c = 0 }
+    }
+  od
+}
+
+/* ---- relay ---- */
+
+// An answer reaches the kernel. It checks what it is told.
+inline answer(q) {
+  assert(at[q] != IDLE);
+  if
+  :: q < 2 -> acked[q]++; fua[q] = false
+  :: q == FLUSH ->
+    assert(stable[0] >= before[0] && stable[1] >= before[1]);
+    before[0] = 0; before[1] = 0
+  fi;
+  at[q] = IDLE; lane[q] = 0
+}
+
+// Rule keep: what is entered. An FUA write is durable, yet must follow an older entry for its block.
+#ifdef WITHOUT_KEEP
+#define ENTERED(b) false
+#else
+#ifdef WITHOUT_KEEP_OVERLAP
+#define ENTERED(b) (!fua[b])
+#else
+#define ENTERED(b) (!fua[b] || OVERLAPS(b))
+#endif
+#endif
+
+// Rule fail: a flush on a lost connection may have failed.
+#define LOST_WITH(q, l) (IN_FLIGHT(q) && lane[q] == l)
+#if FAILURES == 0 || defined(WITHOUT_FAIL_UNKNOWN)
+#define UNKNOWN(l) false
+#else
+#define UNKNOWN(l) (LOST_WITH(FLUSH, l) || LOST_WITH(OWN, l))
+#endif
+
+// Rule bound: a write that finds no room is not acknowledged yet.
+#ifdef WITHOUT_BOUND
+#define ROOM(b) true
+#else
+#define ROOM(b) (!ENTERED(b) || count < BOUND)
+#endif
+#define TAKEABLE(q) (at[q] == DONE && (q >= 2 || ROOM(q)))
+
+#ifdef WITHOUT_BOUND_FLUSH
+#define FULL false
+#else
+#define FULL (count >= BOUND)
+#endif
+
+// Rule join: when a waiting connection needs no proof.
+#ifdef WITHOUT_JOIN_IDLE
+#define NOTHING_TO_PROVE (count == 0)
+#else
+#define NOTHING_TO_PROVE (count == 0 && !IN_FLIGHT(0) && !IN_FLIGHT(1))
+#endif
+
+// Rule order.
+#ifdef WITHOUT_ORDER
+#define BEHIND(e, later) false
+#else
+#define BEHIND(e, later) (later > e && block[e] == block[later] && at[REPLAY + e] != ANSWERED)
+#endif
+#define REPLAYABLE(e) (e < count && at[REPLAY + e] == IDLE && !BEHIND(0, e) && !BEHIND(1, e))
+#define OPEN(e) (e < count && at[REPLAY + e] != ANSWERED)
+
+inline replay(l) {
+  if :: REPLAYABLE(0) -> at[REPLAY] = SENT; lane[REPLAY] = l :: else fi;
+  if :: REPLAYABLE(1) -> at[REPLAY + 1] = SENT; lane[REPLAY + 1] = l :: else fi;
+  if :: REPLAYABLE(2) -> at[REPLAY + 2] = SENT; lane[REPLAY + 2] = l :: else fi
+}
+
+// Rule first: a generation begins.
+inline begin(l) {
+#ifdef WITHOUT_FIRST
+  link[l] = ACTIVE
+#else
+  link[l] = (count > 0 -> FIRST : ACTIVE);
+  replay(l)
+#endif
+}
+
+inline made(l) {
+  alive[l] = true;
+#ifndef WITHOUT_JOIN_AFTER
+  since[0] = since[0] & ~(1 << l); since[1] = since[1] & ~(1 << l);
+#else
+  since[0] = since[0] | (1 << l); since[1] = since[1] | (1 << l);
+#endif
+  if
+#ifdef WITHOUT_JOIN
+  :: SOME_LANE(SERVES) -> link[l] = ACTIVE
+#else
+  :: SOME_LANE(SERVES) -> link[l] = WAITING
+#endif
+  :: else -> begin(l)
+  fi
+}
+
+// Rule cover: a flush has completed.
+inline covered(f) {
+#ifdef WITHOUT_COVER
+  n = count;
+#else
+  n = mark[f];
+#endif
+  for (i : 0 .. 2) {
+    if
+    :: i + n < count -> block[i] = block[i + n]; version[i] = version[i + n]
+    :: else -> block[i] = 0; version[i] = 0
+    fi
+  }
+  count = count - n;
+  mark[f] = 0;
+  mark[1 - f] = (mark[1 - f] > n -> mark[1 - f] - n : 0);
+  // Rule join: who was made before it was sent need not wait longer.
+  for (i : 0 .. LANES - 1) {
+    if :: link[i] == WAITING && (since[f] & (1 << i)) -> link[i] = ACTIVE :: else fi
+  }
+  since[f] = 0
+}
+
+inline send(q, l) {
+  at[q] = SENT; lane[q] = l;
+  if
+  :: q == FLUSH || q == OWN ->
+    mark[q - FLUSH] = count;
+    for (i : 0 .. LANES - 1) {
+      if :: link[i] == WAITING -> since[q - FLUSH] = since[q - FLUSH] | (1 << i) :: else fi
+    }
+  :: else
+  fi
+}
+
+// The relay notices that a connection is lost, and closes it.
+inline close(l) {
+  link[l] = DOWN; alive[l] = false;
+  for (i : 0 .. REQUESTS - 1) {
+    if
+    :: i < OWN && IN_FLIGHT(i) && lane[i] == l -> // Rule again.
+#ifdef WITHOUT_ONCE
+      late[i] = (at[i] == DONE);
+#endif
+#ifdef WITHOUT_AGAIN
+      at[i] = ANSWERED;
+#else
+      at[i] = QUEUED;
+#endif
+      lane[i] = 0;
+      if
+#ifdef WITHOUT_AGAIN_FLUSH
+      :: i == FLUSH -> answer(FLUSH)
+#endif
+      :: i == FLUSH -> mark[0] = 0; since[0] = 0; failed[0] = false
+      :: else
+      fi
+    :: i == OWN && IN_FLIGHT(i) && lane[i] == l ->
+      at[i] = IDLE; lane[i] = 0; mark[1] = 0; since[1] = 0; failed[1] = false
+    :: i >= REPLAY && at[i] != IDLE && lane[i] == l -> at[i] = IDLE; lane[i] = 0; refused = false
+    :: else
+    fi
+  }
+  // Who waited for connections that are lost now begins a generation.
+  for (i : 0 .. LANES - 1) {
+    if :: link[i] == WAITING && !SOME_LANE(SERVES) -> begin(i) :: else fi
+  }
+}
+
+inline closeAll() {
+  for (i : 0 .. LANES - 1) { link[i] = DOWN }
+  for (n : 0 .. LANES - 1) { close(n) }
+}
+
+inline take(q) {
+  if
+  :: q < 2 -> // Rule keep: first entered, then acknowledged.
+    if
+    :: ENTERED(q) ->
+      assert(count < BOUND);
+      block[count] = q; version[count] = acked[q] + 1; count++
+    :: else
+    fi;
+    answer(q)
+#ifdef WITHOUT_FAIL // An error is the kernel's business, and it covers nothing.
+  :: q == FLUSH && failed[0] ->
+    before[0] = 0; before[1] = 0; at[q] = IDLE; lane[q] = 0; mark[0] = 0; since[0] = 0; failed[0] = false
+  :: q == OWN && failed[1] -> at[q] = IDLE; lane[q] = 0; mark[1] = 0; since[1] = 0; failed[1] = false
+#else
+  :: (q == FLUSH || q == OWN) && failed[q - FLUSH] -> closeAll() // Rule fail.
+#endif
+  :: q == FLUSH && !failed[0] -> covered(0); answer(q)
+  :: q == OWN && !failed[1] -> covered(1); at[q] = IDLE; lane[q] = 0
+#ifndef WITHOUT_LOUD
+  :: q >= REPLAY && refused -> closeAll() // Rule loud: nothing goes on until a server takes it.
+#endif
+  :: else ->
+    at[q] = ANSWERED; refused = false;
+    if
+    :: !(OPEN(0) || OPEN(1) || OPEN(2)) ->
+      link[lane[q]] = ACTIVE;
+      for (i : REPLAY .. REQUESTS - 1) { at[i] = IDLE; lane[i] = 0 }
+    :: else -> replay(lane[q])
+    fi
+  fi
+}
+
+active proctype relay() {
+  byte r, c;
+end:
+  do
+  :: atomic { SOME_LANE(IS_DOWN) -> CHOOSE_LANE(IS_DOWN); d_step { made(c); c = 0; promise() } }
+  :: atomic {
+      SOME_LANE(IS_LOST) -> CHOOSE_LANE(IS_LOST);
+      d_step { if :: UNKNOWN(c) -> closeAll() :: else -> close(c) fi; c = 0; promise() }
+    }
+  :: atomic {
+      SOME_REQUEST(IS_QUEUED) && SOME_LANE(CARRIES) -> CHOOSE_REQUEST(IS_QUEUED); CHOOSE_LANE(CARRIES);
+      d_step { send(r, c); r = 0; c = 0 }
+    }
+  :: atomic { // Rules bound and join: flushes of the relay's own.
+      at[OWN] == IDLE && FLUSHABLE && (FULL || SOME_LANE(IS_WAITING)) && SOME_LANE(CARRIES) -> CHOOSE_LANE(CARRIES);
+      d_step { send(OWN, c); c = 0 }
+    }
+  :: d_step {
+      NOTHING_TO_PROVE && SOME_LANE(CARRIES) && SOME_LANE(IS_WAITING) ->
+      for (i : 0 .. LANES - 1) { if :: link[i] == WAITING -> link[i] = ACTIVE :: else fi }
+      promise()
+    }
+  :: atomic { SOME_REQUEST(TAKEABLE) -> CHOOSE_REQUEST(TAKEABLE); d_step { take(r); r = 0; promise() } }
+#ifdef WITHOUT_ONCE
+  :: d_step { late[0] -> late[0] = false; answer(0) }
+  :: d_step { late[1] -> late[1] = false; answer(1) }
+  :: d_step { late[FLUSH] -> late[FLUSH] = false; answer(FLUSH) }
+#endif
+  od
+}
+
+/* ---- kernel ---- */
+
+#define UNWRITTEN(b) (b < BLOCKS && at[b] == IDLE)
+
+// What the relay cannot send at once counts as not asked for yet.
+active proctype kernel() {
+  byte b, c;
+end:
+  do
+  :: atomic {
+      writes > 0 && EITHER(UNWRITTEN) && SOME_LANE(CARRIES) ->
+      if :: UNWRITTEN(0) -> b = 0 :: UNWRITTEN(1) -> b = 1 fi;
+      if :: skip :: fuas > 0 -> fuas--; fua[b] = true fi;
+      CHOOSE_LANE(CARRIES);
+      d_step { writes--; send(b, c); b = 0; c = 0 }
+    }
+  :: atomic {
+      flushes > 0 && at[FLUSH] == IDLE && FLUSHABLE && SOME_LANE(CARRIES) -> CHOOSE_LANE(CARRIES);
+      d_step { flushes--; before[0] = acked[0]; before[1] = acked[1]; send(FLUSH, c); c = 0 }
+    }
+  :: timeout -> // Nothing is left to happen: all was asked and answered, and the server has the last of each block.
+    assert(writes == 0 && flushes == 0);
+    assert(at[0] == IDLE && at[1] == IDLE && at[FLUSH] == IDLE);
+    assert(cache[0] == acked[0] && cache[1] == acked[1]);
+    break
+  od
+}
