@@ -141,7 +141,11 @@ extension Engine {
   /// Lets a request wait for a connection.
   private func wait(_ index: Int) {
     slots[index].state = .pending
-    slots.append(index, to: &pending)
+    if slots[index].command == .flush {
+      slots.append(index, to: &pendingFlushes)
+    } else {
+      slots.append(index, to: &pending)
+    }
   }
 
   // MARK: answers
