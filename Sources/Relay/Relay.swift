@@ -42,10 +42,9 @@ package final class Relay: Sendable {
   private let settings: Settings
   private let report: @Sendable (Event) -> Void
 
-  /// - Parameters:
-  ///   - sockets: Our ends of the sockets whose other ends the kernel gets.
-  ///   - laneCount: How many connections there may be at a time.
-  ///   - report: Called from the relay's thread; must not wait.
+  /// Serves the kernel through our ends of the sockets that it holds, with at most so many connections.
+  ///
+  /// `report` is called from the relay's thread, and must not wait.
   package init(
     _ sockets: [Descriptor], laneCount: Int, _ settings: Settings,
     report: @escaping @Sendable (Event) -> Void

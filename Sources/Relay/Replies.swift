@@ -257,8 +257,10 @@ extension Engine {
     }
   }
 
-  /// Rule `fail`: after a flush that failed, no later one says anything of what was acknowledged before,
-  /// because a server may forget what it could not write. So that is sent again, on new connections.
+  /// The server has answered a flush (rules `cover` and `fail`).
+  ///
+  /// After one that failed, no later one says anything of what was acknowledged before, because a server
+  /// may forget what it could not write. So that is sent again, on new connections.
   private func finishFlush(_ index: Int, _ error: UInt32) throws(LaneEnd) {
     flush = Slot.none
     let isOwn = !slots[index].isFromKernel
