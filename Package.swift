@@ -93,7 +93,8 @@ let package = Package(
       cSettings: gnu, swiftSettings: strict),
     .testTarget(name: "NBDTests", dependencies: ["NBD", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "RelayTests", dependencies: ["Connection", "Kernel", "NBD", "Relay", "TestSupport"],
+      name: "RelayTests",
+      dependencies: ["Connection", "Kernel", "NBD", "Relay", "TestSupport", "TLS"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(
       name: "TLSTests", dependencies: ["Kernel", "TLS"], exclude: ["peer.py"], cSettings: gnu,
