@@ -82,6 +82,7 @@ extension Engine {
     guard var data = lanes[lane].data else { return }
     data.place += count
     data.left -= count
+    slots[data.slot].sentAt = now
     lanes[lane].data = data.left == 0 ? nil : data
     if data.left == 0, data.isLast { try complete(data.slot, lane) }
   }
@@ -130,6 +131,9 @@ extension Engine {
     _ index: Int, _ chunk: ReplyHeader.Chunk, _ headerByteCount: Int, _ lane: Int
   ) throws(LaneEnd) -> Bool {
     let request = slots[index].request
+    guard slots[index].chunks < request.mostChunks else {
+      throw .connection(.violation(.tooManyChunks(limit: request.mostChunks)))
+    }
     if let violation = chunk.violation(answering: request) {
       throw .connection(.violation(violation))
     }
@@ -144,9 +148,6 @@ extension Engine {
     let place = inlet.start + headerByteCount
     lanes[lane].inlet.drop(headerByteCount + wanted)
     slots[index].chunks += 1
-    if slots[index].chunks > request.mostChunks {
-      throw .connection(.violation(.tooManyChunks(limit: request.mostChunks)))
-    }
     switch type {
     case .offsetData:
       let offset: UInt64 = inlet.region.read(place, 8) { $0.number(at: 0) }
@@ -209,7 +210,10 @@ extension Engine {
 
   /// The server has answered the piece under way.
   private func complete(_ index: Int, _ lane: Int) throws(LaneEnd) {
+    let isOldest = lanes[lane].sent.first == index
     slots.remove(index, from: &lanes[lane].sent)
+    // Who answers one after the other has had no time for the next before.
+    if isOldest, !lanes[lane].sent.isEmpty { slots[lanes[lane].sent.first].sentAt = now }
     if slots[index].error == ErrorNumber.shutdown.rawValue {
       return try shuttingDown(index, lane)
     }
@@ -251,6 +255,7 @@ extension Engine {
     case .flush:
       slots.giveBack(index)
       ownFlush = Slot.none
+      silences = 0
       // What it was to cover stays in the ledger.
       if error != 0 { (wantsFlush, nextFlushAt) = (true, now + 1_000_000) }
     case .replay:
@@ -268,11 +273,13 @@ extension Engine {
   /// Rule `keep`: what is about to be acknowledged enters the ledger, unless it is durable already.
   private func keep(_ index: Int, _ lane: Int) {
     changesUnderWay -= 1
+    slots[index].isCounted = false
     let flags = lanes[lane].terms?.export.flags ?? []
+    // What is durable has to be repeated nevertheless if something older may be that would undo it.
     let isDurable =
       !flags.contains(.sendFlush)
-      || slots[index].flags.contains(.fua) && flags.contains(.sendFUA)
-    if slots[index].error == 0, !isDurable, settings.keepsUnflushed {
+      || slots[index].flags.contains(.fua) && flags.contains(.sendFUA) && ledger.isEmpty
+    if slots[index].error == 0, !isDurable, settings.keepsUnflushed, isAwaited(index) {
       ledger.append(
         Ledger.Entry(
           command: slots[index].command, flags: slots[index].flags, offset: slots[index].offset,

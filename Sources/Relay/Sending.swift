@@ -21,6 +21,7 @@ extension Engine {
     ownFlush = index
     slots[index].origin = .flush
     slots[index].command = .flush
+    slots[index].silences = silences
     enqueue(index, lane)
   }
 
@@ -103,7 +104,10 @@ extension Engine {
     while !lanes[lane].leaving.isEmpty {
       let index = lanes[lane].leaving.first
       let data = slots[index].command == .write ? Int(slots[index].piece) : 0
-      guard lanes[lane].left >= headerByteCount + data else { return }
+      guard lanes[lane].left >= headerByteCount + data else {
+        slots[index].sentAt = now
+        return
+      }
       lanes[lane].left -= headerByteCount + data
       slots.remove(index, from: &lanes[lane].leaving)
       slots[index].state = .sent

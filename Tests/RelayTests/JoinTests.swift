@@ -66,8 +66,9 @@ struct JoinTests {
     let first = try peer.connect(scene, flags: flags)
     _ = try scene.kernel.write(0, .pattern(1, 4096))
     _ = try first.next(.write)
-    _ = try peer.connect(scene, 1, flags: flags)
+    let second = try peer.connect(scene, 1, flags: flags)
     try scene.events.wait(for: .up(lane: 1))
+    #expect(second.isSilent())
     #expect(first.isSilent())
   }
 
