@@ -118,7 +118,7 @@ extension Engine {
     _ index: Int, _ error: UInt32, _ style: ReplyStyle, _ lane: Int
   ) throws(LaneEnd) {
     if error != 0 {
-      slots[index].error = ErrorNumber(wire: error).rawValue
+      fail(index, error)
       return try complete(index, lane)
     }
     guard slots[index].command == .read else { return try complete(index, lane) }
@@ -170,13 +170,17 @@ extension Engine {
           throw .connection(.violation(.errorOffset(offset)))
         }
       }
-      // The first error counts (T-058).
-      if slots[index].error == 0 { slots[index].error = ErrorNumber(wire: code).rawValue }
+      fail(index, code)
     default:
       break
     }
     if chunk.isLast { try complete(index, lane) }
     return true
+  }
+
+  /// The first error counts (T-058).
+  private func fail(_ index: Int, _ code: UInt32) {
+    if slots[index].error == 0 { slots[index].error = ErrorNumber(wire: code).rawValue }
   }
 
   private func expectData(

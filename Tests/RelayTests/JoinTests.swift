@@ -39,8 +39,9 @@ struct JoinTests {
     first.reply(flush)
     try scene.events.wait(for: .up(lane: 1))
     let both = try (0..<2).map { try scene.kernel.read(UInt64($0) << 12, 4096) }
-    first.reply(try first.next(.read), .pattern(0, 4096))
-    second.reply(try second.next(.read), .pattern(0, 4096))
+    let (one, other) = (try first.next(.read), try second.next(.read))
+    first.reply(one, .pattern(0, 4096))
+    second.reply(other, .pattern(0, 4096))
     for read in both { #expect(try scene.kernel.answer(read)?.error == 0) }
   }
 

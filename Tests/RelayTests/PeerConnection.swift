@@ -53,6 +53,12 @@ final class PeerConnection {
     return unsafe poll(&entry, 1, milliseconds) == 0
   }
 
+  /// So many bytes, whatever they are.
+  func take(_ count: Int) throws -> [UInt8] {
+    guard let bytes = try receive(count) else { throw Wrong("the connection has ended") }
+    return bytes
+  }
+
   private func receive(_ count: Int) throws -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: count)
     var filled = 0

@@ -47,6 +47,7 @@ final class Server {
       settings.method = .preSharedKey
       let key = String(repeating: "5a", count: 32)
       settings.pskFile = try directory.write("nbdd:\(key)\n", to: "psk")
+      unsafe chmod("\(path)/psk", 0o600)
       command += ["--tls=require", "--tls-psk=\(path)/psk"]
     }
     credentials = link == .unix || link == .tcp ? nil : try Credentials(settings)
