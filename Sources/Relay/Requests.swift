@@ -146,7 +146,10 @@ extension Engine {
     sockets[socket].arrived = 0
   }
 
-  private var hasRoomForChange: Bool { ledger.count + changesUnderWay < ledger.capacity }
+  private var hasRoomForChange: Bool {
+    ledger.count + changesUnderWay < ledger.capacity
+      && ledger.byteCount < settings.unflushedLimit
+  }
 
   /// Lets a request wait for a connection.
   private func wait(_ index: Int) {
