@@ -95,8 +95,15 @@ final class Scene {
 /// What a relay has reported and the test has not looked at.
 final class Events: Sendable {
   private let list = Mutex<[Relay.Event]>([])
+  private let reporter = Atomic(0)
 
-  func add(_ event: Relay.Event) { list.withLock { $0.append(event) } }
+  func add(_ event: Relay.Event) {
+    reporter.store(Thread.currentID, ordering: .relaxed)
+    list.withLock { $0.append(event) }
+  }
+
+  /// The kernel's id of the relay's thread, once it has reported something.
+  var thread: Int { reporter.load(ordering: .relaxed) }
 
   /// All so far.
   var all: [Relay.Event] { list.withLock { $0 } }
