@@ -13,7 +13,8 @@ package final class Relay: Sendable {
   package struct Settings: Sendable {
     /// How long a reply may take before the connection is given up.
     package var requestTimeout = Duration.seconds(30)
-    /// The most bytes of acknowledged writes that are kept until a flush covers them.
+    /// How many bytes of acknowledged writes may wait for a flush to cover them, beside those that are
+    /// under way then.
     package var unflushedLimit = 64 << 20
     /// Off only to show in a test what is lost then.
     package var keepsUnflushed = true
@@ -42,7 +43,8 @@ package final class Relay: Sendable {
   private let settings: Settings
   private let report: @Sendable (Event) -> Void
 
-  /// Serves the kernel through our ends of the sockets that it holds, with at most so many connections.
+  /// Takes our ends of the sockets whose other ends the kernel gets, and how many connections there may
+  /// be at a time.
   ///
   /// `report` is called from the relay's thread, and must not wait.
   package init(

@@ -36,6 +36,7 @@ extension Engine {
       return
     }
     wantsFlush = false
+    if !slots[flush].isFromKernel { slots[flush].silences = silences }
     enqueue(flush, lane)
   }
 
@@ -118,7 +119,10 @@ extension Engine {
     while !lanes[lane].leaving.isEmpty {
       let index = lanes[lane].leaving.first
       let data = slots[index].command == .write ? Int(slots[index].piece) : 0
-      guard lanes[lane].left >= headerByteCount + data else { return }
+      guard lanes[lane].left >= headerByteCount + data else {
+        slots[index].sentAt = now
+        return
+      }
       lanes[lane].left -= headerByteCount + data
       slots.remove(index, from: &lanes[lane].leaving)
       slots[index].state = .sent
