@@ -62,6 +62,17 @@ struct JoinTests {
     #expect(try scene.kernel.answer(read)?.error == 0)
   }
 
+  @Test func `uses none of them when all are given up`() throws {
+    let first = try peer.connect(scene)
+    try acknowledge(first)
+    let second = try peer.connect(scene, 1)
+    _ = try first.next(.flush)
+    scene.relay.reconnect()
+    #expect(try scene.events.awaitDown(1) == .asked)
+    #expect(try scene.events.awaitDown() == .asked)
+    #expect(try second.next() == nil)
+  }
+
   @Test func `waits for no flush where the server offers none`() throws {
     let flags = Peer.usual.subtracting(.sendFlush)
     let first = try peer.connect(scene, flags: flags)

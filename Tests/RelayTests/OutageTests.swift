@@ -70,6 +70,7 @@ struct OutageTests {
       let before = load.count
       try eventually("an answer over another") {
         try load.run(for: .milliseconds(10))
+        if server.state != "runs" { throw Wrong("the server \(server.state)") }
         return load.count > before
       }
       try scene.events.awaitDown(lane)

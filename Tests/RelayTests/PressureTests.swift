@@ -64,6 +64,27 @@ struct PressureTests {
     }
   }
 
+  @Test func `holds writes back at the limit until a flush has ended`() throws {
+    let peer = try Peer()
+    let scene = try Scene { $0.unflushedLimit = 1 << 20 }
+    let server = try peer.connect(scene)
+    let write = try scene.kernel.write(0, .pattern(1, 1 << 20))
+    server.reply(try server.next(.write))
+    #expect(try scene.kernel.answer(write)?.error == 0)
+    let flush = try server.next(.flush)
+    let other = try scene.kernel.write(0, .pattern(2, 512))
+    #expect(server.isSilent())
+    server.reply(flush)
+    // Which it wanted again as soon as it had to hold something back.
+    var request = try #require(try server.next())
+    if request.command == .flush {
+      server.reply(request)
+      request = try server.next(.write)
+    }
+    server.reply(request)
+    #expect(try scene.kernel.answer(other)?.error == 0)
+  }
+
   @Test func `holds writes back while there is no room, and goes on when there is`() throws {
     let peer = try Peer()
     let scene = try Scene { $0.unflushedLimit = 32 << 20 }

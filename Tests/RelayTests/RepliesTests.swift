@@ -20,8 +20,16 @@ struct RepliesTests {
     let server = try peer.connect(scene, 0, replies)
     let data = [UInt8].pattern(1, 4096)
     let whole = [UInt8](repeating: 0, count: 4096)
-    // The second time the room has other data in it.
+    // The room has other data in it.
     for _ in 0..<2 {
+      let other = try scene.kernel.read(Self.place, 4096)
+      let payload = Reply.bytes(Self.place) + [UInt8](repeating: 0xff, count: 4096)
+      let cookie = try server.next(.read).cookie
+      server.send(
+        replies == .extended
+          ? Reply.extended(cookie, Self.place, 1, last: true, payload)
+          : Reply.chunk(cookie, 1, last: true, payload))
+      #expect(try scene.kernel.answer(other)?.error == 0)
       for order in [[0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0], [1, 0, 3, 2]] {
         let read = try scene.kernel.read(Self.place, 4096)
         let request = try server.next(.read)
@@ -53,6 +61,26 @@ struct RepliesTests {
       replies == .extended
         ? Reply.extended(request.cookie, 0, 0, last: true, []) : Reply.none(request.cookie))
     #expect(try scene.kernel.answer(write)?.error == 0)
+  }
+
+  @Test(arguments: [
+    [(0, 1024), (0, 1024)], [(0, 1024), (512, 1024)], [(1024, 1024), (0, 1536)],
+    [(0, 512), (1024, 512), (256, 512)],
+  ])
+  func `ends the connection where something comes twice`(_ parts: [(Int, Int)]) throws {
+    let server = try peer.connect(scene, 0, .structured)
+    let read = try scene.kernel.read(Self.place, 4096)
+    let cookie = try server.next(.read).cookie
+    for (start, count) in parts {
+      let data = [UInt8](repeating: 1, count: count)
+      server.send(Reply.data(cookie, Self.place + UInt64(start), data, last: false))
+    }
+    let (start, count) = try #require(parts.last)
+    #expect(
+      try scene.events.awaitDown()
+        == .connection(
+          .violation(.overlap(offset: Self.place + UInt64(start), length: UInt64(count)))))
+    #expect(scene.kernel.takeAnswer(read) == nil)
   }
 
   @Test func `answers with the first error, wherever it stands`() throws {

@@ -57,6 +57,14 @@ final class Server {
 
   deinit { kill() }
 
+  /// Whether it still runs; what it said otherwise.
+  var state: String {
+    var raw: CInt = 0
+    guard let process, unsafe waitpid(process, &raw, WNOHANG) == process else { return "runs" }
+    self.process = nil
+    return "ended with \(raw): \(contents(of: file("errors")) ?? "")"
+  }
+
   func file(_ name: String) -> String { "\(directory.path)/\(name)" }
 
   /// As if the machine had been switched off, but for what is in its kernel's memory.
