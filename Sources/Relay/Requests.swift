@@ -8,6 +8,8 @@ internal import Synchronization
 /// Requests from the kernel, and the answers it gets.
 extension Engine {
   private static let headerByteCount = RequestHeader.byteCount(.simple)
+  /// What a request of the kernel may say to the server; made once, because a literal is an allocation.
+  private static let passedFlags: CommandFlags = [.fua, .noHole]
 
   // MARK: requests
 
@@ -102,7 +104,7 @@ extension Engine {
     }
     guard let index = slots.take(leaving: Self.ownSlots) else { return false }
     slots[index].origin = .kernel(socket: socket, cookie: header.cookie)
-    slots[index].flags = header.flags.intersection([.fua, .noHole])
+    slots[index].flags = header.flags.intersection(Self.passedFlags)
     slots[index].offset = header.offset
     slots[index].length = header.length
     slots[index].command = command ?? .cache
