@@ -41,7 +41,7 @@ extension Engine {
     figures.bytesFromServer.add(count, ordering: .relaxed)
     try takeReplies(lane)
     // A socket that had less than there was room for is empty; a TLS session says so by itself.
-    return stream.encryption != nil || count == room || lanes[lane].data != nil
+    return stream.isSecure || count == room || lanes[lane].data != nil
   }
 
   private func receive(
