@@ -9,7 +9,7 @@ internal import Synchronization
 /// Replies from the server, checked like those that nbdctl gets (rows T-020 to T-063).
 extension Engine {
   /// Takes what the server has sent; whatever is wrong with it ends the connection.
-  func receiveReplies(_ lane: Int) {
+  mutating func receiveReplies(_ lane: Int) {
     lanes[lane].hasMore = false
     do throws(LaneEnd) {
       for _ in 0..<64 {
@@ -22,7 +22,7 @@ extension Engine {
   }
 
   /// Receives once, and takes what is complete; false if nothing more has come.
-  private func receive(_ lane: Int) throws(LaneEnd) -> Bool {
+  private mutating func receive(_ lane: Int) throws(LaneEnd) -> Bool {
     guard let stream = lanes[lane].stream else { return false }
     let count: Int?
     let room: Int
@@ -44,7 +44,7 @@ extension Engine {
     return stream.isSecure || count == room || lanes[lane].data != nil
   }
 
-  private func receive(
+  private mutating func receive(
     _ stream: ServerStream, _ region: Region, _ place: Int, _ room: Int, _ lane: Int
   ) throws(LaneEnd) -> Int? {
     let count: Int?
@@ -62,7 +62,7 @@ extension Engine {
   }
 
   /// Takes all replies that are complete.
-  private func takeReplies(_ lane: Int) throws(LaneEnd) {
+  private mutating func takeReplies(_ lane: Int) throws(LaneEnd) {
     while lanes[lane].stream != nil {
       if let data = lanes[lane].data {
         let count = min(data.left, lanes[lane].inlet.count)
@@ -78,7 +78,7 @@ extension Engine {
   }
 
   /// So many bytes of data have come.
-  private func took(_ count: Int, _ lane: Int) throws(LaneEnd) {
+  private mutating func took(_ count: Int, _ lane: Int) throws(LaneEnd) {
     guard var data = lanes[lane].data else { return }
     data.place += count
     data.left -= count
@@ -87,7 +87,7 @@ extension Engine {
   }
 
   /// Takes the next header and what follows but data; false if not all of it is here.
-  private func takeHeader(_ lane: Int) throws(LaneEnd) -> Bool {
+  private mutating func takeHeader(_ lane: Int) throws(LaneEnd) -> Bool {
     let (inlet, style) = (lanes[lane].inlet, lanes[lane].terms?.replies ?? .simple)
     guard inlet.count >= ReplyHeader.magicByteCount else { return false }
     let magic: UInt32 = inlet.region.read(inlet.start, 4) { $0.number(at: 0) }
@@ -113,7 +113,7 @@ extension Engine {
     }
   }
 
-  private func takeSimple(
+  private mutating func takeSimple(
     _ index: Int, _ error: UInt32, _ style: ReplyStyle, _ lane: Int
   ) throws(LaneEnd) {
     if error != 0 {
@@ -126,7 +126,7 @@ extension Engine {
   }
 
   /// Takes a chunk; false if not all of what is looked at as a whole is here.
-  private func takeChunk(
+  private mutating func takeChunk(
     _ index: Int, _ chunk: ReplyHeader.Chunk, _ headerByteCount: Int, _ lane: Int
   ) throws(LaneEnd) -> Bool {
     let request = slots[index].request
@@ -178,7 +178,7 @@ extension Engine {
     return true
   }
 
-  private func expectData(
+  private mutating func expectData(
     _ index: Int, _ offset: UInt64, _ length: UInt64, isLast: Bool, _ lane: Int
   ) throws(LaneEnd) {
     let place = try cover(index, offset, length)
@@ -188,7 +188,9 @@ extension Engine {
   /// Takes a part of a read into account, and answers where it goes (T-046, T-047, T-049).
   ///
   /// Parts nearly always come in order; only those that do not are kept as ranges.
-  private func cover(_ index: Int, _ offset: UInt64, _ length: UInt64) throws(LaneEnd) -> Int {
+  private mutating func cover(_ index: Int, _ offset: UInt64, _ length: UInt64) throws(LaneEnd)
+    -> Int
+  {
     guard let block = slots[index].block, length > 0, slots[index].request.covers(offset, length)
     else { throw .connection(.violation(.outOfRange(offset: offset, length: length))) }
     let start = offset - slots[index].request.offset
@@ -208,7 +210,7 @@ extension Engine {
   // MARK: the end of a request
 
   /// The server has answered the piece under way.
-  private func complete(_ index: Int, _ lane: Int) throws(LaneEnd) {
+  private mutating func complete(_ index: Int, _ lane: Int) throws(LaneEnd) {
     slots.remove(index, from: &lanes[lane].sent)
     if slots[index].error == ErrorNumber.shutdown.rawValue {
       return try shuttingDown(index, lane)
@@ -231,7 +233,7 @@ extension Engine {
   }
 
   /// An outage is announced: what is refused is for the next connection (T-029).
-  private func shuttingDown(_ index: Int, _ lane: Int) throws(LaneEnd) {
+  private mutating func shuttingDown(_ index: Int, _ lane: Int) throws(LaneEnd) {
     lanes[lane].isClosing = true
     var refused = SlotList()
     slots.append(index, to: &refused)
@@ -239,7 +241,7 @@ extension Engine {
     if lanes[lane].sent.isEmpty { throw .shuttingDown }
   }
 
-  private func finish(_ index: Int, _ lane: Int) throws(LaneEnd) {
+  private mutating func finish(_ index: Int, _ lane: Int) throws(LaneEnd) {
     let error = slots[index].error
     if slots[index].command == .flush { return try finishFlush(index, error) }
     switch slots[index].origin {
@@ -259,7 +261,7 @@ extension Engine {
 
   /// Rule `fail`: after a flush that failed, no later one says anything of what was acknowledged before,
   /// because a server may forget what it could not write. So that is sent again, on new connections.
-  private func finishFlush(_ index: Int, _ error: UInt32) throws(LaneEnd) {
+  private mutating func finishFlush(_ index: Int, _ error: UInt32) throws(LaneEnd) {
     flush = Slot.none
     let isOwn = !slots[index].isFromKernel
     if error == 0 { covered(upTo: slots[index].mark, by: slots[index].flushNumber) }
@@ -274,7 +276,7 @@ extension Engine {
   /// Rule `keep`: what is about to be acknowledged enters the ledger, unless it is durable already.
   ///
   /// Even that enters where older entries are, because their replay could undo it (rule `keep overlap`).
-  private func keep(_ index: Int, _ lane: Int) {
+  private mutating func keep(_ index: Int, _ lane: Int) {
     changesUnderWay -= 1
     let flags = lanes[lane].terms?.export.flags ?? []
     let isDurable =
@@ -294,12 +296,12 @@ extension Engine {
     slots[index].block = nil
   }
 
-  func release(writing block: Ring.Block) {
+  mutating func release(writing block: Ring.Block) {
     writeRing.release(block)
     hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
   }
 
-  private func covered(upTo mark: UInt64, by flush: UInt64) {
+  private mutating func covered(upTo mark: UInt64, by flush: UInt64) {
     let before = ledger.count
     ledger.cover(upTo: mark, &writeRing)
     if ledger.count < before {

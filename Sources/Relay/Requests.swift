@@ -14,7 +14,7 @@ extension Engine {
   // MARK: requests
 
   /// Takes what the kernel has sent, as far as there is room for it.
-  func receiveRequests(_ socket: Int) {
+  mutating func receiveRequests(_ socket: Int) {
     takeRequests(socket)
     for _ in 0..<32 where !sockets[socket].isHeld && !sockets[socket].hasEnded {
       let mayBeMore = receive(socket)
@@ -25,7 +25,7 @@ extension Engine {
   }
 
   /// Receives once; false if nothing more has come.
-  private func receive(_ socket: Int) -> Bool {
+  private mutating func receive(_ socket: Int) -> Bool {
     do throws(SystemError) {
       let descriptor = sockets[socket].descriptor
       let arriving = sockets[socket].arriving
@@ -53,7 +53,7 @@ extension Engine {
     }
   }
 
-  private func takeRequests(_ socket: Int) {
+  private mutating func takeRequests(_ socket: Int) {
     sockets[socket].isHeld = false
     while !sockets[socket].hasEnded {
       if sockets[socket].arriving != Slot.none {
@@ -78,7 +78,7 @@ extension Engine {
   }
 
   /// Moves the data of a write to where it stays; false if not all of it is here.
-  private func takeData(_ socket: Int) -> Bool {
+  private mutating func takeData(_ socket: Int) -> Bool {
     let index = sockets[socket].arriving
     guard let block = slots[index].block else { return true }
     let left = Int(slots[index].length) - sockets[socket].arrived
@@ -97,7 +97,7 @@ extension Engine {
   }
 
   /// Finds room for a request; false if it has to wait.
-  private func accept(_ header: RequestHeader, _ socket: Int) -> Bool {
+  private mutating func accept(_ header: RequestHeader, _ socket: Int) -> Bool {
     let command = Command(rawValue: header.command)
     if command == .disconnect {
       sockets[socket].hasEnded = true
@@ -141,7 +141,7 @@ extension Engine {
   private var hasRoomForChange: Bool { ledger.count + changesUnderWay < ledger.capacity }
 
   /// Lets a request wait for a connection.
-  private func wait(_ index: Int) {
+  private mutating func wait(_ index: Int) {
     slots[index].state = .pending
     if slots[index].command == .flush {
       slots.append(index, to: &pendingFlushes)
@@ -155,7 +155,7 @@ extension Engine {
   /// Gives the kernel its answer, the one and only (rule `once`); 0 is no error.
   ///
   /// The slot is in no list.
-  func answer(_ index: Int, _ error: UInt32) {
+  mutating func answer(_ index: Int, _ error: UInt32) {
     guard case .kernel(let socket, let cookie) = slots[index].origin else { return }
     slots[index].state = .answering
     slots[index].error = error
@@ -165,7 +165,7 @@ extension Engine {
     slots.append(index, to: &sockets[socket].answers)
   }
 
-  func sendAnswers(_ socket: Int) {
+  mutating func sendAnswers(_ socket: Int) {
     while !sockets[socket].answers.isEmpty, !sockets[socket].hasEnded {
       gather.removeAll()
       var skip = sockets[socket].answered
@@ -202,7 +202,7 @@ extension Engine {
     slots[index].command == .read && slots[index].error == 0 ? slots[index].block : nil
   }
 
-  private func answered(_ socket: Int, _ count: Int) {
+  private mutating func answered(_ socket: Int, _ count: Int) {
     sockets[socket].answered += count
     while !sockets[socket].answers.isEmpty {
       let index = sockets[socket].answers.first
