@@ -107,3 +107,17 @@ let package = Package(
       name: "VarlinkTests", dependencies: ["TestSupport", "Varlink"], swiftSettings: strict),
   ]
 )
+
+// For `make bench` alone: nobody who builds or installs the programs gets it.
+if Context.environment["NBDD_BENCHMARKS"] != nil {
+  package.targets += [
+    .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
+    .executableTarget(
+      name: "relay-bench",
+      dependencies: [
+        "CAllocations", "Connection", "Kernel", "NBD", "Relay",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Benchmarks/relay-bench", cSettings: gnu, swiftSettings: strict),
+  ]
+}

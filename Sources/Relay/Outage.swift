@@ -10,7 +10,7 @@ extension Engine {
   // MARK: coming
 
   /// Takes a connection that has been negotiated, in place of what the lane had.
-  func arrive(_ lane: Int, _ stream: ServerStream, _ terms: Negotiated) {
+  mutating func arrive(_ lane: Int, _ stream: ServerStream, _ terms: Negotiated) {
     if lanes[lane].stream != nil { lose(lane, .asked) }
     lanes[lane].stream = stream
     lanes[lane].terms = terms
@@ -24,21 +24,21 @@ extension Engine {
   }
 
   /// Rule `first`: the first connection after none was in use carries the ledger, and nothing else.
-  private func begin(_ lane: Int) {
+  private mutating func begin(_ lane: Int) {
     guard !ledger.isEmpty else { return raise(lane) }
     lanes[lane].state = .replaying
     replayNext = ledger.first
     replayEnd = ledger.next
   }
 
-  private func raise(_ lane: Int) {
+  private mutating func raise(_ lane: Int) {
     lanes[lane].state = .up
     isFailing = false
     report(.up(lane: lane))
   }
 
   /// A flush that was sent after a connection came has ended: the connection may be used.
-  func join(after flush: UInt64) {
+  mutating func join(after flush: UInt64) {
     for lane in lanes.indices {
       if case .joining(let awaited) = lanes[lane].state, awaited <= flush { raise(lane) }
     }
@@ -47,7 +47,7 @@ extension Engine {
   // MARK: every turn
 
   /// Does what the state of the connections allows now.
-  func advance() {
+  mutating func advance() {
     for lane in lanes.indices {
       switch lanes[lane].state {
       case .replaying: replay(lane)
@@ -76,7 +76,7 @@ extension Engine {
   }
 
   /// Sends the entries of the ledger again, in the order in which they were acknowledged.
-  private func replay(_ lane: Int) {
+  private mutating func replay(_ lane: Int) {
     while replayNext < replayEnd {
       let entry = ledger[replayNext]
       // Rule `order`: whoever changes the same bytes has to have been answered.
@@ -101,7 +101,7 @@ extension Engine {
   // MARK: silence
 
   /// Gives connections up on which a request has waited too long.
-  func expire() {
+  mutating func expire() {
     for lane in lanes.indices {
       guard let end = deadline(of: lane), end <= now else { continue }
       let index = oldest(lane)
@@ -173,7 +173,7 @@ extension Engine {
   }
 
   /// Puts requests ahead of those that wait, as if they had never been sent.
-  func putBack(_ list: inout SlotList) {
+  mutating func putBack(_ list: inout SlotList) {
     var again = SlotList()
     while !list.isEmpty {
       let index = slots.removeFirst(of: &list)

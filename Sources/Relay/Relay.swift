@@ -61,7 +61,9 @@ package final class Relay: Sendable {
   /// Relays until the kernel has ended the device or `stop` is called.
   package func run() {
     do throws(SystemError) {
-      try Engine(sockets, laneCount: laneCount, settings, mailbox, figures, report).run()
+      var engine = try Engine(
+        sockets, laneCount: laneCount, settings, mailbox, figures, report)
+      engine.run()
     } catch {
       for socket in sockets { shutDownSocket(socket) }
       report(.failed(error))

@@ -9,7 +9,7 @@ internal import Synchronization
 /// Replies from the server, checked like those that nbdctl gets (rows T-020 to T-063).
 extension Engine {
   /// Takes what the server has sent; whatever is wrong with it ends the connection.
-  func receiveReplies(_ lane: Int) {
+  mutating func receiveReplies(_ lane: Int) {
     lanes[lane].hasMore = false
     do throws(LaneEnd) {
       for _ in 0..<64 {
@@ -22,7 +22,7 @@ extension Engine {
   }
 
   /// Receives once, and takes what is complete; false if nothing more has come.
-  private func receive(_ lane: Int) throws(LaneEnd) -> Bool {
+  private mutating func receive(_ lane: Int) throws(LaneEnd) -> Bool {
     guard let stream = lanes[lane].stream else { return false }
     let count: Int?
     let room: Int
@@ -41,10 +41,10 @@ extension Engine {
     figures.bytesFromServer.add(count, ordering: .relaxed)
     try takeReplies(lane)
     // A socket that had less than there was room for is empty; a TLS session says so by itself.
-    return stream.encryption != nil || count == room || lanes[lane].data != nil
+    return stream.isSecure || count == room || lanes[lane].data != nil
   }
 
-  private func receive(
+  private mutating func receive(
     _ stream: ServerStream, _ region: Region, _ place: Int, _ room: Int, _ lane: Int
   ) throws(LaneEnd) -> Int? {
     let count: Int?
@@ -62,7 +62,7 @@ extension Engine {
   }
 
   /// Takes all replies that are complete.
-  private func takeReplies(_ lane: Int) throws(LaneEnd) {
+  private mutating func takeReplies(_ lane: Int) throws(LaneEnd) {
     while lanes[lane].stream != nil {
       if let data = lanes[lane].data {
         let count = min(data.left, lanes[lane].inlet.count)
@@ -78,7 +78,7 @@ extension Engine {
   }
 
   /// So many bytes of data have come.
-  private func took(_ count: Int, _ lane: Int) throws(LaneEnd) {
+  private mutating func took(_ count: Int, _ lane: Int) throws(LaneEnd) {
     guard var data = lanes[lane].data else { return }
     data.place += count
     data.left -= count
@@ -88,7 +88,7 @@ extension Engine {
   }
 
   /// Takes the next header and what follows but data; false if not all of it is here.
-  private func takeHeader(_ lane: Int) throws(LaneEnd) -> Bool {
+  private mutating func takeHeader(_ lane: Int) throws(LaneEnd) -> Bool {
     let (inlet, style) = (lanes[lane].inlet, lanes[lane].terms?.replies ?? .simple)
     guard inlet.count >= ReplyHeader.magicByteCount else { return false }
     let magic: UInt32 = inlet.region.read(inlet.start, 4) { $0.number(at: 0) }
@@ -114,7 +114,7 @@ extension Engine {
     }
   }
 
-  private func takeSimple(
+  private mutating func takeSimple(
     _ index: Int, _ error: UInt32, _ style: ReplyStyle, _ lane: Int
   ) throws(LaneEnd) {
     if error != 0 {
@@ -127,7 +127,7 @@ extension Engine {
   }
 
   /// Takes a chunk; false if not all of what is looked at as a whole is here.
-  private func takeChunk(
+  private mutating func takeChunk(
     _ index: Int, _ chunk: ReplyHeader.Chunk, _ headerByteCount: Int, _ lane: Int
   ) throws(LaneEnd) -> Bool {
     let request = slots[index].request
@@ -193,7 +193,9 @@ extension Engine {
   /// Takes a part of a read into account, and answers where it goes (T-046, T-047, T-049).
   ///
   /// Parts nearly always come in order; only those that do not are kept as ranges.
-  private func cover(_ index: Int, _ offset: UInt64, _ length: UInt64) throws(LaneEnd) -> Int {
+  private mutating func cover(_ index: Int, _ offset: UInt64, _ length: UInt64) throws(LaneEnd)
+    -> Int
+  {
     guard let block = slots[index].block, length > 0, slots[index].request.covers(offset, length)
     else { throw .connection(.violation(.outOfRange(offset: offset, length: length))) }
     let start = offset - slots[index].request.offset

@@ -8,11 +8,13 @@ internal import Synchronization
 /// Requests from the kernel, and the answers it gets.
 extension Engine {
   private static let headerByteCount = RequestHeader.byteCount(.simple)
+  /// What a request of the kernel may say to the server; made once, because a literal is an allocation.
+  private static let passedFlags: CommandFlags = [.fua, .noHole]
 
   // MARK: requests
 
   /// Takes what the kernel has sent, as far as there is room for it.
-  func receiveRequests(_ socket: Int) {
+  mutating func receiveRequests(_ socket: Int) {
     takeRequests(socket)
     for _ in 0..<32 where !sockets[socket].isHeld && !sockets[socket].hasEnded {
       let mayBeMore = receive(socket)
@@ -23,7 +25,7 @@ extension Engine {
   }
 
   /// Receives once; false if nothing more has come.
-  private func receive(_ socket: Int) -> Bool {
+  private mutating func receive(_ socket: Int) -> Bool {
     do throws(SystemError) {
       let descriptor = sockets[socket].descriptor
       let arriving = sockets[socket].arriving
@@ -51,7 +53,7 @@ extension Engine {
     }
   }
 
-  private func takeRequests(_ socket: Int) {
+  private mutating func takeRequests(_ socket: Int) {
     sockets[socket].isHeld = false
     while !sockets[socket].hasEnded {
       if sockets[socket].arriving != Slot.none {
@@ -75,7 +77,7 @@ extension Engine {
   }
 
   /// Moves the data of a write to where it stays; false if not all of it is here.
-  private func takeData(_ socket: Int) -> Bool {
+  private mutating func takeData(_ socket: Int) -> Bool {
     let index = sockets[socket].arriving
     let left = Int(slots[index].length) - sockets[socket].arrived
     let count = min(left, sockets[socket].inlet.count)
@@ -99,7 +101,7 @@ extension Engine {
   }
 
   /// Finds room for a request; false if it has to wait.
-  private func accept(_ header: RequestHeader, _ socket: Int) -> Bool {
+  private mutating func accept(_ header: RequestHeader, _ socket: Int) -> Bool {
     let command = Command(rawValue: header.command)
     if command == .disconnect {
       close(socket)
@@ -107,7 +109,7 @@ extension Engine {
     }
     guard let index = slots.take(leaving: Self.ownSlots) else { return false }
     slots[index].origin = .kernel(socket: socket, cookie: header.cookie)
-    slots[index].flags = header.flags.intersection([.fua, .noHole])
+    slots[index].flags = header.flags.intersection(Self.passedFlags)
     slots[index].offset = header.offset
     slots[index].length = header.length
     slots[index].command = command ?? .cache
@@ -153,7 +155,7 @@ extension Engine {
   }
 
   /// Lets a request wait for a connection.
-  private func wait(_ index: Int) {
+  private mutating func wait(_ index: Int) {
     slots[index].state = .pending
     if slots[index].command == .flush {
       slots.append(index, to: &pendingFlushes)
@@ -167,7 +169,7 @@ extension Engine {
   /// Gives the kernel its answer, the one and only (rule `once`); 0 is no error.
   ///
   /// The slot is in no list.
-  func answer(_ index: Int, _ error: UInt32) {
+  mutating func answer(_ index: Int, _ error: UInt32) {
     guard case .kernel(let socket, let cookie) = slots[index].origin else { return }
     guard !sockets[socket].hasEnded else { return free(index) }
     slots[index].state = .answering
@@ -178,7 +180,7 @@ extension Engine {
     slots.append(index, to: &sockets[socket].answers)
   }
 
-  func sendAnswers(_ socket: Int) {
+  mutating func sendAnswers(_ socket: Int) {
     while !sockets[socket].answers.isEmpty, !sockets[socket].hasEnded {
       gather.removeAll()
       var skip = sockets[socket].answered
@@ -215,7 +217,7 @@ extension Engine {
     slots[index].command == .read && slots[index].error == 0 ? slots[index].block : nil
   }
 
-  private func answered(_ socket: Int, _ count: Int) {
+  private mutating func answered(_ socket: Int, _ count: Int) {
     sockets[socket].answered += count
     while !sockets[socket].answers.isEmpty {
       let index = sockets[socket].answers.first
