@@ -7,7 +7,7 @@ internal import NBD
 /// What a request comes to when the server has answered it.
 extension Engine {
   /// The server has answered the piece under way.
-  func complete(_ index: Int, _ lane: Int) throws(LaneEnd) {
+  mutating func complete(_ index: Int, _ lane: Int) throws(LaneEnd) {
     let isOldest = lanes[lane].sent.first == index
     slots.remove(index, from: &lanes[lane].sent)
     // Who answers one after the other has had no time for the next before.
@@ -33,7 +33,7 @@ extension Engine {
   }
 
   /// An outage is announced: what is refused is for the next connection (T-029).
-  private func shuttingDown(_ index: Int, _ lane: Int) throws(LaneEnd) {
+  private mutating func shuttingDown(_ index: Int, _ lane: Int) throws(LaneEnd) {
     lanes[lane].isClosing = true
     var refused = SlotList()
     slots.append(index, to: &refused)
@@ -41,7 +41,7 @@ extension Engine {
     if lanes[lane].sent.isEmpty { throw .shuttingDown }
   }
 
-  private func finish(_ index: Int, _ lane: Int) throws(LaneEnd) {
+  private mutating func finish(_ index: Int, _ lane: Int) throws(LaneEnd) {
     let error = slots[index].error
     if slots[index].command == .flush { return try finishFlush(index, error) }
     switch slots[index].origin {
@@ -63,7 +63,7 @@ extension Engine {
   ///
   /// After one that failed, no later one says anything of what was acknowledged before, because a server
   /// may forget what it could not write. So that is sent again, on new connections.
-  private func finishFlush(_ index: Int, _ error: UInt32) throws(LaneEnd) {
+  private mutating func finishFlush(_ index: Int, _ error: UInt32) throws(LaneEnd) {
     flush = Slot.none
     let isOwn = !slots[index].isFromKernel
     if error == 0 { covered(upTo: slots[index].mark, by: slots[index].flushNumber) }
@@ -83,7 +83,7 @@ extension Engine {
   /// Rule `keep`: what is about to be acknowledged enters the ledger, unless it is durable already.
   ///
   /// Even that enters where older entries are, because their replay could undo it (rule `keep overlap`).
-  private func keep(_ index: Int, _ lane: Int) {
+  private mutating func keep(_ index: Int, _ lane: Int) {
     changesUnderWay -= 1
     slots[index].isCounted = false
     let flags = lanes[lane].terms?.export.flags ?? []
@@ -104,12 +104,12 @@ extension Engine {
     slots[index].block = nil
   }
 
-  func release(writing block: Ring.Block) {
+  mutating func release(writing block: Ring.Block) {
     writeRing.release(block)
     hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
   }
 
-  private func covered(upTo mark: UInt64, by flush: UInt64) {
+  private mutating func covered(upTo mark: UInt64, by flush: UInt64) {
     let before = ledger.count
     ledger.cover(upTo: mark, &writeRing)
     if ledger.count < before {

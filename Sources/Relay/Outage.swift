@@ -129,13 +129,13 @@ extension Engine {
   // MARK: going
 
   /// Gives all connections up: first those that would be the next when those in use are lost.
-  func loseAll() {
+  mutating func loseAll() {
     for lane in lanes.indices where !lanes[lane].isInUse { lose(lane, .asked) }
     for lane in lanes.indices { lose(lane, .asked) }
   }
 
   /// Gives a connection up; what was under way on it waits for another (rule `again`).
-  func lose(_ lane: Int, _ end: LaneEnd) {
+  mutating func lose(_ lane: Int, _ end: LaneEnd) {
     guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { return }
     isStirred = true
     // The word that a server waits for which is going away (T-029); there is room for it.

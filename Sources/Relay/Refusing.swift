@@ -9,13 +9,13 @@ extension Engine {
   var isRefusing: Bool { isFailing && !lanes.contains(where: \.isInUse) }
 
   /// Answers all that wait for a connection with errors.
-  func refuseAll() {
+  mutating func refuseAll() {
     while !pending.isEmpty { refuse(slots.removeFirst(of: &pending)) }
     while !pendingFlushes.isEmpty { refuse(slots.removeFirst(of: &pendingFlushes)) }
   }
 
   /// Answers a request with an error; the slot is in no list.
-  func refuse(_ index: Int) {
+  mutating func refuse(_ index: Int) {
     if slots[index].isCounted { changesUnderWay -= 1 }
     slots[index].isCounted = false
     if slots[index].command == .write, let block = slots[index].block { release(writing: block) }
@@ -26,7 +26,7 @@ extension Engine {
   /// The kernel has said goodbye on a socket, or has closed it: it awaits nothing there any more.
   ///
   /// What the server has of it runs its course, but is not sent again.
-  func close(_ socket: Int) {
+  mutating func close(_ socket: Int) {
     guard !sockets[socket].hasEnded else { return }
     sockets[socket].hasEnded = true
     sockets[socket].isHeld = false
@@ -42,7 +42,7 @@ extension Engine {
   }
 
   /// Refuses what nobody awaits, and answers what is left.
-  private func awaited(of list: SlotList) -> SlotList {
+  private mutating func awaited(of list: SlotList) -> SlotList {
     var (list, others) = (list, SlotList())
     while !list.isEmpty {
       let index = slots.removeFirst(of: &list)

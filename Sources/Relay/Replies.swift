@@ -179,11 +179,11 @@ extension Engine {
   }
 
   /// The first error counts (T-058).
-  private func fail(_ index: Int, _ code: UInt32) {
+  private mutating func fail(_ index: Int, _ code: UInt32) {
     if slots[index].error == 0 { slots[index].error = ErrorNumber(wire: code).rawValue }
   }
 
-  private func expectData(
+  private mutating func expectData(
     _ index: Int, _ offset: UInt64, _ length: UInt64, isLast: Bool, _ lane: Int
   ) throws(LaneEnd) {
     let place = try cover(index, offset, length)

@@ -143,7 +143,7 @@ extension Engine {
   }
 
   /// The data of a write comes next.
-  private func expectData(_ index: Int, _ socket: Int) {
+  private mutating func expectData(_ index: Int, _ socket: Int) {
     slots[index].state = .arriving
     sockets[socket].arriving = index
     sockets[socket].arrived = 0
@@ -207,7 +207,7 @@ extension Engine {
   }
 
   /// Adds a part without those of its bytes that have left already.
-  func add(_ region: Region, _ place: Int, _ count: Int, _ skip: inout Int) {
+  mutating func add(_ region: Region, _ place: Int, _ count: Int, _ skip: inout Int) {
     let gone = min(skip, count)
     skip -= gone
     gather.add(region, place + gone, count - gone)
@@ -231,7 +231,7 @@ extension Engine {
   }
 
   /// Gives back what a request has that has been answered, or that nobody awaits.
-  func free(_ index: Int) {
+  mutating func free(_ index: Int) {
     if slots[index].command == .read, let block = slots[index].block { readRing.release(block) }
     slots.giveBack(index)
     hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)

@@ -22,7 +22,7 @@ extension Engine {
   ///
   /// What is still under way it need not cover: the kernel waits for that itself before it flushes. There is
   /// one at a time (rule `fail alone`), or a success that came first would hide a failure.
-  private func dispatchFlush() {
+  private mutating func dispatchFlush() {
     guard flush == Slot.none, wantsFlush || !pendingFlushes.isEmpty, let lane = laneForNext() else {
       return
     }
