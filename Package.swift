@@ -64,7 +64,7 @@ let package = Package(
     // The programs.
     .executableTarget(
       name: "nbdd",
-      dependencies: ["CSystemd", "Connection", "Kernel", "NBD", "Relay", "Varlink"],
+      dependencies: ["CSystemd", "Connection", "Kernel", "NBD", "Relay", "TLS", "Varlink"],
       cSettings: gnu,
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .executableTarget(
