@@ -54,7 +54,7 @@ install:
 	'$(BINARIES)/nbdctl' --generate-completion-script bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nbdctl'
 	'$(BINARIES)/nbdctl' --generate-completion-script zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nbdctl'
 	'$(BINARIES)/nbdctl' --generate-completion-script fish >'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nbdctl.fish'
-	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples' config/nbdd.json
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples' config/nbdd.json config/*.schema.json
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples/devices.d' config/devices.d/*.json
 
 format:

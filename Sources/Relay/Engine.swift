@@ -55,10 +55,14 @@ struct Engine: ~Copyable {
   /// What waits for a connection is answered with an error.
   var isFailing = false
   var isStopped = false
+  /// How often a request of the relay's own was not answered in time, since its last flush was.
+  var silences = 0
   /// The time of this turn, in microseconds of the monotonic clock.
   var now: Int64 = 0
   /// Room has come back, so what was held may go on.
   var hasNewRoom = false
+  /// Something has happened that the next turn has to deal with before it waits.
+  var isStirred = false
 
   /// Slots that only the relay itself takes, so that the kernel's requests cannot be in the way of what
   /// they wait for.
@@ -109,6 +113,7 @@ struct Engine: ~Copyable {
       let isOver = isStopped || sockets.allSatisfy { $0.hasEnded }
       if isOver { break }
       expire()
+      isStirred = false
       advance()
       for lane in lanes.indices { sendRequests(lane) }
       for socket in sockets.indices { sendAnswers(socket) }
@@ -116,9 +121,9 @@ struct Engine: ~Copyable {
       if hasNewRoom {
         hasNewRoom = false
         for socket in sockets.indices where sockets[socket].isHeld { receiveRequests(socket) }
-        continue
+      } else if !isStirred {
+        wait()
       }
-      wait()
     }
     end()
   }
@@ -130,7 +135,7 @@ struct Engine: ~Copyable {
       let isOpen = !sockets[socket].hasEnded
       _ = readiness.add(
         sockets[socket].descriptor, reading: isOpen && !sockets[socket].isHeld,
-        writing: isOpen && sockets[socket].isBlocked)
+        writing: isOpen && sockets[socket].isBlocked, ending: isOpen)
     }
     for lane in lanes.indices {
       guard let stream = lanes[lane].stream else { continue }
@@ -147,8 +152,13 @@ struct Engine: ~Copyable {
       if readiness.isReadable(index) || lanes[lane].hasMore { receiveReplies(lane) }
       index += 1
     }
-    for socket in sockets.indices where readiness.isReadable(bell + 1 + socket) {
-      receiveRequests(socket)
+    for socket in sockets.indices {
+      if !sockets[socket].isHeld {
+        if readiness.isReadable(bell + 1 + socket) { receiveRequests(socket) }
+      } else if readiness.hasEnded(bell + 1 + socket) {
+        // What is held nobody awaits any more.
+        close(socket)
+      }
     }
   }
 
@@ -166,12 +176,14 @@ struct Engine: ~Copyable {
     while let message = mailbox.take() {
       switch message {
       case .connected(let lane, let handed, let terms): arrive(lane, handed.stream, terms)
-      case .reconnect:
-        for lane in lanes.indices where lanes[lane].stream != nil { lose(lane, .asked) }
+      case .reconnect: loseAll()
       case .fail:
-        for lane in lanes.indices where lanes[lane].stream != nil { lose(lane, .asked) }
-        isFailing = true
-      case .giveUp: isFailing = true
+        loseAll()
+        (isFailing, hasNewRoom) = (true, true)
+      case .giveUp:
+        // There may be a connection by now.
+        isFailing = !lanes.contains { $0.state == .up }
+        hasNewRoom = isFailing
       case .stop: isStopped = true
       }
     }

@@ -53,8 +53,9 @@ extension Engine {
       case .replaying: replay(lane)
       case .joining:
         // Where nothing is acknowledged that could be lost, and nothing under way that could be by a
-        // server that has gone, there is nothing to prove.
-        if ledger.isEmpty, changesUnderWay == 0, lanes.contains(where: { $0.state == .up }) {
+        // server that has gone, there is nothing to prove; nor where what is acknowledged is durable.
+        let hasNothingToLose = ledger.isEmpty && changesUnderWay == 0 || !isFlushOffered(lane)
+        if hasNothingToLose, lanes.contains(where: { $0.state == .up }) {
           raise(lane)
         } else if flush == Slot.none || slots[flush].flushNumber < awaitedFlush(lane) {
           wantsFlush = true
@@ -63,7 +64,11 @@ extension Engine {
       }
     }
     dispatch()
-    if isFailing, !lanes.contains(where: \.isInUse) { failPending() }
+    if isRefusing { refuseAll() }
+  }
+
+  private func isFlushOffered(_ lane: Int) -> Bool {
+    lanes[lane].terms?.export.flags.contains(.sendFlush) ?? false
   }
 
   private func awaitedFlush(_ lane: Int) -> UInt64 {
@@ -85,26 +90,12 @@ extension Engine {
       slots[index].offset = entry.offset
       slots[index].length = entry.length
       slots[index].block = entry.block
+      slots[index].silences = silences
       replays.insert(index)
       enqueue(index, lane)
       replayNext += 1
     }
     if replayNext == replayEnd, replays.count == 0 { raise(lane) }
-  }
-
-  private mutating func failPending() {
-    while !pending.isEmpty {
-      let index = slots.removeFirst(of: &pending)
-      if slots[index].command.changesData {
-        changesUnderWay -= 1
-        if let block = slots[index].block { release(writing: block) }
-        slots[index].block = nil
-      }
-      answer(index, ErrorNumber.inputOutput.rawValue)
-    }
-    while !pendingFlushes.isEmpty {
-      answer(slots.removeFirst(of: &pendingFlushes), ErrorNumber.inputOutput.rawValue)
-    }
   }
 
   // MARK: silence
@@ -115,7 +106,7 @@ extension Engine {
       guard let end = deadline(of: lane), end <= now else { continue }
       let index = oldest(lane)
       let time = limit(for: index)
-      slots[index].silences += 1
+      if slots[index].isFromKernel { slots[index].silences += 1 } else { silences += 1 }
       lose(lane, .silent(time))
     }
   }
@@ -137,9 +128,20 @@ extension Engine {
 
   // MARK: going
 
+  /// Gives all connections up: first those that would be the next when those in use are lost.
+  mutating func loseAll() {
+    for lane in lanes.indices where !lanes[lane].isInUse { lose(lane, .asked) }
+    for lane in lanes.indices { lose(lane, .asked) }
+  }
+
   /// Gives a connection up; what was under way on it waits for another (rule `again`).
   mutating func lose(_ lane: Int, _ end: LaneEnd) {
-    guard let stream = lanes[lane].stream else { return }
+    guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { return }
+    isStirred = true
+    // The word that a server waits for which is going away (T-029); there is room for it.
+    if end == .shuttingDown, lanes[lane].requestCount == 0 {
+      try? stream.write(RequestHeader.disconnect(terms.replies))
+    }
     // Rule `once`: nothing of what it may still say is heard.
     shutDownSocket(stream.socket.descriptor)
     let wasInUse = lanes[lane].isInUse
@@ -159,6 +161,7 @@ extension Engine {
     putBack(&leaving)
     putBack(&sent)
     report(.down(lane: lane, end))
+    if isFailing { hasNewRoom = true }
     if hadFlush {
       // Rule `fail unknown`.
       for other in lanes.indices where lanes[other].isInUse { lose(other, .besideLostFlush) }
@@ -176,6 +179,9 @@ extension Engine {
       let index = slots.removeFirst(of: &list)
       if index == flush { flush = Slot.none }
       switch slots[index].origin {
+      case .kernel(let socket, _) where sockets[socket].hasEnded:
+        // Whoever asked may ask again elsewhere, and then for more; this must not come after that.
+        refuse(index)
       case .kernel:
         slots[index].forgetReply()
         slots[index].state = .pending

@@ -82,6 +82,7 @@ extension Engine {
     guard var data = lanes[lane].data else { return }
     data.place += count
     data.left -= count
+    slots[data.slot].sentAt = now
     lanes[lane].data = data.left == 0 ? nil : data
     if data.left == 0, data.isLast { try complete(data.slot, lane) }
   }
@@ -117,7 +118,7 @@ extension Engine {
     _ index: Int, _ error: UInt32, _ style: ReplyStyle, _ lane: Int
   ) throws(LaneEnd) {
     if error != 0 {
-      slots[index].error = ErrorNumber(wire: error).rawValue
+      fail(index, error)
       return try complete(index, lane)
     }
     guard slots[index].command == .read else { return try complete(index, lane) }
@@ -130,6 +131,9 @@ extension Engine {
     _ index: Int, _ chunk: ReplyHeader.Chunk, _ headerByteCount: Int, _ lane: Int
   ) throws(LaneEnd) -> Bool {
     let request = slots[index].request
+    guard slots[index].chunks < request.mostChunks else {
+      throw .connection(.violation(.tooManyChunks(limit: request.mostChunks)))
+    }
     if let violation = chunk.violation(answering: request) {
       throw .connection(.violation(violation))
     }
@@ -144,9 +148,6 @@ extension Engine {
     let place = inlet.start + headerByteCount
     lanes[lane].inlet.drop(headerByteCount + wanted)
     slots[index].chunks += 1
-    if slots[index].chunks > request.mostChunks {
-      throw .connection(.violation(.tooManyChunks(limit: request.mostChunks)))
-    }
     switch type {
     case .offsetData:
       let offset: UInt64 = inlet.region.read(place, 8) { $0.number(at: 0) }
@@ -169,13 +170,17 @@ extension Engine {
           throw .connection(.violation(.errorOffset(offset)))
         }
       }
-      // The first error counts (T-058).
-      if slots[index].error == 0 { slots[index].error = ErrorNumber(wire: code).rawValue }
+      fail(index, code)
     default:
       break
     }
     if chunk.isLast { try complete(index, lane) }
     return true
+  }
+
+  /// The first error counts (T-058).
+  private mutating func fail(_ index: Int, _ code: UInt32) {
+    if slots[index].error == 0 { slots[index].error = ErrorNumber(wire: code).rawValue }
   }
 
   private mutating func expectData(
@@ -205,108 +210,5 @@ extension Engine {
       slots[index].scattered = scattered
     }
     return block.place + Int(slots[index].done + start)
-  }
-
-  // MARK: the end of a request
-
-  /// The server has answered the piece under way.
-  private mutating func complete(_ index: Int, _ lane: Int) throws(LaneEnd) {
-    slots.remove(index, from: &lanes[lane].sent)
-    if slots[index].error == ErrorNumber.shutdown.rawValue {
-      return try shuttingDown(index, lane)
-    }
-    if slots[index].error == 0, slots[index].command == .read, missing(index) > 0 {
-      // The server said that it is done, and has left something out (T-050).
-      slots[index].error = ErrorNumber.inputOutput.rawValue
-    }
-    if slots[index].error == 0 {
-      slots[index].done += slots[index].piece
-      if slots[index].done < slots[index].length { return enqueue(index, lane) }
-    }
-    try finish(index, lane)
-    if lanes[lane].isClosing, lanes[lane].sent.isEmpty { throw .shuttingDown }
-  }
-
-  private func missing(_ index: Int) -> UInt64 {
-    let left = slots[index].piece - slots[index].covered
-    return slots[index].scattered?.missing(of: left) ?? left
-  }
-
-  /// An outage is announced: what is refused is for the next connection (T-029).
-  private mutating func shuttingDown(_ index: Int, _ lane: Int) throws(LaneEnd) {
-    lanes[lane].isClosing = true
-    var refused = SlotList()
-    slots.append(index, to: &refused)
-    putBack(&refused)
-    if lanes[lane].sent.isEmpty { throw .shuttingDown }
-  }
-
-  private mutating func finish(_ index: Int, _ lane: Int) throws(LaneEnd) {
-    let error = slots[index].error
-    if slots[index].command == .flush { return try finishFlush(index, error) }
-    switch slots[index].origin {
-    case .kernel:
-      if slots[index].command.changesData { keep(index, lane) }
-      answer(index, error)
-    case .flush: break
-    case .replay:
-      let command = slots[index].command
-      replays.remove(index)
-      slots.giveBack(index)
-      guard error == 0 else {
-        throw .replayRefused(ErrorNumber(wire: error), of: command, waiting: ledger.byteCount)
-      }
-    }
-  }
-
-  /// Rule `fail`: after a flush that failed, no later one says anything of what was acknowledged before,
-  /// because a server may forget what it could not write. So that is sent again, on new connections.
-  private mutating func finishFlush(_ index: Int, _ error: UInt32) throws(LaneEnd) {
-    flush = Slot.none
-    let isOwn = !slots[index].isFromKernel
-    if error == 0 { covered(upTo: slots[index].mark, by: slots[index].flushNumber) }
-    if isOwn { slots.giveBack(index) } else { answer(index, error) }
-    guard error != 0, !ledger.isEmpty else { return }
-    wantsFlush = wantsFlush || isOwn
-    let end = LaneEnd.flushFailed(ErrorNumber(wire: error), isTold: !isOwn)
-    for other in lanes.indices where lanes[other].stream != nil { lose(other, end) }
-    throw end
-  }
-
-  /// Rule `keep`: what is about to be acknowledged enters the ledger, unless it is durable already.
-  ///
-  /// Even that enters where older entries are, because their replay could undo it (rule `keep overlap`).
-  private mutating func keep(_ index: Int, _ lane: Int) {
-    changesUnderWay -= 1
-    let flags = lanes[lane].terms?.export.flags ?? []
-    let isDurable =
-      !flags.contains(.sendFlush)
-      || ledger.isEmpty && slots[index].flags.contains(.fua) && flags.contains(.sendFUA)
-    if slots[index].error == 0, !isDurable, settings.keepsUnflushed {
-      ledger.append(
-        Ledger.Entry(
-          command: slots[index].command, flags: slots[index].flags, offset: slots[index].offset,
-          length: slots[index].length, block: slots[index].block))
-      let isHalfFull =
-        ledger.byteCount > settings.unflushedLimit / 2 || ledger.count > ledger.capacity / 2
-      if isHalfFull { wantsFlush = true }
-    } else if let block = slots[index].block {
-      release(writing: block)
-    }
-    slots[index].block = nil
-  }
-
-  mutating func release(writing block: Ring.Block) {
-    writeRing.release(block)
-    hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
-  }
-
-  private mutating func covered(upTo mark: UInt64, by flush: UInt64) {
-    let before = ledger.count
-    ledger.cover(upTo: mark, &writeRing)
-    if ledger.count < before {
-      hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
-    }
-    join(after: flush)
   }
 }

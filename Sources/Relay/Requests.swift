@@ -36,19 +36,19 @@ extension Engine {
         guard let count = try descriptor.receive(into: writes, at: place, left) else {
           return false
         }
-        sockets[socket].hasEnded = count == 0
+        if count == 0 { close(socket) }
         sockets[socket].arrived += count
         return count == left
       }
       let (place, room) = sockets[socket].inlet.makeRoom()
       let region = sockets[socket].inlet.region
       guard let count = try descriptor.receive(into: region, at: place, room) else { return false }
-      sockets[socket].hasEnded = count == 0
+      if count == 0 { close(socket) }
       sockets[socket].inlet.received(count)
       // Where less came than there was room for, there is no more.
       return count == room
     } catch {
-      sockets[socket].hasEnded = true
+      close(socket)
       return false
     }
   }
@@ -66,8 +66,7 @@ extension Engine {
       ) { RequestHeader(compact: $0) }
       guard let header else {
         // Not a request: nothing on this socket means anything any more.
-        sockets[socket].hasEnded = true
-        return
+        return close(socket)
       }
       guard accept(header, socket) else {
         sockets[socket].isHeld = true
@@ -80,19 +79,24 @@ extension Engine {
   /// Moves the data of a write to where it stays; false if not all of it is here.
   private mutating func takeData(_ socket: Int) -> Bool {
     let index = sockets[socket].arriving
-    guard let block = slots[index].block else { return true }
     let left = Int(slots[index].length) - sockets[socket].arrived
     let count = min(left, sockets[socket].inlet.count)
     if count > 0 {
-      writes.copy(
-        count, from: sockets[socket].inlet.region, at: sockets[socket].inlet.start,
-        to: block.place + sockets[socket].arrived)
+      if let block = slots[index].block {
+        writes.copy(
+          count, from: sockets[socket].inlet.region, at: sockets[socket].inlet.start,
+          to: block.place + sockets[socket].arrived)
+      }
       sockets[socket].inlet.drop(count)
       sockets[socket].arrived += count
     }
     guard count == left else { return false }
     sockets[socket].arriving = Slot.none
-    wait(index)
+    if slots[index].block != nil {
+      wait(index)
+    } else {
+      answer(index, ErrorNumber.inputOutput.rawValue)
+    }
     return true
   }
 
@@ -100,7 +104,7 @@ extension Engine {
   private mutating func accept(_ header: RequestHeader, _ socket: Int) -> Bool {
     let command = Command(rawValue: header.command)
     if command == .disconnect {
-      sockets[socket].hasEnded = true
+      close(socket)
       return true
     }
     guard let index = slots.take(leaving: Self.ownSlots) else { return false }
@@ -109,6 +113,11 @@ extension Engine {
     slots[index].offset = header.offset
     slots[index].length = header.length
     slots[index].command = command ?? .cache
+    if isRefusing {
+      // The data of a write has to be passed over first.
+      if command == .write { expectData(index, socket) } else { refuse(index) }
+      return true
+    }
     switch command {
     case .read: slots[index].block = readRing.reserve(Int(header.length))
     case .write:
@@ -128,17 +137,22 @@ extension Engine {
       return false
     }
     if isChange { changesUnderWay += 1 }
-    if command == .write {
-      slots[index].state = .arriving
-      sockets[socket].arriving = index
-      sockets[socket].arrived = 0
-    } else {
-      wait(index)
-    }
+    slots[index].isCounted = isChange
+    if command == .write { expectData(index, socket) } else { wait(index) }
     return true
   }
 
-  private var hasRoomForChange: Bool { ledger.count + changesUnderWay < ledger.capacity }
+  /// The data of a write comes next.
+  private mutating func expectData(_ index: Int, _ socket: Int) {
+    slots[index].state = .arriving
+    sockets[socket].arriving = index
+    sockets[socket].arrived = 0
+  }
+
+  private var hasRoomForChange: Bool {
+    ledger.count + changesUnderWay < ledger.capacity
+      && ledger.byteCount < settings.unflushedLimit
+  }
 
   /// Lets a request wait for a connection.
   private mutating func wait(_ index: Int) {
@@ -157,6 +171,7 @@ extension Engine {
   /// The slot is in no list.
   mutating func answer(_ index: Int, _ error: UInt32) {
     guard case .kernel(let socket, let cookie) = slots[index].origin else { return }
+    guard !sockets[socket].hasEnded else { return free(index) }
     slots[index].state = .answering
     slots[index].error = error
     answerHeaders.write(index * Self.answerHeaderRoom, Self.answerHeaderRoom) { bytes in
@@ -185,14 +200,14 @@ extension Engine {
         }
         answered(socket, count)
       } catch {
-        sockets[socket].hasEnded = true
+        close(socket)
       }
     }
     sockets[socket].isBlocked = false
   }
 
   /// Adds a part without those of its bytes that have left already.
-  func add(_ region: Region, _ place: Int, _ count: Int, _ skip: inout Int) {
+  mutating func add(_ region: Region, _ place: Int, _ count: Int, _ skip: inout Int) {
     let gone = min(skip, count)
     skip -= gone
     gather.add(region, place + gone, count - gone)
@@ -210,10 +225,15 @@ extension Engine {
       guard sockets[socket].answered >= Self.answerHeaderRoom + data else { return }
       sockets[socket].answered -= Self.answerHeaderRoom + data
       slots.remove(index, from: &sockets[socket].answers)
-      if slots[index].command == .read, let block = slots[index].block { readRing.release(block) }
-      slots.giveBack(index)
+      free(index)
       figures.requestsAnswered.add(1, ordering: .relaxed)
-      hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
     }
+  }
+
+  /// Gives back what a request has that has been answered, or that nobody awaits.
+  mutating func free(_ index: Int) {
+    if slots[index].command == .read, let block = slots[index].block { readRing.release(block) }
+    slots.giveBack(index)
+    hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
   }
 }

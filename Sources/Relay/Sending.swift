@@ -17,7 +17,11 @@ extension Engine {
     dispatchFlush()
   }
 
-  /// Rule `fail alone`: while one is under way, another might be told of a success that came before a failure.
+  /// Sends a flush: it covers what the server has answered before, on whichever connection, because there
+  /// are several only where it says that they are safe (T-011).
+  ///
+  /// What is still under way it need not cover: the kernel waits for that itself before it flushes. There is
+  /// one at a time (rule `fail alone`), or a success that came first would hide a failure.
   private mutating func dispatchFlush() {
     guard flush == Slot.none, wantsFlush || !pendingFlushes.isEmpty, let lane = laneForNext() else {
       return
@@ -32,6 +36,7 @@ extension Engine {
       return
     }
     wantsFlush = false
+    if !slots[flush].isFromKernel { slots[flush].silences = silences }
     enqueue(flush, lane)
   }
 
@@ -114,7 +119,10 @@ extension Engine {
     while !lanes[lane].leaving.isEmpty {
       let index = lanes[lane].leaving.first
       let data = slots[index].command == .write ? Int(slots[index].piece) : 0
-      guard lanes[lane].left >= headerByteCount + data else { return }
+      guard lanes[lane].left >= headerByteCount + data else {
+        slots[index].sentAt = now
+        return
+      }
       lanes[lane].left -= headerByteCount + data
       slots.remove(index, from: &lanes[lane].leaving)
       slots[index].state = .sent
