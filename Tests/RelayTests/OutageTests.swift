@@ -48,7 +48,8 @@ struct OutageTests {
   }
 
   @Test func `goes on with the other connections when one is lost`() throws {
-    let server = try Server("memory", "64M")
+    // With several threads for a connection nbdkit 1.32 may abort when one ends in the middle.
+    let server = try Server("--threads=1", "memory", "64M")
     let scene = try Scene(lanes: 4)
     var streams: [Descriptor] = []
     func connect(_ lane: Int) throws {
@@ -70,7 +71,8 @@ struct OutageTests {
       let before = load.count
       try eventually("an answer over another") {
         try load.run(for: .milliseconds(10))
-        if server.state != "runs" { throw Wrong("the server \(server.state)") }
+        let state = server.state
+        if state != "runs" { throw Wrong("the server \(state)") }
         return load.count > before
       }
       try scene.events.awaitDown(lane)
