@@ -22,6 +22,12 @@ package struct ExportRequest: Sendable, Equatable {
 
   package init(_ name: String) { self.name = name }
 
+  /// What a URI points to, encrypted if its scheme says so (U-002).
+  package init(_ uri: URI) {
+    name = uri.exportName
+    security = uri.tls == nil ? .none : .required
+  }
+
   /// What GO and INFO are asked for, no item twice (N-095, N-099).
   var information: [InformationType] {
     (keepsBlockSizes ? [.blockSize] : []) + (details ? [.name, .description] : [])

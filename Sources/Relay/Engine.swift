@@ -40,11 +40,12 @@ final class Engine {
   var sendings = UInt64.random(in: 0..<(1 << 47))
   /// How many flushes have been sent.
   var flushes: UInt64 = 0
-  /// The flush that is the relay's own, if one is under way, and whether one is wanted.
-  var ownFlush = Slot.none
+  /// The flush that is under way: one at a time (rule `fail alone`).
+  var flush = Slot.none
+  /// Flushes of the kernel that wait for a connection, or for the one under way.
+  var pendingFlushes = SlotList()
+  /// The relay wants one of its own.
   var wantsFlush = false
-  /// Not before this moment: the server has failed the last one.
-  var nextFlushAt: Int64 = 0
 
   /// The next entry of the ledger to be replayed, the end of the replay, and what is under way of it.
   var replayNext: UInt64 = 0
@@ -150,7 +151,6 @@ final class Engine {
     for lane in lanes.indices {
       if let end = deadline(of: lane) { next = min(next, end) }
     }
-    if wantsFlush, ownFlush == Slot.none, nextFlushAt > now { next = min(next, nextFlushAt) }
     return next == .max ? -1 : CInt(clamping: max(0, (next - now + 999) / 1000))
   }
 
@@ -170,9 +170,9 @@ final class Engine {
   }
 
   private func publish() {
-    let free = slots.free.count
-    let own = (ownFlush == Slot.none ? 0 : 1) + replays.count
-    figures.requestsHeld.store(slots.count - free - own, ordering: .relaxed)
+    let isFlushOwn = flush != Slot.none && !slots[flush].isFromKernel
+    let own = (isFlushOwn ? 1 : 0) + replays.count
+    figures.requestsHeld.store(slots.count - slots.free.count - own, ordering: .relaxed)
     figures.unflushedBytes.store(ledger.byteCount, ordering: .relaxed)
   }
 

@@ -14,12 +14,20 @@ package enum LaneEnd: Error, Sendable, Equatable {
   case silent(Duration)
   /// The server does not take again what it had acknowledged (rule `loud`); so many bytes of it wait.
   case replayRefused(ErrorNumber, of: Command, waiting: Int)
+  /// The server could not bring to stable storage what it had acknowledged; the kernel was told so, or
+  /// has not asked for it.
+  case flushFailed(ErrorNumber, isTold: Bool)
+  /// A flush was under way on another connection that was lost: whether it failed nobody knows.
+  case besideLostFlush
   /// Somebody asked for a new one.
   case asked
 
   /// Whether it will hardly come right by itself.
   package var isLasting: Bool {
-    if case .replayRefused = self { true } else { false }
+    switch self {
+    case .replayRefused, .flushFailed(_, isTold: false): true
+    default: false
+    }
   }
 }
 
@@ -33,6 +41,10 @@ extension LaneEnd: CustomStringConvertible {
     case .replayRefused(let error, let command, let bytes):
       "the server refuses to repeat a \(command.name) that it had acknowledged before the outage "
         + "(\(error.name)); \(bytes) bytes wait"
+    case .flushFailed(let error, _):
+      "the server failed to flush what it had acknowledged (\(error.name)), so that is sent again"
+    case .besideLostFlush:
+      "another connection was lost with a flush under way, so what was acknowledged is sent again"
     case .asked: "a new connection was asked for"
     }
   }

@@ -22,7 +22,11 @@ struct Ledger {
     }
   }
 
-  private var entries: ContiguousArray<Entry?>
+  let capacity: Int
+  /// Grows to as many as there have been at a time, in memory that costs nothing before.
+  private var entries: ContiguousArray<Entry> = []
+  /// The number of the entry whose place is the first one.
+  private var base: UInt64 = 0
   /// Numbers, in the order of acknowledgement, of the oldest entry and of the next one.
   private(set) var first: UInt64 = 0
   private(set) var next: UInt64 = 0
@@ -30,20 +34,22 @@ struct Ledger {
   private(set) var byteCount = 0
 
   init(capacity: Int) {
-    entries = ContiguousArray(repeating: nil, count: capacity)
+    self.capacity = capacity
+    entries.reserveCapacity(capacity)
   }
 
   var isEmpty: Bool { first == next }
   var count: Int { Int(next - first) }
-  var capacity: Int { entries.count }
 
   /// The entry of a number from `first` up to `next`.
-  subscript(number: UInt64) -> Entry? { entries[Int(number % UInt64(entries.count))] }
+  subscript(number: UInt64) -> Entry { entries[place(of: number)] }
 
   /// Rule `keep`: called before the acknowledgement leaves.
   mutating func append(_ entry: Entry) {
-    precondition(count < entries.count, "the ledger is full")
-    entries[Int(next % UInt64(entries.count))] = entry
+    precondition(count < capacity, "the ledger is full")
+    if isEmpty { base = next }
+    let place = place(of: next)
+    if place == entries.count { entries.append(entry) } else { entries[place] = entry }
     next += 1
     if entry.block != nil { byteCount += Int(entry.length) }
   }
@@ -51,13 +57,14 @@ struct Ledger {
   /// Rule `cover`: forgets what was acknowledged before `mark`, the `next` of when the flush was sent.
   mutating func cover(upTo mark: UInt64, _ ring: inout Ring) {
     while first < mark {
-      let index = Int(first % UInt64(entries.count))
-      if let entry = entries[index], let block = entry.block {
+      let entry = self[first]
+      if let block = entry.block {
         ring.release(block)
         byteCount -= Int(entry.length)
       }
-      entries[index] = nil
       first += 1
     }
   }
+
+  private func place(of number: UInt64) -> Int { Int((number - base) % UInt64(capacity)) }
 }

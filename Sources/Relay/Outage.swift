@@ -56,7 +56,7 @@ extension Engine {
         // server that has gone, there is nothing to prove.
         if ledger.isEmpty, changesUnderWay == 0, lanes.contains(where: { $0.state == .up }) {
           raise(lane)
-        } else if ownFlush == Slot.none || slots[ownFlush].flushNumber < awaitedFlush(lane) {
+        } else if flush == Slot.none || slots[flush].flushNumber < awaitedFlush(lane) {
           wantsFlush = true
         }
       case .down, .up: break
@@ -72,7 +72,8 @@ extension Engine {
 
   /// Sends the entries of the ledger again, in the order in which they were acknowledged.
   private func replay(_ lane: Int) {
-    while replayNext < replayEnd, let entry = ledger[replayNext] {
+    while replayNext < replayEnd {
+      let entry = ledger[replayNext]
       // Rule `order`: whoever changes the same bytes has to have been answered.
       let isBlocked = replays.slots.contains {
         entry.overlaps(slots[$0].offset, slots[$0].length)
@@ -100,6 +101,9 @@ extension Engine {
         slots[index].block = nil
       }
       answer(index, ErrorNumber.inputOutput.rawValue)
+    }
+    while !pendingFlushes.isEmpty {
+      answer(slots.removeFirst(of: &pendingFlushes), ErrorNumber.inputOutput.rawValue)
     }
   }
 
@@ -139,6 +143,7 @@ extension Engine {
     // Rule `once`: nothing of what it may still say is heard.
     shutDownSocket(stream.socket.descriptor)
     let wasInUse = lanes[lane].isInUse
+    let hadFlush = flush != Slot.none && slots[flush].lane == lane
     var (sent, leaving) = (lanes[lane].sent, lanes[lane].leaving)
     lanes[lane].state = .down
     lanes[lane].stream = nil
@@ -154,6 +159,10 @@ extension Engine {
     putBack(&leaving)
     putBack(&sent)
     report(.down(lane: lane, end))
+    if hadFlush {
+      // Rule `fail unknown`.
+      for other in lanes.indices where lanes[other].isInUse { lose(other, .besideLostFlush) }
+    }
     guard wasInUse, !lanes.contains(where: \.isInUse) else { return }
     // No survivor can prove anything for a connection that waits: it is the first of what comes.
     let next = lanes.indices.first { lanes[$0].stream != nil }
@@ -165,15 +174,19 @@ extension Engine {
     var again = SlotList()
     while !list.isEmpty {
       let index = slots.removeFirst(of: &list)
+      if index == flush { flush = Slot.none }
       switch slots[index].origin {
       case .kernel:
         slots[index].forgetReply()
         slots[index].state = .pending
         slots[index].done = 0
-        slots.append(index, to: &again)
+        if slots[index].command == .flush {
+          slots.append(index, to: &pendingFlushes)
+        } else {
+          slots.append(index, to: &again)
+        }
       case .flush:
         slots.giveBack(index)
-        ownFlush = Slot.none
         wantsFlush = !ledger.isEmpty
       case .replay:
         replays.remove(index)

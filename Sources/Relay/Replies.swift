@@ -241,37 +241,45 @@ extension Engine {
 
   private func finish(_ index: Int, _ lane: Int) throws(LaneEnd) {
     let error = slots[index].error
-    if slots[index].command == .flush, error == 0 {
-      covered(upTo: slots[index].mark, by: slots[index].flushNumber)
-    }
+    if slots[index].command == .flush { return try finishFlush(index, error) }
     switch slots[index].origin {
     case .kernel:
       if slots[index].command.changesData { keep(index, lane) }
       answer(index, error)
-    case .flush:
-      slots.giveBack(index)
-      ownFlush = Slot.none
-      // What it was to cover stays in the ledger.
-      if error != 0 { (wantsFlush, nextFlushAt) = (true, now + 1_000_000) }
+    case .flush: break
     case .replay:
+      let command = slots[index].command
       replays.remove(index)
-      guard error == 0 else {
-        let command = slots[index].command
-        slots.giveBack(index)
-        throw .replayRefused(
-          ErrorNumber(wire: error), of: command, waiting: ledger.byteCount)
-      }
       slots.giveBack(index)
+      guard error == 0 else {
+        throw .replayRefused(ErrorNumber(wire: error), of: command, waiting: ledger.byteCount)
+      }
     }
   }
 
+  /// Rule `fail`: after a flush that failed, no later one says anything of what was acknowledged before,
+  /// because a server may forget what it could not write. So that is sent again, on new connections.
+  private func finishFlush(_ index: Int, _ error: UInt32) throws(LaneEnd) {
+    flush = Slot.none
+    let isOwn = !slots[index].isFromKernel
+    if error == 0 { covered(upTo: slots[index].mark, by: slots[index].flushNumber) }
+    if isOwn { slots.giveBack(index) } else { answer(index, error) }
+    guard error != 0, !ledger.isEmpty else { return }
+    wantsFlush = wantsFlush || isOwn
+    let end = LaneEnd.flushFailed(ErrorNumber(wire: error), isTold: !isOwn)
+    for other in lanes.indices where lanes[other].stream != nil { lose(other, end) }
+    throw end
+  }
+
   /// Rule `keep`: what is about to be acknowledged enters the ledger, unless it is durable already.
+  ///
+  /// Even that enters where older entries are, because their replay could undo it (rule `keep overlap`).
   private func keep(_ index: Int, _ lane: Int) {
     changesUnderWay -= 1
     let flags = lanes[lane].terms?.export.flags ?? []
     let isDurable =
       !flags.contains(.sendFlush)
-      || slots[index].flags.contains(.fua) && flags.contains(.sendFUA)
+      || ledger.isEmpty && slots[index].flags.contains(.fua) && flags.contains(.sendFUA)
     if slots[index].error == 0, !isDurable, settings.keepsUnflushed {
       ledger.append(
         Ledger.Entry(

@@ -13,10 +13,12 @@ extension Engine {
 
   /// Takes what the kernel has sent, as far as there is room for it.
   func receiveRequests(_ socket: Int) {
-    for _ in 0..<32 {
+    takeRequests(socket)
+    for _ in 0..<32 where !sockets[socket].isHeld && !sockets[socket].hasEnded {
+      let mayBeMore = receive(socket)
+      // Whatever has come is dealt with now: no other event may remind of it.
       takeRequests(socket)
-      guard !sockets[socket].isHeld, !sockets[socket].hasEnded else { return }
-      guard receive(socket) else { return }
+      guard mayBeMore else { return }
     }
   }
 
@@ -34,16 +36,15 @@ extension Engine {
         }
         sockets[socket].hasEnded = count == 0
         sockets[socket].arrived += count
-        return true
+        return count == left
       }
       let (place, room) = sockets[socket].inlet.makeRoom()
       let region = sockets[socket].inlet.region
       guard let count = try descriptor.receive(into: region, at: place, room) else { return false }
       sockets[socket].hasEnded = count == 0
       sockets[socket].inlet.received(count)
-      if count < room { takeRequests(socket) }
-      // Where less came than there was room for, there is no more; but data may follow at once.
-      return count == room || sockets[socket].arriving != Slot.none
+      // Where less came than there was room for, there is no more.
+      return count == room
     } catch {
       sockets[socket].hasEnded = true
       return false
@@ -140,7 +141,11 @@ extension Engine {
   /// Lets a request wait for a connection.
   private func wait(_ index: Int) {
     slots[index].state = .pending
-    slots.append(index, to: &pending)
+    if slots[index].command == .flush {
+      slots.append(index, to: &pendingFlushes)
+    } else {
+      slots.append(index, to: &pending)
+    }
   }
 
   // MARK: answers

@@ -18,7 +18,9 @@ struct Ring {
   }
 
   let byteCount: Int
-  private var entries: ContiguousArray<Entry>
+  private let blockCount: Int
+  /// Grows to as many as there have been at a time, in memory that costs nothing before.
+  private var entries: ContiguousArray<Entry> = []
   /// The numbers of the oldest block and of the next one.
   private var first = 0
   private var next = 0
@@ -27,28 +29,35 @@ struct Ring {
   /// A ring for at most `blockCount` blocks at a time.
   init(byteCount: Int, blockCount: Int) {
     self.byteCount = byteCount
-    entries = ContiguousArray(repeating: Entry(), count: blockCount)
+    self.blockCount = blockCount
+    entries.reserveCapacity(blockCount)
   }
 
   var isEmpty: Bool { first == next }
 
   /// Takes a part; nil if there is none of that size now.
   mutating func reserve(_ count: Int) -> Block? {
-    guard next - first < entries.count, let place = room(for: count) else { return nil }
+    guard next - first < blockCount, let place = room(for: count) else { return nil }
     defer { next += 1 }
-    entries[next % entries.count] = Entry(place: place)
+    let index = next % blockCount
+    if index == entries.count {
+      entries.append(Entry(place: place))
+    } else {
+      entries[index] = Entry(place: place)
+    }
     head = place + count
     return Block(place: place, number: next)
   }
 
   mutating func release(_ block: Block) {
-    entries[block.number % entries.count].isFree = true
-    while first < next, entries[first % entries.count].isFree { first += 1 }
+    entries[block.number % blockCount].isFree = true
+    while first < next, entries[first % blockCount].isFree { first += 1 }
+    if isEmpty { (first, next) = (0, 0) }
   }
 
   private func room(for count: Int) -> Int? {
     guard !isEmpty else { return count <= byteCount ? 0 : nil }
-    let tail = entries[first % entries.count].place
+    let tail = entries[first % blockCount].place
     // Free is what lies behind the head up to the end, and from the start up to the tail; or
     // between the head and the tail, once the head has gone around.
     if head <= tail { return count <= tail - head ? head : nil }

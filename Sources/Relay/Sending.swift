@@ -14,14 +14,25 @@ extension Engine {
       let index = slots.removeFirst(of: &pending)
       enqueue(index, lane)
     }
-    guard wantsFlush, ownFlush == Slot.none, now >= nextFlushAt, let lane = laneForNext(),
-      let index = slots.take(leaving: 0)
-    else { return }
+    dispatchFlush()
+  }
+
+  /// Rule `fail alone`: while one is under way, another might be told of a success that came before a failure.
+  private func dispatchFlush() {
+    guard flush == Slot.none, wantsFlush || !pendingFlushes.isEmpty, let lane = laneForNext() else {
+      return
+    }
+    if !pendingFlushes.isEmpty {
+      flush = slots.removeFirst(of: &pendingFlushes)
+    } else if let index = slots.take(leaving: 0) {
+      flush = index
+      slots[index].origin = .flush
+      slots[index].command = .flush
+    } else {
+      return
+    }
     wantsFlush = false
-    ownFlush = index
-    slots[index].origin = .flush
-    slots[index].command = .flush
-    enqueue(index, lane)
+    enqueue(flush, lane)
   }
 
   /// The usable connection with the least to do.

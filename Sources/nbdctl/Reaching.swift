@@ -59,8 +59,7 @@ struct Reaching: ParsableArguments {
 
   /// What is asked of the server for a URI.
   func request(for uri: URI) -> ExportRequest {
-    var request = ExportRequest(uri.exportName)
-    request.security = uri.tls == nil ? .none : .required
+    var request = ExportRequest(uri)
     request.structuredReplies = true
     request.extendedHeaders = true
     return request

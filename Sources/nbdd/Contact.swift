@@ -26,11 +26,19 @@ nonisolated struct Contact: Sendable {
     let stream = try connect(try credentials())
     let negotiated: Negotiated
     do throws(NegotiationError) {
-      negotiated = try NBD.negotiate(ExportRequest(context.uri.exportName), over: stream)
+      negotiated = try NBD.negotiate(request, over: stream)
     } catch {
       throw Failure(.negotiate, error.description, isLasting: error.isLasting)
     }
     return (stream, negotiated)
+  }
+
+  private var request: ExportRequest {
+    var request = ExportRequest(context.uri)
+    // The kernel itself knows simple replies only.
+    request.structuredReplies = context.settings.path == .relay
+    request.extendedHeaders = request.structuredReplies
+    return request
   }
 
   private func credentials() throws(Failure) -> Credentials? {

@@ -45,7 +45,10 @@ final class Lanes {
   }
 
   /// Begins with the connection that the first lane has been given.
-  init(_ context: Context, _ serving: Attempt.Serving, _ relay: Relay, _ changed: @escaping (Change) -> Void)
+  init(
+    _ context: Context, _ serving: Attempt.Serving, _ relay: Relay,
+    _ changed: @escaping (Change) -> Void
+  )
     throws(SystemError)
   {
     self.context = context
@@ -99,7 +102,8 @@ final class Lanes {
     case .down(let lane, let end):
       peers[lane] = nil
       handle(lane, .down(Failure(.connection, end.description, isLasting: end.isLasting)))
-      if upCount == 0, !isStopped, outages.begin(at: .now), let time = context.settings.giveUpAfter {
+      if upCount == 0, !isStopped, outages.begin(at: .now), let time = context.settings.giveUpAfter
+      {
         patience = Loop.timer(after: time) { self.giveUp() }
       }
       changed(.other)

@@ -95,7 +95,9 @@ nonisolated struct Link: Sendable {
     nextAttempt = nil
     // Early in an outage a packet that was lost must not cost as long as TCP's patience lasts.
     let age = troubleSince.map { $0.duration(to: now) }
-    return [.connect(within: age.map { min(connectTimeout, max(.seconds(1), $0 / 2)) } ?? connectTimeout)]
+    return [
+      .connect(within: age.map { min(connectTimeout, max(.seconds(1), $0 / 2)) } ?? connectTimeout)
+    ]
   }
 
   /// The first retry is at once; then pauses grow with the outage, a twenty-fifth of it each, so that

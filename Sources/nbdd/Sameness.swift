@@ -30,7 +30,8 @@ nonisolated enum Sameness {
     if let sizes = export.blockSizes {
       if sizes.minimum > geometry.blockSize {
         return lasting(
-          "the server's minimum block size has grown from \(geometry.blockSize) to \(sizes.minimum)")
+          "the server's minimum block size has grown from \(geometry.blockSize) to \(sizes.minimum)"
+        )
       }
       if sizes.maximumPayload < geometry.blockSize {
         return lasting("the server takes no more than \(sizes.maximumPayload) bytes at a time")

@@ -53,7 +53,8 @@ extension Context.Settings {
     unflushedLimit = fields.size("unflushedLimit", 32 << 20...1 << 30) ?? unflushedLimit
     readAhead = fields.size("readAhead", 0...1 << 30) ?? readAhead
     let absolute = { (text: String) in text.hasPrefix("/") ? text : nil }
-    tlsCertificates = fields.string("tlsCertificates", "an absolute path", absolute) ?? tlsCertificates
+    tlsCertificates =
+      fields.string("tlsCertificates", "an absolute path", absolute) ?? tlsCertificates
     tlsPSKFile = fields.string("tlsPSKFile", "an absolute path", absolute) ?? tlsPSKFile
     tlsPriority = fields.string("tlsPriority") ?? tlsPriority
   }

@@ -27,6 +27,15 @@ struct StartTLSTests {
     #expect(stream.unread == [])
   }
 
+  // Rows: U-002
+  @Test func `a URI with TLS in its scheme cannot be asked for in the clear`() throws {
+    for scheme in ["nbds", "nbds+unix", "nbds+vsock"] {
+      let rest = scheme.hasSuffix("unix") ? ":///x?socket=/s" : "://2/x"
+      #expect(ExportRequest(try URI(parsing: scheme + rest)).security == .required)
+    }
+    #expect(ExportRequest(try URI(parsing: "nbd://h/x")).security == .none)
+  }
+
   // Rows: N-045, U-002
   @Test(arguments: [Security.required, .opportunistic])
   func `reads nothing where there is no TLS on this side`(security: Security) {
