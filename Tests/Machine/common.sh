@@ -71,7 +71,7 @@ within() {
     sleep 0.1
   done
 }
-now() { date +%s%3N; }  # milliseconds
+now() { echo $((${EPOCHREALTIME/./} / 1000)); }  # milliseconds
 seconds() { printf '%d.%02d' $(($1 / 1000)) $(($1 % 1000 / 10)); }
 is() { [ "$("${@:2}")" = "$1" ]; }
 
@@ -86,7 +86,7 @@ serve() {
 # end_server NAME [SIGNAL]: and wait until it is gone.
 end_server() {
   local process; process=$(cat "$work/$1.pid") || return
-  kill "-${2:-TERM}" "$process"
+  kill "-${2:-TERM}" "$process" 2>/dev/null
   within 10 "server $1 ends" test ! -e "/proc/$process"
   rm -f "$work/$1.pid"
 }

@@ -70,8 +70,6 @@ variant() {
   end_server raw; end_server tree
   quiet_kernel
 }
-all_up() { [ "$(runtime "$1" '.relay.connections | all(.up)')" = true ]; }
-
 variant "1 connection" nbd '"connections": 1'
 variant "4 connections" nbd '"connections": 4'
 variant "TLS" nbds "\"connections\": 2, \"tlsCertificates\": \"$work/pki\"" --tls=require --tls-certificates=$work/pki

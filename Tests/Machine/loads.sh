@@ -12,14 +12,29 @@ for_soak() { [ -n "$soak" ] && echo "$2" || echo "$1"; }
 between() { sleep "$(seconds_of $(($1 + RANDOM * ($2 - $1) / 32768)))"; }
 seconds_of() { printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)); }
 
+# --- what nbdd says, without a process for each question -----------------------------------------------------------
+
+questions='' answers=''
+# runtime NAME PATH: as in common.sh, and quick as long as the path has only names.
+runtime() {
+  case $2 in *[!.a-zA-Z]*) nbdctl status "$1" --json 2>/dev/null | jq -r ".devices[0].runtime$2"; return ;; esac
+  local value
+  echo "$1 $2" >&$questions
+  read -r value <&$answers
+  echo "$value"
+}
+coproc status { exec $python "$machine/status.py"; }
+exec {questions}>&"${status[1]}" {answers}<&"${status[0]}"
+
 # --- a raw device: fio ---------------------------------------------------------------------------------------------
 
 # Passes of random writes, 4 KiB to 64 KiB, 16 in flight, a flush after each 64. One half is read and compared when all
 # of it is written, the other half while it is being written. Each pass writes other bytes.
-writing=(--rw=randwrite --bsrange=4k-64k --iodepth=16 --fsync=64 --name=first --size=16M
-  --name=second --offset=16M --size=16M --verify_backlog=64)
+writing=(--verify=crc32c --verify_fatal=1 --rw=randwrite --bsrange=4k-64k --iodepth=16 --fsync=64
+  --name=first --size=12M --name=second --offset=12M --size=12M --verify_backlog=64)
 # Random reads of what `patterned` has made.
-reading=(--rw=randread --bs=16k --iodepth=16 --verify_header_seed=0 --name=first --size=32M)
+pattern=(--verify=pattern --verify_pattern=%o --verify_fatal=1 --bs=16k --name=first --size=24M)
+reading=(--rw=randread --iodepth=16 "${pattern[@]}")
 
 # fio_begin NAME DEVICE ARGUMENT...: runs passes until fio_end.
 fio_begin() {
@@ -27,8 +42,8 @@ fio_begin() {
   rm -f "$work/$name".{stop,wrong,passes}
   (
     while [ ! -e "$work/$name.stop" ]; do
-      fio --filename="$path" --ioengine=libaio --direct=1 --randrepeat=0 --verify=crc32c --verify_fatal=1 \
-        --output-format=json --output="$work/$name.json" "$@" >"$work/$name.fio" 2>&1 ||
+      fio --filename="$path" --ioengine=libaio --direct=1 --randrepeat=0 --output-format=json \
+        --output="$work/$name.json" "$@" >"$work/$name.fio" 2>&1 ||
         { { echo "fio ended with $?"; cat "$work/$name.fio"; } >"$work/$name.wrong"; break; }
       jq '[.jobs[] | .read.total_ios + .write.total_ios] | add' "$work/$name.json" >>"$work/$name.passes"
     done
@@ -52,7 +67,7 @@ fio_end() {
 # patterned FILE: makes an image for `reading`.
 patterned() {
   truncate -s 64M "$1"
-  fio --name=first --filename="$1" --size=32M --rw=write --bs=16k --verify=crc32c --do_verify=0 >$work/pattern.fio ||
+  fio --filename="$1" --rw=write --do_verify=0 "${pattern[@]}" >$work/pattern.fio ||
     failed "pattern" "an image" "$(cat $work/pattern.fio)"
 }
 
@@ -77,18 +92,25 @@ files_right() {
   holds "checksums of $1" bash -c "cd '$2' && sha256sum --quiet -c '$work/$1.sums'"
   check "files of $1" "$(wc -l <"$work/$1.sums")" "$(find "$2" -name 'f*' | wc -l)"
 }
-busy_on() { [ "$(runtime "$1" .relay.requestsAnswered)" -gt "$2" ]; }
-# under_way NAME [COUNT]: the device has answered so many requests more than now.
+busy_on() { [ -e "$work/$1.wrong" ] || [ "$(runtime "$1" .relay.requestsAnswered)" -ge "$2" ]; }
+all_up() { [ "$(runtime "$1" '.relay.connections | all(.up)')" = true ]; }
+# under_way NAME [COUNT]: the device has answered so many requests more than now, or fio has ended.
 under_way() { within 20 "requests of $1 are answered" busy_on "$1" $(($(runtime "$1" .relay.requestsAnswered) + ${2:-20})); }
 
 # --- encryption ----------------------------------------------------------------------------------------------------
 
-# certificates DIRECTORY NAME [DAYS]: an authority, if there is none yet, and a server certificate that it has signed.
+# certificates DIRECTORY NAME [expired]: an authority, if there is none yet, and a server certificate that it has signed.
 certificates() {
   mkdir -p "$1"
   [ -e "$1/ca-cert.pem" ] || openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=authority \
     -keyout "$1/ca-key.pem" -out "$1/ca-cert.pem" 2>/dev/null
   openssl req -newkey rsa:2048 -nodes -subj "/CN=$2" -keyout "$1/server-key.pem" -out "$1/server.csr" 2>/dev/null
-  openssl x509 -req -in "$1/server.csr" -CA "$1/ca-cert.pem" -CAkey "$1/ca-key.pem" -CAcreateserial \
-    -days "${3:-30}" -extfile <(echo "subjectAltName=DNS:$2") -out "$1/server-cert.pem" 2>/dev/null
+  local dates=(-days 30)
+  [ -z "${3:-}" ] || dates=(-startdate 20200101000000Z -enddate 20200301000000Z)
+  : >"$1/index"
+  printf '[ca]\ndefault_ca=a\n[a]\ndatabase=%s\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n' \
+    "$1/index" >"$1/ca.conf"
+  openssl ca -batch -config "$1/ca.conf" -in "$1/server.csr" -cert "$1/ca-cert.pem" -keyfile "$1/ca-key.pem" -notext \
+    "${dates[@]}" -outdir "$1" -extfile <(echo "subjectAltName=DNS:$2") -out "$1/server-cert.pem" 2>"$1/log" ||
+    failed "certificate" made "$(cat "$1/log")"
 }
