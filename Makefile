@@ -8,12 +8,13 @@ DESTDIR ?=
 BINARIES ?= .build/release
 SECONDS ?= 60
 
-.PHONY: help build demo check fuzz install format prerequisites
+.PHONY: help build demo check bench fuzz install format prerequisites
 
 help:
 	@echo 'make build           nbdd and nbdctl in $(BINARIES), each one file that can be copied'
 	@echo 'make demo            shows nbdd at work on a real kernel; nothing of this machine is touched'
 	@echo 'make check           everything that must hold'
+	@echo 'make bench           what the relay costs, as ratios beside its peers'
 	@echo 'make fuzz            hostile input for everything that reads some, SECONDS=$(SECONDS) of each kind'
 	@echo 'make install         as root, after make build; DESTDIR= and PREFIX=$(PREFIX)'
 	@echo 'make format          brings the Swift files into shape'
@@ -27,6 +28,10 @@ demo: prerequisites build
 
 check: prerequisites
 	Tests/check
+
+bench: prerequisites build
+	NBDD_BENCHMARKS=1 swift build -c release --static-swift-stdlib --product relay-bench
+	Benchmarks/run
 
 fuzz:
 	Tests/Fuzz/run --seconds $(SECONDS)
@@ -49,7 +54,7 @@ install:
 	'$(BINARIES)/nbdctl' --generate-completion-script bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nbdctl'
 	'$(BINARIES)/nbdctl' --generate-completion-script zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nbdctl'
 	'$(BINARIES)/nbdctl' --generate-completion-script fish >'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nbdctl.fish'
-	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples' config/nbdd.json
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples' config/nbdd.json config/*.schema.json
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples/devices.d' config/devices.d/*.json
 
 format:

@@ -26,12 +26,15 @@ internal import Glibc
 
   /// Adds a descriptor, and answers its index.
   ///
-  /// One for which neither is asked is left out, so that its end does not wake anybody either.
-  package func add(_ descriptor: Descriptor, reading: Bool, writing: Bool) -> Int {
+  /// One for which nothing is asked is left out, so that its end does not wake anybody either; where
+  /// anything is asked its end is noticed.
+  package func add(
+    _ descriptor: Descriptor, reading: Bool, writing: Bool, ending: Bool = false
+  ) -> Int {
     precondition(count < capacity, "no room for another descriptor")
     let events = (reading ? POLLIN : 0) | (writing ? POLLOUT : 0)
     // poll(2) passes over a negative number.
-    let number = events == 0 ? -1 : descriptor.number
+    let number = events == 0 && !ending ? -1 : descriptor.number
     unsafe entries[count] = pollfd(fd: number, events: Int16(events), revents: 0)
     count += 1
     return count - 1
@@ -48,6 +51,11 @@ internal import Glibc
   /// Something can be read, be it the end of the stream or an error.
   package func isReadable(_ index: Int) -> Bool {
     unsafe entries[index].revents & Int16(POLLIN | POLLHUP | POLLERR | POLLNVAL) != 0
+  }
+
+  /// The peer neither sends nor receives any more.
+  package func hasEnded(_ index: Int) -> Bool {
+    unsafe entries[index].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0
   }
 
   package func isWritable(_ index: Int) -> Bool {

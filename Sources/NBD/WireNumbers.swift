@@ -4,6 +4,7 @@
 /// Numbers in bytes, most significant byte first, read and written in place.
 extension Span<UInt8> {
   /// Reads the number whose first byte is at `offset`.
+  @inlinable
   package func number<Value: FixedWidthInteger & UnsignedInteger>(at offset: Int) -> Value {
     var value: Value = 0
     for index in offset..<(offset + Value.bitWidth / 8) { value = value << 8 | Value(self[index]) }

@@ -10,14 +10,14 @@ internal import Synchronization
 ///
 /// The rules that the comments name are those of docs/model. Nothing here allocates per request, waits
 /// for anything but the descriptors of the loop, or writes a log.
-final class Engine {
+struct Engine: ~Copyable {
   let settings: Relay.Settings
   let figures: Figures
   let report: @Sendable (Relay.Event) -> Void
   let mailbox: Mailbox
 
-  var sockets: ContiguousArray<KernelSocket> = []
-  var lanes: ContiguousArray<Lane> = []
+  var sockets: ContiguousArray<KernelSocket>
+  var lanes: ContiguousArray<Lane>
   var slots: Slots
   /// Requests that wait for a connection, in order.
   var pending = SlotList()
@@ -55,10 +55,14 @@ final class Engine {
   /// What waits for a connection is answered with an error.
   var isFailing = false
   var isStopped = false
+  /// How often a request of the relay's own was not answered in time, since its last flush was.
+  var silences = 0
   /// The time of this turn, in microseconds of the monotonic clock.
   var now: Int64 = 0
   /// Room has come back, so what was held may go on.
   var hasNewRoom = false
+  /// Something has happened that the next turn has to deal with before it waits.
+  var isStirred = false
 
   /// Slots that only the relay itself takes, so that the kernel's requests cannot be in the way of what
   /// they wait for.
@@ -69,22 +73,30 @@ final class Engine {
     _ sockets: [Descriptor], laneCount: Int, _ settings: Relay.Settings, _ mailbox: Mailbox,
     _ figures: Figures, _ report: @escaping @Sendable (Relay.Event) -> Void
   ) throws(SystemError) {
+    let slotCount = sockets.count * Self.slotsPerSocket + Self.ownSlots
+    let storeByteCount = max(settings.unflushedLimit, Relay.largestRequest)
+    // What can fail comes first: a value that cannot be copied is made as a whole.
+    let writes = try Region(byteCount: storeByteCount)
+    let reads = try Region(byteCount: Relay.largestRequest)
+    let requestHeaders = try Region(byteCount: slotCount * Self.requestHeaderRoom)
+    let answerHeaders = try Region(byteCount: slotCount * Self.answerHeaderRoom)
+    let kernelSockets = try sockets.map { socket throws(SystemError) in try KernelSocket(socket) }
+    let lanes = try (0..<laneCount).map { _ throws(SystemError) in try Lane() }
+
     self.settings = settings
     self.mailbox = mailbox
     self.figures = figures
     self.report = report
-    for socket in sockets { self.sockets.append(try KernelSocket(socket)) }
-    for _ in 0..<laneCount { lanes.append(try Lane()) }
-    let slotCount = sockets.count * Self.slotsPerSocket + Self.ownSlots
+    self.sockets = ContiguousArray(kernelSockets)
+    self.lanes = ContiguousArray(lanes)
     slots = Slots(count: slotCount)
-    let storeByteCount = max(settings.unflushedLimit, Relay.largestRequest)
     ledger = Ledger(capacity: 16384)
-    writes = try Region(byteCount: storeByteCount)
+    self.writes = writes
     writeRing = Ring(byteCount: storeByteCount, blockCount: slotCount + 16384)
-    reads = try Region(byteCount: Relay.largestRequest)
+    self.reads = reads
     readRing = Ring(byteCount: Relay.largestRequest, blockCount: slotCount)
-    requestHeaders = try Region(byteCount: slotCount * Self.requestHeaderRoom)
-    answerHeaders = try Region(byteCount: slotCount * Self.answerHeaderRoom)
+    self.requestHeaders = requestHeaders
+    self.answerHeaders = answerHeaders
     readiness = Readiness(capacity: sockets.count + laneCount + 1)
   }
 
@@ -94,13 +106,14 @@ final class Engine {
   // MARK: the loop
 
   /// Works until the kernel has ended the device, or `stop` is asked for.
-  func run() {
+  mutating func run() {
     while true {
       now = Clocks.monotonic
       takeMessages()
       let isOver = isStopped || sockets.allSatisfy { $0.hasEnded }
       if isOver { break }
       expire()
+      isStirred = false
       advance()
       for lane in lanes.indices { sendRequests(lane) }
       for socket in sockets.indices { sendAnswers(socket) }
@@ -108,21 +121,21 @@ final class Engine {
       if hasNewRoom {
         hasNewRoom = false
         for socket in sockets.indices where sockets[socket].isHeld { receiveRequests(socket) }
-        continue
+      } else if !isStirred {
+        wait()
       }
-      wait()
     }
     end()
   }
 
-  private func wait() {
+  private mutating func wait() {
     readiness.removeAll()
     let bell = readiness.add(mailbox.bell.descriptor, reading: true, writing: false)
     for socket in sockets.indices {
       let isOpen = !sockets[socket].hasEnded
       _ = readiness.add(
         sockets[socket].descriptor, reading: isOpen && !sockets[socket].isHeld,
-        writing: isOpen && sockets[socket].isBlocked)
+        writing: isOpen && sockets[socket].isBlocked, ending: isOpen)
     }
     for lane in lanes.indices {
       guard let stream = lanes[lane].stream else { continue }
@@ -139,8 +152,13 @@ final class Engine {
       if readiness.isReadable(index) || lanes[lane].hasMore { receiveReplies(lane) }
       index += 1
     }
-    for socket in sockets.indices where readiness.isReadable(bell + 1 + socket) {
-      receiveRequests(socket)
+    for socket in sockets.indices {
+      if !sockets[socket].isHeld {
+        if readiness.isReadable(bell + 1 + socket) { receiveRequests(socket) }
+      } else if readiness.hasEnded(bell + 1 + socket) {
+        // What is held nobody awaits any more.
+        close(socket)
+      }
     }
   }
 
@@ -154,22 +172,24 @@ final class Engine {
     return next == .max ? -1 : CInt(clamping: max(0, (next - now + 999) / 1000))
   }
 
-  private func takeMessages() {
+  private mutating func takeMessages() {
     while let message = mailbox.take() {
       switch message {
       case .connected(let lane, let handed, let terms): arrive(lane, handed.stream, terms)
-      case .reconnect:
-        for lane in lanes.indices where lanes[lane].stream != nil { lose(lane, .asked) }
+      case .reconnect: loseAll()
       case .fail:
-        for lane in lanes.indices where lanes[lane].stream != nil { lose(lane, .asked) }
-        isFailing = true
-      case .giveUp: isFailing = true
+        loseAll()
+        (isFailing, hasNewRoom) = (true, true)
+      case .giveUp:
+        // There may be a connection by now.
+        isFailing = !lanes.contains { $0.state == .up }
+        hasNewRoom = isFailing
       case .stop: isStopped = true
       }
     }
   }
 
-  private func publish() {
+  private mutating func publish() {
     let isFlushOwn = flush != Slot.none && !slots[flush].isFromKernel
     let own = (isFlushOwn ? 1 : 0) + replays.count
     figures.requestsHeld.store(slots.count - slots.free.count - own, ordering: .relaxed)
@@ -177,7 +197,7 @@ final class Engine {
   }
 
   /// Says goodbye where that can be done, and lets the kernel go.
-  private func end() {
+  private mutating func end() {
     for lane in lanes.indices {
       guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { continue }
       if lanes[lane].leaving.isEmpty, lanes[lane].state != .replaying {

@@ -10,7 +10,7 @@ extension Engine {
   // MARK: coming
 
   /// Takes a connection that has been negotiated, in place of what the lane had.
-  func arrive(_ lane: Int, _ stream: ServerStream, _ terms: Negotiated) {
+  mutating func arrive(_ lane: Int, _ stream: ServerStream, _ terms: Negotiated) {
     if lanes[lane].stream != nil { lose(lane, .asked) }
     lanes[lane].stream = stream
     lanes[lane].terms = terms
@@ -25,21 +25,21 @@ extension Engine {
   }
 
   /// Rule `first`: the first connection after none was in use carries the ledger, and nothing else.
-  private func begin(_ lane: Int) {
+  private mutating func begin(_ lane: Int) {
     guard !ledger.isEmpty else { return raise(lane) }
     lanes[lane].state = .replaying
     replayNext = ledger.first
     replayEnd = ledger.next
   }
 
-  private func raise(_ lane: Int) {
+  private mutating func raise(_ lane: Int) {
     lanes[lane].state = .up
     isFailing = false
     report(.up(lane: lane))
   }
 
   /// A flush that was sent after a connection came has ended: the connection may be used.
-  func join(after flush: UInt64) {
+  mutating func join(after flush: UInt64) {
     for lane in lanes.indices {
       if case .joining(let awaited) = lanes[lane].state, awaited <= flush { raise(lane) }
     }
@@ -48,14 +48,15 @@ extension Engine {
   // MARK: every turn
 
   /// Does what the state of the connections allows now.
-  func advance() {
+  mutating func advance() {
     for lane in lanes.indices {
       switch lanes[lane].state {
       case .replaying: replay(lane)
       case .joining:
         // Where nothing is acknowledged that could be lost, and nothing under way that could be by a
-        // server that has gone, there is nothing to prove.
-        if ledger.isEmpty, changesUnderWay == 0, lanes.contains(where: { $0.state == .up }) {
+        // server that has gone, there is nothing to prove; nor where what is acknowledged is durable.
+        let hasNothingToLose = ledger.isEmpty && changesUnderWay == 0 || !isFlushOffered(lane)
+        if hasNothingToLose, lanes.contains(where: { $0.state == .up }) {
           raise(lane)
         } else if flush == Slot.none || slots[flush].flushNumber < awaitedFlush(lane) {
           wantsFlush = true
@@ -64,7 +65,11 @@ extension Engine {
       }
     }
     dispatch()
-    if isFailing, !lanes.contains(where: \.isInUse) { failPending() }
+    if isRefusing { refuseAll() }
+  }
+
+  private func isFlushOffered(_ lane: Int) -> Bool {
+    lanes[lane].terms?.export.flags.contains(.sendFlush) ?? false
   }
 
   private func awaitedFlush(_ lane: Int) -> UInt64 {
@@ -72,7 +77,7 @@ extension Engine {
   }
 
   /// Sends the entries of the ledger again, in the order in which they were acknowledged.
-  private func replay(_ lane: Int) {
+  private mutating func replay(_ lane: Int) {
     while replayNext < replayEnd {
       let entry = ledger[replayNext]
       // Rule `order`: whoever changes the same bytes has to have been answered.
@@ -86,6 +91,7 @@ extension Engine {
       slots[index].offset = entry.offset
       slots[index].length = entry.length
       slots[index].block = entry.block
+      slots[index].silences = silences
       replays.insert(index)
       enqueue(index, lane)
       replayNext += 1
@@ -93,30 +99,15 @@ extension Engine {
     if replayNext == replayEnd, replays.count == 0 { raise(lane) }
   }
 
-  private func failPending() {
-    while !pending.isEmpty {
-      let index = slots.removeFirst(of: &pending)
-      if slots[index].command.changesData {
-        changesUnderWay -= 1
-        if let block = slots[index].block { release(writing: block) }
-        slots[index].block = nil
-      }
-      answer(index, ErrorNumber.inputOutput.rawValue)
-    }
-    while !pendingFlushes.isEmpty {
-      answer(slots.removeFirst(of: &pendingFlushes), ErrorNumber.inputOutput.rawValue)
-    }
-  }
-
   // MARK: silence
 
   /// Gives connections up on which a request has waited too long.
-  func expire() {
+  mutating func expire() {
     for lane in lanes.indices {
       guard let end = deadline(of: lane), end <= now else { continue }
       let index = oldest(lane)
       let (time, askedAt) = (limit(for: index), slots[index].sentAt)
-      slots[index].silences += 1
+      if slots[index].isFromKernel { slots[index].silences += 1 } else { silences += 1 }
       lose(lane, .silent(time))
       // One way has gone quiet: the others that have said nothing since are likely to be as dead, and
       // what is sent there next would wait as long again, on one after the other.
@@ -143,9 +134,20 @@ extension Engine {
 
   // MARK: going
 
+  /// Gives all connections up: first those that would be the next when those in use are lost.
+  mutating func loseAll() {
+    for lane in lanes.indices where !lanes[lane].isInUse { lose(lane, .asked) }
+    for lane in lanes.indices { lose(lane, .asked) }
+  }
+
   /// Gives a connection up; what was under way on it waits for another (rule `again`).
-  func lose(_ lane: Int, _ end: LaneEnd) {
-    guard let stream = lanes[lane].stream else { return }
+  mutating func lose(_ lane: Int, _ end: LaneEnd) {
+    guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { return }
+    isStirred = true
+    // The word that a server waits for which is going away (T-029); there is room for it.
+    if end == .shuttingDown, lanes[lane].requestCount == 0 {
+      try? stream.write(RequestHeader.disconnect(terms.replies))
+    }
     // Rule `once`: nothing of what it may still say is heard.
     shutDownSocket(stream.socket.descriptor)
     let wasInUse = lanes[lane].isInUse
@@ -165,6 +167,7 @@ extension Engine {
     putBack(&leaving)
     putBack(&sent)
     report(.down(lane: lane, end))
+    if isFailing { hasNewRoom = true }
     if hadFlush {
       // Rule `fail unknown`.
       for other in lanes.indices where lanes[other].isInUse { lose(other, .besideLostFlush) }
@@ -176,12 +179,15 @@ extension Engine {
   }
 
   /// Puts requests ahead of those that wait, as if they had never been sent.
-  func putBack(_ list: inout SlotList) {
+  mutating func putBack(_ list: inout SlotList) {
     var again = SlotList()
     while !list.isEmpty {
       let index = slots.removeFirst(of: &list)
       if index == flush { flush = Slot.none }
       switch slots[index].origin {
+      case .kernel(let socket, _) where sockets[socket].hasEnded:
+        // Whoever asked may ask again elsewhere, and then for more; this must not come after that.
+        refuse(index)
       case .kernel:
         slots[index].forgetReply()
         slots[index].state = .pending

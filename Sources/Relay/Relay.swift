@@ -13,7 +13,8 @@ package final class Relay: Sendable {
   package struct Settings: Sendable {
     /// How long a reply may take before the connection is given up.
     package var requestTimeout = Duration.seconds(30)
-    /// The most bytes of acknowledged writes that are kept until a flush covers them.
+    /// How many bytes of acknowledged writes may wait for a flush to cover them, beside those that are
+    /// under way then.
     package var unflushedLimit = 64 << 20
     /// Off only to show in a test what is lost then.
     package var keepsUnflushed = true
@@ -42,10 +43,10 @@ package final class Relay: Sendable {
   private let settings: Settings
   private let report: @Sendable (Event) -> Void
 
-  /// - Parameters:
-  ///   - sockets: Our ends of the sockets whose other ends the kernel gets.
-  ///   - laneCount: How many connections there may be at a time.
-  ///   - report: Called from the relay's thread; must not wait.
+  /// Takes our ends of the sockets whose other ends the kernel gets, and how many connections there may
+  /// be at a time.
+  ///
+  /// `report` is called from the relay's thread, and must not wait.
   package init(
     _ sockets: [Descriptor], laneCount: Int, _ settings: Settings,
     report: @escaping @Sendable (Event) -> Void
@@ -60,7 +61,9 @@ package final class Relay: Sendable {
   /// Relays until the kernel has ended the device or `stop` is called.
   package func run() {
     do throws(SystemError) {
-      try Engine(sockets, laneCount: laneCount, settings, mailbox, figures, report).run()
+      var engine = try Engine(
+        sockets, laneCount: laneCount, settings, mailbox, figures, report)
+      engine.run()
     } catch {
       for socket in sockets { shutDownSocket(socket) }
       report(.failed(error))

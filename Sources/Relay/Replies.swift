@@ -9,7 +9,7 @@ internal import Synchronization
 /// Replies from the server, checked like those that nbdctl gets (rows T-020 to T-063).
 extension Engine {
   /// Takes what the server has sent; whatever is wrong with it ends the connection.
-  func receiveReplies(_ lane: Int) {
+  mutating func receiveReplies(_ lane: Int) {
     lanes[lane].hasMore = false
     do throws(LaneEnd) {
       for _ in 0..<64 {
@@ -22,7 +22,7 @@ extension Engine {
   }
 
   /// Receives once, and takes what is complete; false if nothing more has come.
-  private func receive(_ lane: Int) throws(LaneEnd) -> Bool {
+  private mutating func receive(_ lane: Int) throws(LaneEnd) -> Bool {
     guard let stream = lanes[lane].stream else { return false }
     let count: Int?
     let room: Int
@@ -42,10 +42,10 @@ extension Engine {
     lanes[lane].heardAt = now
     try takeReplies(lane)
     // A socket that had less than there was room for is empty; a TLS session says so by itself.
-    return stream.encryption != nil || count == room || lanes[lane].data != nil
+    return stream.isSecure || count == room || lanes[lane].data != nil
   }
 
-  private func receive(
+  private mutating func receive(
     _ stream: ServerStream, _ region: Region, _ place: Int, _ room: Int, _ lane: Int
   ) throws(LaneEnd) -> Int? {
     let count: Int?
@@ -63,7 +63,7 @@ extension Engine {
   }
 
   /// Takes all replies that are complete.
-  private func takeReplies(_ lane: Int) throws(LaneEnd) {
+  private mutating func takeReplies(_ lane: Int) throws(LaneEnd) {
     while lanes[lane].stream != nil {
       if let data = lanes[lane].data {
         let count = min(data.left, lanes[lane].inlet.count)
@@ -79,16 +79,17 @@ extension Engine {
   }
 
   /// So many bytes of data have come.
-  private func took(_ count: Int, _ lane: Int) throws(LaneEnd) {
+  private mutating func took(_ count: Int, _ lane: Int) throws(LaneEnd) {
     guard var data = lanes[lane].data else { return }
     data.place += count
     data.left -= count
+    slots[data.slot].sentAt = now
     lanes[lane].data = data.left == 0 ? nil : data
     if data.left == 0, data.isLast { try complete(data.slot, lane) }
   }
 
   /// Takes the next header and what follows but data; false if not all of it is here.
-  private func takeHeader(_ lane: Int) throws(LaneEnd) -> Bool {
+  private mutating func takeHeader(_ lane: Int) throws(LaneEnd) -> Bool {
     let (inlet, style) = (lanes[lane].inlet, lanes[lane].terms?.replies ?? .simple)
     guard inlet.count >= ReplyHeader.magicByteCount else { return false }
     let magic: UInt32 = inlet.region.read(inlet.start, 4) { $0.number(at: 0) }
@@ -114,11 +115,11 @@ extension Engine {
     }
   }
 
-  private func takeSimple(
+  private mutating func takeSimple(
     _ index: Int, _ error: UInt32, _ style: ReplyStyle, _ lane: Int
   ) throws(LaneEnd) {
     if error != 0 {
-      slots[index].error = ErrorNumber(wire: error).rawValue
+      fail(index, error)
       return try complete(index, lane)
     }
     guard slots[index].command == .read else { return try complete(index, lane) }
@@ -127,10 +128,13 @@ extension Engine {
   }
 
   /// Takes a chunk; false if not all of what is looked at as a whole is here.
-  private func takeChunk(
+  private mutating func takeChunk(
     _ index: Int, _ chunk: ReplyHeader.Chunk, _ headerByteCount: Int, _ lane: Int
   ) throws(LaneEnd) -> Bool {
     let request = slots[index].request
+    guard slots[index].chunks < request.mostChunks else {
+      throw .connection(.violation(.tooManyChunks(limit: request.mostChunks)))
+    }
     if let violation = chunk.violation(answering: request) {
       throw .connection(.violation(violation))
     }
@@ -145,9 +149,6 @@ extension Engine {
     let place = inlet.start + headerByteCount
     lanes[lane].inlet.drop(headerByteCount + wanted)
     slots[index].chunks += 1
-    if slots[index].chunks > request.mostChunks {
-      throw .connection(.violation(.tooManyChunks(limit: request.mostChunks)))
-    }
     switch type {
     case .offsetData:
       let offset: UInt64 = inlet.region.read(place, 8) { $0.number(at: 0) }
@@ -170,8 +171,7 @@ extension Engine {
           throw .connection(.violation(.errorOffset(offset)))
         }
       }
-      // The first error counts (T-058).
-      if slots[index].error == 0 { slots[index].error = ErrorNumber(wire: code).rawValue }
+      fail(index, code)
     default:
       break
     }
@@ -179,7 +179,12 @@ extension Engine {
     return true
   }
 
-  private func expectData(
+  /// The first error counts (T-058).
+  private mutating func fail(_ index: Int, _ code: UInt32) {
+    if slots[index].error == 0 { slots[index].error = ErrorNumber(wire: code).rawValue }
+  }
+
+  private mutating func expectData(
     _ index: Int, _ offset: UInt64, _ length: UInt64, isLast: Bool, _ lane: Int
   ) throws(LaneEnd) {
     let place = try cover(index, offset, length)
@@ -189,7 +194,9 @@ extension Engine {
   /// Takes a part of a read into account, and answers where it goes (T-046, T-047, T-049).
   ///
   /// Parts nearly always come in order; only those that do not are kept as ranges.
-  private func cover(_ index: Int, _ offset: UInt64, _ length: UInt64) throws(LaneEnd) -> Int {
+  private mutating func cover(_ index: Int, _ offset: UInt64, _ length: UInt64) throws(LaneEnd)
+    -> Int
+  {
     guard let block = slots[index].block, length > 0, slots[index].request.covers(offset, length)
     else { throw .connection(.violation(.outOfRange(offset: offset, length: length))) }
     let start = offset - slots[index].request.offset
@@ -204,108 +211,5 @@ extension Engine {
       slots[index].scattered = scattered
     }
     return block.place + Int(slots[index].done + start)
-  }
-
-  // MARK: the end of a request
-
-  /// The server has answered the piece under way.
-  private func complete(_ index: Int, _ lane: Int) throws(LaneEnd) {
-    slots.remove(index, from: &lanes[lane].sent)
-    if slots[index].error == ErrorNumber.shutdown.rawValue {
-      return try shuttingDown(index, lane)
-    }
-    if slots[index].error == 0, slots[index].command == .read, missing(index) > 0 {
-      // The server said that it is done, and has left something out (T-050).
-      slots[index].error = ErrorNumber.inputOutput.rawValue
-    }
-    if slots[index].error == 0 {
-      slots[index].done += slots[index].piece
-      if slots[index].done < slots[index].length { return enqueue(index, lane) }
-    }
-    try finish(index, lane)
-    if lanes[lane].isClosing, lanes[lane].sent.isEmpty { throw .shuttingDown }
-  }
-
-  private func missing(_ index: Int) -> UInt64 {
-    let left = slots[index].piece - slots[index].covered
-    return slots[index].scattered?.missing(of: left) ?? left
-  }
-
-  /// An outage is announced: what is refused is for the next connection (T-029).
-  private func shuttingDown(_ index: Int, _ lane: Int) throws(LaneEnd) {
-    lanes[lane].isClosing = true
-    var refused = SlotList()
-    slots.append(index, to: &refused)
-    putBack(&refused)
-    if lanes[lane].sent.isEmpty { throw .shuttingDown }
-  }
-
-  private func finish(_ index: Int, _ lane: Int) throws(LaneEnd) {
-    let error = slots[index].error
-    if slots[index].command == .flush { return try finishFlush(index, error) }
-    switch slots[index].origin {
-    case .kernel:
-      if slots[index].command.changesData { keep(index, lane) }
-      answer(index, error)
-    case .flush: break
-    case .replay:
-      let command = slots[index].command
-      replays.remove(index)
-      slots.giveBack(index)
-      guard error == 0 else {
-        throw .replayRefused(ErrorNumber(wire: error), of: command, waiting: ledger.byteCount)
-      }
-    }
-  }
-
-  /// Rule `fail`: after a flush that failed, no later one says anything of what was acknowledged before,
-  /// because a server may forget what it could not write. So that is sent again, on new connections.
-  private func finishFlush(_ index: Int, _ error: UInt32) throws(LaneEnd) {
-    flush = Slot.none
-    let isOwn = !slots[index].isFromKernel
-    if error == 0 { covered(upTo: slots[index].mark, by: slots[index].flushNumber) }
-    if isOwn { slots.giveBack(index) } else { answer(index, error) }
-    guard error != 0, !ledger.isEmpty else { return }
-    wantsFlush = wantsFlush || isOwn
-    let end = LaneEnd.flushFailed(ErrorNumber(wire: error), isTold: !isOwn)
-    for other in lanes.indices where lanes[other].stream != nil { lose(other, end) }
-    throw end
-  }
-
-  /// Rule `keep`: what is about to be acknowledged enters the ledger, unless it is durable already.
-  ///
-  /// Even that enters where older entries are, because their replay could undo it (rule `keep overlap`).
-  private func keep(_ index: Int, _ lane: Int) {
-    changesUnderWay -= 1
-    let flags = lanes[lane].terms?.export.flags ?? []
-    let isDurable =
-      !flags.contains(.sendFlush)
-      || ledger.isEmpty && slots[index].flags.contains(.fua) && flags.contains(.sendFUA)
-    if slots[index].error == 0, !isDurable, settings.keepsUnflushed {
-      ledger.append(
-        Ledger.Entry(
-          command: slots[index].command, flags: slots[index].flags, offset: slots[index].offset,
-          length: slots[index].length, block: slots[index].block))
-      let isHalfFull =
-        ledger.byteCount > settings.unflushedLimit / 2 || ledger.count > ledger.capacity / 2
-      if isHalfFull { wantsFlush = true }
-    } else if let block = slots[index].block {
-      release(writing: block)
-    }
-    slots[index].block = nil
-  }
-
-  func release(writing block: Ring.Block) {
-    writeRing.release(block)
-    hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
-  }
-
-  private func covered(upTo mark: UInt64, by flush: UInt64) {
-    let before = ledger.count
-    ledger.cover(upTo: mark, &writeRing)
-    if ledger.count < before {
-      hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
-    }
-    join(after: flush)
   }
 }

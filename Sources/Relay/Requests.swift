@@ -8,11 +8,13 @@ internal import Synchronization
 /// Requests from the kernel, and the answers it gets.
 extension Engine {
   private static let headerByteCount = RequestHeader.byteCount(.simple)
+  /// What a request of the kernel may say to the server; made once, because a literal is an allocation.
+  private static let passedFlags: CommandFlags = [.fua, .noHole]
 
   // MARK: requests
 
   /// Takes what the kernel has sent, as far as there is room for it.
-  func receiveRequests(_ socket: Int) {
+  mutating func receiveRequests(_ socket: Int) {
     takeRequests(socket)
     for _ in 0..<32 where !sockets[socket].isHeld && !sockets[socket].hasEnded {
       let mayBeMore = receive(socket)
@@ -23,7 +25,7 @@ extension Engine {
   }
 
   /// Receives once; false if nothing more has come.
-  private func receive(_ socket: Int) -> Bool {
+  private mutating func receive(_ socket: Int) -> Bool {
     do throws(SystemError) {
       let descriptor = sockets[socket].descriptor
       let arriving = sockets[socket].arriving
@@ -34,24 +36,24 @@ extension Engine {
         guard let count = try descriptor.receive(into: writes, at: place, left) else {
           return false
         }
-        sockets[socket].hasEnded = count == 0
+        if count == 0 { close(socket) }
         sockets[socket].arrived += count
         return count == left
       }
       let (place, room) = sockets[socket].inlet.makeRoom()
       let region = sockets[socket].inlet.region
       guard let count = try descriptor.receive(into: region, at: place, room) else { return false }
-      sockets[socket].hasEnded = count == 0
+      if count == 0 { close(socket) }
       sockets[socket].inlet.received(count)
       // Where less came than there was room for, there is no more.
       return count == room
     } catch {
-      sockets[socket].hasEnded = true
+      close(socket)
       return false
     }
   }
 
-  private func takeRequests(_ socket: Int) {
+  private mutating func takeRequests(_ socket: Int) {
     sockets[socket].isHeld = false
     while !sockets[socket].hasEnded {
       if sockets[socket].arriving != Slot.none {
@@ -64,8 +66,7 @@ extension Engine {
       ) { RequestHeader(compact: $0) }
       guard let header else {
         // Not a request: nothing on this socket means anything any more.
-        sockets[socket].hasEnded = true
-        return
+        return close(socket)
       }
       guard accept(header, socket) else {
         sockets[socket].isHeld = true
@@ -76,37 +77,47 @@ extension Engine {
   }
 
   /// Moves the data of a write to where it stays; false if not all of it is here.
-  private func takeData(_ socket: Int) -> Bool {
+  private mutating func takeData(_ socket: Int) -> Bool {
     let index = sockets[socket].arriving
-    guard let block = slots[index].block else { return true }
     let left = Int(slots[index].length) - sockets[socket].arrived
     let count = min(left, sockets[socket].inlet.count)
     if count > 0 {
-      writes.copy(
-        count, from: sockets[socket].inlet.region, at: sockets[socket].inlet.start,
-        to: block.place + sockets[socket].arrived)
+      if let block = slots[index].block {
+        writes.copy(
+          count, from: sockets[socket].inlet.region, at: sockets[socket].inlet.start,
+          to: block.place + sockets[socket].arrived)
+      }
       sockets[socket].inlet.drop(count)
       sockets[socket].arrived += count
     }
     guard count == left else { return false }
     sockets[socket].arriving = Slot.none
-    wait(index)
+    if slots[index].block != nil {
+      wait(index)
+    } else {
+      answer(index, ErrorNumber.inputOutput.rawValue)
+    }
     return true
   }
 
   /// Finds room for a request; false if it has to wait.
-  private func accept(_ header: RequestHeader, _ socket: Int) -> Bool {
+  private mutating func accept(_ header: RequestHeader, _ socket: Int) -> Bool {
     let command = Command(rawValue: header.command)
     if command == .disconnect {
-      sockets[socket].hasEnded = true
+      close(socket)
       return true
     }
     guard let index = slots.take(leaving: Self.ownSlots) else { return false }
     slots[index].origin = .kernel(socket: socket, cookie: header.cookie)
-    slots[index].flags = header.flags.intersection([.fua, .noHole])
+    slots[index].flags = header.flags.intersection(Self.passedFlags)
     slots[index].offset = header.offset
     slots[index].length = header.length
     slots[index].command = command ?? .cache
+    if isRefusing {
+      // The data of a write has to be passed over first.
+      if command == .write { expectData(index, socket) } else { refuse(index) }
+      return true
+    }
     switch command {
     case .read: slots[index].block = readRing.reserve(Int(header.length))
     case .write:
@@ -126,20 +137,25 @@ extension Engine {
       return false
     }
     if isChange { changesUnderWay += 1 }
-    if command == .write {
-      slots[index].state = .arriving
-      sockets[socket].arriving = index
-      sockets[socket].arrived = 0
-    } else {
-      wait(index)
-    }
+    slots[index].isCounted = isChange
+    if command == .write { expectData(index, socket) } else { wait(index) }
     return true
   }
 
-  private var hasRoomForChange: Bool { ledger.count + changesUnderWay < ledger.capacity }
+  /// The data of a write comes next.
+  private mutating func expectData(_ index: Int, _ socket: Int) {
+    slots[index].state = .arriving
+    sockets[socket].arriving = index
+    sockets[socket].arrived = 0
+  }
+
+  private var hasRoomForChange: Bool {
+    ledger.count + changesUnderWay < ledger.capacity
+      && ledger.byteCount < settings.unflushedLimit
+  }
 
   /// Lets a request wait for a connection.
-  private func wait(_ index: Int) {
+  private mutating func wait(_ index: Int) {
     slots[index].state = .pending
     if slots[index].command == .flush {
       slots.append(index, to: &pendingFlushes)
@@ -153,8 +169,9 @@ extension Engine {
   /// Gives the kernel its answer, the one and only (rule `once`); 0 is no error.
   ///
   /// The slot is in no list.
-  func answer(_ index: Int, _ error: UInt32) {
+  mutating func answer(_ index: Int, _ error: UInt32) {
     guard case .kernel(let socket, let cookie) = slots[index].origin else { return }
+    guard !sockets[socket].hasEnded else { return free(index) }
     slots[index].state = .answering
     slots[index].error = error
     answerHeaders.write(index * Self.answerHeaderRoom, Self.answerHeaderRoom) { bytes in
@@ -163,7 +180,7 @@ extension Engine {
     slots.append(index, to: &sockets[socket].answers)
   }
 
-  func sendAnswers(_ socket: Int) {
+  mutating func sendAnswers(_ socket: Int) {
     while !sockets[socket].answers.isEmpty, !sockets[socket].hasEnded {
       gather.removeAll()
       var skip = sockets[socket].answered
@@ -183,14 +200,14 @@ extension Engine {
         }
         answered(socket, count)
       } catch {
-        sockets[socket].hasEnded = true
+        close(socket)
       }
     }
     sockets[socket].isBlocked = false
   }
 
   /// Adds a part without those of its bytes that have left already.
-  func add(_ region: Region, _ place: Int, _ count: Int, _ skip: inout Int) {
+  mutating func add(_ region: Region, _ place: Int, _ count: Int, _ skip: inout Int) {
     let gone = min(skip, count)
     skip -= gone
     gather.add(region, place + gone, count - gone)
@@ -200,7 +217,7 @@ extension Engine {
     slots[index].command == .read && slots[index].error == 0 ? slots[index].block : nil
   }
 
-  private func answered(_ socket: Int, _ count: Int) {
+  private mutating func answered(_ socket: Int, _ count: Int) {
     sockets[socket].answered += count
     while !sockets[socket].answers.isEmpty {
       let index = sockets[socket].answers.first
@@ -208,10 +225,15 @@ extension Engine {
       guard sockets[socket].answered >= Self.answerHeaderRoom + data else { return }
       sockets[socket].answered -= Self.answerHeaderRoom + data
       slots.remove(index, from: &sockets[socket].answers)
-      if slots[index].command == .read, let block = slots[index].block { readRing.release(block) }
-      slots.giveBack(index)
+      free(index)
       figures.requestsAnswered.add(1, ordering: .relaxed)
-      hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
     }
+  }
+
+  /// Gives back what a request has that has been answered, or that nobody awaits.
+  mutating func free(_ index: Int) {
+    if slots[index].command == .read, let block = slots[index].block { readRing.release(block) }
+    slots.giveBack(index)
+    hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
   }
 }

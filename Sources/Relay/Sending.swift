@@ -9,7 +9,7 @@ internal import Synchronization
 /// Requests to the server.
 extension Engine {
   /// Gives what waits to the connections that may carry it.
-  func dispatch() {
+  mutating func dispatch() {
     while !pending.isEmpty, let lane = laneForNext() {
       let index = slots.removeFirst(of: &pending)
       enqueue(index, lane)
@@ -17,8 +17,12 @@ extension Engine {
     dispatchFlush()
   }
 
-  /// Rule `fail alone`: while one is under way, another might be told of a success that came before a failure.
-  private func dispatchFlush() {
+  /// Sends a flush: it covers what the server has answered before, on whichever connection, because there
+  /// are several only where it says that they are safe (T-011).
+  ///
+  /// What is still under way it need not cover: the kernel waits for that itself before it flushes. There is
+  /// one at a time (rule `fail alone`), or a success that came first would hide a failure.
+  private mutating func dispatchFlush() {
     guard flush == Slot.none, wantsFlush || !pendingFlushes.isEmpty, let lane = laneForNext() else {
       return
     }
@@ -32,6 +36,7 @@ extension Engine {
       return
     }
     wantsFlush = false
+    if !slots[flush].isFromKernel { slots[flush].silences = silences }
     enqueue(flush, lane)
   }
 
@@ -46,8 +51,8 @@ extension Engine {
   }
 
   /// Puts the next piece of a request on its way; the slot is in no list.
-  func enqueue(_ index: Int, _ lane: Int) {
-    guard let terms = lanes[lane].terms else { return }
+  mutating func enqueue(_ index: Int, _ lane: Int) {
+    guard let style = lanes[lane].terms?.replies else { return }
     slots[index].forgetReply()
     slots[index].state = .leaving
     slots[index].lane = lane
@@ -68,19 +73,19 @@ extension Engine {
       command: slots[index].command.rawValue, flags: slots[index].flags,
       cookie: slots[index].cookie, offset: slots[index].offset + slots[index].done,
       length: slots[index].piece)
-    if terms.replies == .extended, slots[index].command == .write {
+    if style == .extended, slots[index].command == .write {
       header.flags.insert(.payloadLength)
     }
     requestHeaders.write(index * Self.requestHeaderRoom, Self.requestHeaderRoom) { bytes in
-      header.write(terms.replies, into: &bytes)
+      header.write(style, into: &bytes)
     }
     slots.append(index, to: &lanes[lane].leaving)
   }
 
   /// Sends what the connection takes.
-  func sendRequests(_ lane: Int) {
-    guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { return }
-    let headerByteCount = RequestHeader.byteCount(terms.replies)
+  mutating func sendRequests(_ lane: Int) {
+    guard let stream = lanes[lane].stream, let style = lanes[lane].terms?.replies else { return }
+    let headerByteCount = RequestHeader.byteCount(style)
     lanes[lane].isBlocked = false
     while !lanes[lane].leaving.isEmpty {
       gather.removeAll()
@@ -109,12 +114,15 @@ extension Engine {
     }
   }
 
-  private func sent(_ lane: Int, _ count: Int, _ headerByteCount: Int) {
+  private mutating func sent(_ lane: Int, _ count: Int, _ headerByteCount: Int) {
     lanes[lane].left += count
     while !lanes[lane].leaving.isEmpty {
       let index = lanes[lane].leaving.first
       let data = slots[index].command == .write ? Int(slots[index].piece) : 0
-      guard lanes[lane].left >= headerByteCount + data else { return }
+      guard lanes[lane].left >= headerByteCount + data else {
+        slots[index].sentAt = now
+        return
+      }
       lanes[lane].left -= headerByteCount + data
       slots.remove(index, from: &lanes[lane].leaving)
       slots[index].state = .sent

@@ -39,6 +39,9 @@ struct Slot {
   /// Where the data is: of a write in the store of writes, of a read in that of reads.
   var block: Ring.Block?
 
+  /// It is one of the changes that are under way.
+  var isCounted = false
+
   /// How many bytes of the range earlier pieces have dealt with, and how many the present one is for:
   /// what is longer than the server takes goes piece by piece.
   var done: UInt64 = 0
@@ -47,7 +50,8 @@ struct Slot {
   /// The connection, and what stands for this sending of the request on it.
   var lane = 0
   var cookie: Cookie = 0
-  /// When it was sent, in microseconds of the monotonic clock.
+  /// When the time for its reply began, in microseconds of the monotonic clock: when a part of either
+  /// was last seen to move, or when it became the one that has waited longest.
   var sentAt: Int64 = 0
   /// How often a connection was given up because the reply did not come.
   var silences = 0

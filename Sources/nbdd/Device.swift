@@ -303,6 +303,7 @@ final class Device {
     case .other: break
     case .attemptFailed(let failure, let attempts):
       DeviceLog.attemptFailed(self, failure, attempts)
+      tell(.attemptFailed(failure))
     case .gaveUp: DeviceLog.gaveUp(self)
     case .grown(let size): DeviceLog.grown(self, size)
     }

@@ -88,7 +88,9 @@ nonisolated struct Fields {
   }
 
   mutating func size(_ name: String, _ range: ClosedRange<Int>) -> Int? {
-    string(name, "a size of at most \(range.upperBound >> 20) MiB, as \"512KiB\" or \"4MiB\"") {
+    let least = range.lowerBound == 0 ? "" : "at least \(range.lowerBound >> 20) MiB and "
+    return string(
+      name, "a size of \(least)at most \(range.upperBound >> 20) MiB, as \"512KiB\" or \"64MiB\"") {
       Quantities.size($0).flatMap { range.contains($0) ? $0 : nil }
     }
   }

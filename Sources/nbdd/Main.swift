@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import CLinux
 internal import Dispatch
 internal import Glibc
 internal import Kernel
@@ -34,9 +33,7 @@ enum Main {
   }
 
   private static func run(_ options: Options) {
-    // Before there is any thread: it is inherited, not shared. Without the privilege nbdd works,
-    // only not under extreme memory pressure.
-    _ = setIOFlusher()
+    MemoryPressure.prepare()
     signal(SIGPIPE, SIG_IGN)
     let path = options.socket ?? environmentValue("NBDD_SOCKET") ?? ControlService.defaultPath
     let manager = Manager(directory: options.directory)

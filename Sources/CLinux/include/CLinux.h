@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,6 +43,13 @@ static inline int clinux_ioctl(int descriptor, enum clinux_request request, unsi
 /// that its allocations do not wait for writeback which may need this very process.
 static inline int clinux_set_io_flusher(void) __attribute__((swift_name("setIOFlusher()"))) {
   return prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+}
+
+/// RLIMIT_MEMLOCK is not in the Glibc module. Lets the process lock as much memory as it wants.
+static inline int clinux_lift_memory_lock_limit(void)
+    __attribute__((swift_name("liftMemoryLockLimit()"))) {
+  const struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+  return setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
 /// WIFEXITED and its like are function-like macros: the exit status, or 128 + signal.

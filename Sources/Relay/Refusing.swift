@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import NBD
+
+/// Requests that no server will get: nobody awaits them any more, or no connection is awaited.
+extension Engine {
+  /// What has to wait for a connection is answered with an error instead.
+  var isRefusing: Bool { isFailing && !lanes.contains(where: \.isInUse) }
+
+  /// Answers all that wait for a connection with errors.
+  mutating func refuseAll() {
+    while !pending.isEmpty { refuse(slots.removeFirst(of: &pending)) }
+    while !pendingFlushes.isEmpty { refuse(slots.removeFirst(of: &pendingFlushes)) }
+  }
+
+  /// Answers a request with an error; the slot is in no list.
+  mutating func refuse(_ index: Int) {
+    if slots[index].isCounted { changesUnderWay -= 1 }
+    slots[index].isCounted = false
+    if slots[index].command == .write, let block = slots[index].block { release(writing: block) }
+    if slots[index].command == .write { slots[index].block = nil }
+    answer(index, ErrorNumber.inputOutput.rawValue)
+  }
+
+  /// The kernel has said goodbye on a socket, or has closed it: it awaits nothing there any more.
+  ///
+  /// What the server has of it runs its course, but is not sent again.
+  mutating func close(_ socket: Int) {
+    guard !sockets[socket].hasEnded else { return }
+    sockets[socket].hasEnded = true
+    sockets[socket].isHeld = false
+    isStirred = true
+    let arriving = sockets[socket].arriving
+    sockets[socket].arriving = Slot.none
+    if arriving != Slot.none { refuse(arriving) }
+    while !sockets[socket].answers.isEmpty {
+      free(slots.removeFirst(of: &sockets[socket].answers))
+    }
+    pending = awaited(of: pending)
+    pendingFlushes = awaited(of: pendingFlushes)
+  }
+
+  /// Refuses what nobody awaits, and answers what is left.
+  private mutating func awaited(of list: SlotList) -> SlotList {
+    var (list, others) = (list, SlotList())
+    while !list.isEmpty {
+      let index = slots.removeFirst(of: &list)
+      if isAwaited(index) { slots.append(index, to: &others) } else { refuse(index) }
+    }
+    return others
+  }
+
+  /// Whether the kernel still awaits an answer to its request.
+  func isAwaited(_ index: Int) -> Bool {
+    if case .kernel(let socket, _) = slots[index].origin { !sockets[socket].hasEnded } else { true }
+  }
+}

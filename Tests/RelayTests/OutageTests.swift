@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Kernel
+internal import NBD
+internal import Relay
+internal import Testing
+
+/// Outages under load: every request is answered once, without an error, and all data is right.
+@Suite(.needsServers)
+struct OutageTests {
+  struct Plan: CustomTestStringConvertible {
+    var link = Server.Link.unix
+    var lanes = 1
+    var sockets = 1
+    var replies = ReplyStyle.structured
+    var testDescription: String { "\(link), \(lanes) lanes, \(sockets) sockets, \(replies)" }
+  }
+
+  static let plans = [
+    Plan(), Plan(lanes: 4), Plan(lanes: 4, sockets: 4), Plan(link: .tcp, replies: .simple),
+    Plan(link: .tcp, lanes: 4, sockets: 2), Plan(link: .certificate),
+    Plan(link: .certificate, lanes: 2),
+    Plan(link: .preSharedKey),
+  ]
+
+  @Test(arguments: plans)
+  func `loses and mixes nothing up when the server is killed again and again`(_ plan: Plan) throws {
+    let server = try Server(
+      "--filter=cache", "--filter=delay", "file", "@/image", "cache=writeback", "delay-write=1ms",
+      "delay-read=1ms", link: plan.link)
+    let scene = try Scene(lanes: plan.lanes, sockets: plan.sockets) { $0.unflushedLimit = 4 << 20 }
+    let load = Load(scene.kernels, seed: UInt64(plan.lanes))
+    for _ in 0..<8 {
+      for lane in 0..<plan.lanes { try scene.connect(lane, to: server, plan.replies) }
+      try scene.events.wait { if case .up = $0 { true } else { false } }
+      try load.run(for: .milliseconds(120))
+      server.kill()
+      // What is under way now is not answered before there is a server again.
+      try load.run(for: .milliseconds(20))
+      try server.start()
+    }
+    for lane in 0..<plan.lanes { try scene.connect(lane, to: server, plan.replies) }
+    try load.finish()
+    #expect(load.count > 200)
+    for lane in 0..<plan.lanes { try scene.events.wait(for: .up(lane: lane)) }
+  }
+
+  @Test func `goes on with the other connections when one is lost`() throws {
+    let server = try Server("memory", "64M")
+    let scene = try Scene(lanes: 4)
+    var streams: [Descriptor] = []
+    func connect(_ lane: Int) throws {
+      let (stream, terms) = try server.connect()
+      streams[lane] = stream.socket.descriptor
+      scene.relay.connected(lane, stream, terms)
+      try scene.events.wait(for: .up(lane: lane))
+    }
+    for lane in 0..<4 {
+      streams.append(scene.kernel.socket)
+      try connect(lane)
+    }
+    // One that is lost with a flush under way would take the others with it.
+    let load = Load(scene.kernels, seed: 11, flushes: false)
+    for round in 0..<20 {
+      try load.run(for: .milliseconds(20))
+      let lane = round % 4
+      shutDownSocket(streams[lane])
+      let before = load.count
+      try eventually("an answer over another") {
+        try load.run(for: .milliseconds(10))
+        if server.state != "runs" { throw Wrong("the server \(server.state)") }
+        return load.count > before
+      }
+      try scene.events.awaitDown(lane)
+      // It joins the others, which go on.
+      let (stream, terms) = try server.connect()
+      streams[lane] = stream.socket.descriptor
+      scene.relay.connected(lane, stream, terms)
+      try load.run(for: .milliseconds(20))
+      try scene.events.wait(for: .up(lane: lane))
+    }
+    try load.finish()
+  }
+}

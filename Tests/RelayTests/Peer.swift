@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Kernel
+internal import NBD
+internal import Relay
+internal import TestSupport
+
+/// A server that the test plays itself, after the negotiation.
+final class Peer {
+  private let directory: TemporaryDirectory
+  private let listener: Descriptor
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    listener = try ControlSocket.listen(at: "\(directory.path)/socket", group: nil)
+  }
+
+  /// Gives the lane a connection, and answers its server's end.
+  func connect(
+    _ scene: Scene, _ lane: Int = 0, _ replies: ReplyStyle = .simple,
+    flags: TransmissionFlags = usual, blockSizes: BlockSizes? = nil
+  ) throws -> PeerConnection {
+    let stream = try stream()
+    let export = Export(
+      name: "", sizeBytes: 1 << 40, flags: flags.union(.hasFlags), blockSizes: blockSizes)
+    scene.relay.connected(lane, stream.0, Negotiated(export: export, replies: replies))
+    return PeerConnection(stream.1, replies)
+  }
+
+  /// Both ends of a connection.
+  func stream() throws -> (ServerStream, Descriptor) {
+    let path = URI.Transport.unix(path: Array("\(directory.path)/socket".utf8))
+    let stream = try ServerStream.connect(to: path, Server.pace)
+    var accepted: Descriptor?
+    try eventually("a connection") {
+      accepted = try ControlSocket.accept(on: listener)
+      return accepted != nil
+    }
+    guard let accepted else { throw Wrong("no connection") }
+    try accepted.setBlocking(true)
+    return (stream, accepted)
+  }
+
+  static let usual: TransmissionFlags = [
+    .sendFlush, .sendFUA, .sendTrim, .sendWriteZeroes, .canMultiConn,
+  ]
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Glibc
+internal import Kernel
+internal import NBD
+internal import Relay
+internal import Synchronization
+internal import TLS
+
+/// A relay on its thread, between the kernel that the test plays and servers.
+final class Scene {
+  let relay: Relay
+  let kernels: [KernelSide]
+  let events = Events()
+  private let end: Interrupt
+
+  var kernel: KernelSide { kernels[0] }
+
+  init(
+    lanes: Int = 1, sockets: Int = 1, _ change: (inout Relay.Settings) -> Void = { _ in }
+  ) throws {
+    var pairs: [SocketPair] = []
+    for _ in 0..<sockets { pairs.append(try SocketPair()) }
+    kernels = pairs.map { KernelSide($0.kernel) }
+    var settings = Relay.Settings()
+    change(&settings)
+    relay = try Relay(pairs.map(\.ours), laneCount: lanes, settings) { [events] in events.add($0) }
+    end = try Interrupt()
+    try Thread.start("relay") { [relay, end] in
+      relay.run()
+      end.raise()
+    }
+  }
+
+  deinit {
+    relay.stop()
+    _ = try? end.wait(within: patience)
+  }
+
+  var unflushedBytes: Int { relay.figures.unflushedBytes.load(ordering: .relaxed) }
+  var heldCount: Int { relay.figures.requestsHeld.load(ordering: .relaxed) }
+  var answeredCount: Int { relay.figures.requestsAnswered.load(ordering: .relaxed) }
+
+  /// Whether the relay's thread ends.
+  func hasEnded(within time: Duration = patience) throws -> Bool { try end.wait(within: time) }
+
+  /// Negotiates with a server, and gives the connection to a lane.
+  func connect(
+    _ lane: Int = 0, to server: Server, _ replies: ReplyStyle = .structured
+  ) throws {
+    let (stream, terms) = try server.connect(replies)
+    relay.connected(lane, stream, terms)
+  }
+
+  /// Connects, and waits until the connection carries requests.
+  func bringUp(
+    _ lane: Int = 0, to server: Server, _ replies: ReplyStyle = .structured
+  ) throws {
+    try connect(lane, to: server, replies)
+    try events.wait(for: .up(lane: lane))
+  }
+
+  // MARK: requests, and their only answers
+
+  func perform(
+    _ command: NBD.Command, _ offset: UInt64 = 0, _ length: Int = 0, _ flags: CommandFlags = [],
+    data: [UInt8] = []
+  ) throws -> UInt32 {
+    let cookie = try kernel.submit(command, offset, length, flags, data: data)
+    guard let answer = try kernel.answer(cookie) else { throw Wrong("no answer") }
+    return answer.error
+  }
+
+  func write(_ offset: UInt64, _ data: [UInt8], _ flags: CommandFlags = []) throws {
+    let error = try perform(.write, offset, 0, flags, data: data)
+    if error != 0 { throw Wrong("error \(error) for a write") }
+  }
+
+  func read(_ offset: UInt64, _ length: Int) throws -> [UInt8] {
+    guard let answer = try kernel.answer(kernel.read(offset, length)) else {
+      throw Wrong("no answer")
+    }
+    if answer.error != 0 { throw Wrong("error \(answer.error) for a read") }
+    return answer.data
+  }
+
+  func flush() throws {
+    let error = try perform(.flush)
+    if error != 0 { throw Wrong("error \(error) for a flush") }
+  }
+}
+
+/// What a relay has reported and the test has not looked at.
+final class Events: Sendable {
+  private let list = Mutex<[Relay.Event]>([])
+  private let reporter = Atomic(0)
+
+  func add(_ event: Relay.Event) {
+    reporter.store(Thread.currentID, ordering: .relaxed)
+    list.withLock { $0.append(event) }
+  }
+
+  /// The kernel's id of the relay's thread, once it has reported something.
+  var thread: Int { reporter.load(ordering: .relaxed) }
+
+  /// All so far.
+  var all: [Relay.Event] { list.withLock { $0 } }
+
+  /// Waits for an event, and drops it and what came before it.
+  @discardableResult
+  func wait(
+    within time: Duration = patience, _ isWanted: (Relay.Event) -> Bool
+  ) throws -> Relay.Event {
+    let deadline = ContinuousClock.now + time
+    while true {
+      let found = list.withLock { list -> Relay.Event? in
+        guard let index = list.firstIndex(where: isWanted) else { return nil }
+        defer { list.removeFirst(index + 1) }
+        return list[index]
+      }
+      if let found { return found }
+      guard ContinuousClock.now < deadline else { throw Wrong("waited in vain; there are \(all)") }
+      usleep(500)
+    }
+  }
+
+  func wait(for event: Relay.Event) throws { try wait { $0 == event } }
+
+  /// Waits until a lane is down, and answers why.
+  @discardableResult
+  func awaitDown(_ lane: Int = 0) throws -> LaneEnd {
+    let event = try wait { if case .down(lane, _) = $0 { true } else { false } }
+    guard case .down(_, let end) = event else { throw Wrong("another event") }
+    return end
+  }
+}
+
+/// Waits until something holds.
+func eventually(_ what: String, _ holds: () throws -> Bool) throws {
+  let deadline = ContinuousClock.now + patience
+  while try !holds() {
+    guard ContinuousClock.now < deadline else { throw Wrong("waited for \(what)") }
+    usleep(1000)
+  }
+}
