@@ -112,7 +112,7 @@ stop_nbdd() {
   check "devices still attached after nbdd" '' "$(held_by "$process")"
   check "mounts left by nbdd" '' "$(grep '^/dev/nbd' /proc/mounts)"
 }
-gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+gone() { [ ! -e "/proc/$1" ] || grep -qs '^State:.Z' "/proc/$1/status"; }
 # Devices that the kernel holds attached (with an owner's id, those which are its).
 busy() { local file; for file in /sys/block/nbd*/pid; do [ -e "$file" ] && echo "$(basename "$(dirname "$file")")"; done; }
 held_by() {

@@ -4,6 +4,7 @@
 #
 # What can go wrong between a device and its server, under each load: no I/O error, no wrong byte, and I/O flows when
 # the server is back. A table tells how it went and how long that took. NBD_SOAK=1: all combinations, not a selection.
+# With the arguments FAULT LOAD CONNECTIONS plain|TLS: that one alone.
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
 . "$(dirname "$0")/faults-list.sh"
@@ -127,7 +128,8 @@ load_end() {
 
 cells=0 times=()
 printf '%-12s %-7s %s  %-6s %7s %7s  %-6s %6s %3s\n' fault load c security outages errors data ms s
-if [ -n "$soak" ]; then
+if [ $# -gt 0 ]; then cell "$@"
+elif [ -n "$soak" ]; then
   for fault in "${faults[@]}"; do for load in idle reads writes ext4 xfs; do for count in 1 4; do for kind in plain TLS; do
     [ $fault$kind = expiredplain ] || cell $fault $load $count $kind
   done; done; done; done
