@@ -11,28 +11,19 @@ selection='
 kill writes 1 plain
 kill ext4 4 TLS
 kill idle 4 plain
-kill xfs 1 plain
-term reads 4 TLS
-term ext4 1 plain
+term reads 4 plain
 stop-long writes 4 plain
-stop-long reads 1 TLS
 stop-short reads 1 TLS
-stop-short ext4 4 plain
 reset writes 1 TLS
-reset ext4 4 plain
 half-open reads 4 plain
-half-open idle 1 TLS
-flap writes 1 plain
 flap xfs 4 TLS
 cut-reply reads 1 plain
-cut-reply ext4 1 TLS
 cut-request writes 4 TLS
-cut-request idle 1 plain
 bigger writes 1 plain
 smaller ext4 1 plain
 read-only writes 4 plain
 gone xfs 1 TLS
-expired writes 1 TLS
+expired idle 1 TLS
 moved ext4 4 plain
 '
 

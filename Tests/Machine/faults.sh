@@ -5,6 +5,7 @@
 # What can go wrong between a device and its server, under each load: no I/O error, no wrong byte, and I/O flows when
 # the server is back. A table tells how it went and how long that took. NBD_SOAK=1: all combinations, not a selection.
 # With the arguments FAULT LOAD CONNECTIONS plain|TLS: that one alone.
+# on-kernel: --timeout 400
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
 . "$(dirname "$0")/faults-list.sh"
@@ -20,7 +21,14 @@ for command in 'address add 10.9.0.2/24 dev far0' 'address add 10.9.0.3/24 dev f
 done
 # Not by ip netns exec: a mount namespace of its own would hold what is mounted.
 far() { nsenter --net=/run/netns/far "$@"; }
-nbdkit() { far nbdkit "$@"; }
+# A service manager of a kind: nbdkit 1.32 may abort when a client that it is answering goes away.
+serve() {
+  local name=$1; shift
+  rm -f $work/$name.pid
+  (while far nbdkit -f --pidfile $work/$name.pid "$@" 2>>$work/$name.log; [ $? = 134 ]; do echo abort >>$work/aborts; done) 2>/dev/null &
+  until [ -s $work/$name.pid ]; do sleep 0.02; gone $! && { failed "$cell: the server starts" started "$(tail -n 2 $work/$name.log)"; return; }; done
+}
+: >$work/aborts
 at() { sed -i '/storage\.test/d' /etc/hosts; echo "$1 storage.test" >>/etc/hosts; address=$1; }
 far $python $machine/proxy.py 10810 10.9.0.2:10809 $work/proxy >$work/proxy.log 2>&1 &
 certificates $work/pki storage.test
@@ -137,5 +145,5 @@ else
   while read -r fault load count kind; do [ -z "$fault" ] || cell $fault $load $count $kind </dev/null; done <<<"$selection"
 fi
 figure "$cells cells; ms from the server's return to the first I/O: median $(printf '%s\n' "${times[@]}" | sort -n |
-  sed -n "$((${#times[@]} / 2 + 1))p"), most $(printf '%s\n' "${times[@]}" | sort -n | tail -n 1), of ${#times[@]}"
+  sed -n "$((${#times[@]} / 2 + 1))p"), most $(printf '%s\n' "${times[@]}" | sort -n | tail -n 1), of ${#times[@]}; nbdkit aborted by itself $(wc -l <$work/aborts) times"
 finish

@@ -5,6 +5,7 @@
 # after common.sh. Everything that is started has a NAME, under which it is awaited and ended.
 # shellcheck shell=bash disable=SC2034
 
+command -v fio >/dev/null || skip "fio is missing"
 soak=${NBD_SOAK:-}            # set: the long version of a scenario
 # for_soak SHORT LONG: one of the two.
 for_soak() { [ -n "$soak" ] && echo "$2" || echo "$1"; }
