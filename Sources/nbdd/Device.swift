@@ -25,6 +25,8 @@ final class Device {
   private var shownAttachment: ContinuousClock.Instant?
   private var shownRefusal: Failure?
   private var shownHolders: [String] = []
+  /// Of its lines in the log about outages.
+  var linePace = LinePace()
   /// Since when it is in its state, in microseconds since 1970.
   private(set) var since = Clocks.realtime
   private(set) var index: Int?
@@ -157,8 +159,11 @@ final class Device {
       let before = shownState
       shownState = state
       since = Clocks.realtime
-      let isOutage = before == .attached || state == .attached && lifecycle.attachedAt != nil
-      if isOutage || shownAttachment == nil || shownAttachment != lifecycle.attachedAt {
+      // A refused detach is no news about an attachment; the end of an outage is.
+      let isEndOfOutage = state == .attached && (before == .reconnecting || before == .failed)
+      if isEndOfOutage || shownAttachment == nil || shownAttachment != lifecycle.attachedAt
+        || before == .attached && state != .detaching
+      {
         DeviceLog.transition(self, from: before)
       }
       shownAttachment = lifecycle.attachedAt

@@ -10,7 +10,7 @@ enum DeviceLog {
     switch device.state {
     case .attached where device.lanes?.lastOutage != nil:
       let time = Quantities.words(device.lanes?.lastOutage ?? .zero)
-      Journal.notice("\(device.name): the server is back after \(time)", fields(of: device))
+      write(.notice, "the server is back after \(time)", device)
     case .attached:
       let level = device.lifecycle.mountFailure == nil ? Journal.Level.notice : .error
       Journal.write(level, line, fields(of: device))
@@ -19,7 +19,7 @@ enum DeviceLog {
       }
     case .detached: Journal.notice("\(device.name): detached", fields(of: device))
     case .reconnecting where before == .attached, .failed where before == .attached:
-      Journal.warning(line, fields(of: device))
+      write(.warning, device.report.sentence, device)
     // Failed attempts have lines of their own; steps on the way are for those who watch.
     case .connecting, .attaching, .reconnecting, .detaching, .failed: break
     }
@@ -28,8 +28,7 @@ enum DeviceLog {
   /// The first three failed attempts, then each whose number is a power of two.
   static func attemptFailed(_ device: Device, _ failure: Failure, _ attempts: Int) {
     guard attempts <= 3 || attempts.nonzeroBitCount == 1 else { return }
-    Journal.warning(
-      "\(device.name): attempt \(attempts) failed: \(failure.message)", fields(of: device))
+    write(.warning, "attempt \(attempts) failed: \(failure.message)", device)
   }
 
   /// Who keeps a device from being attached again, whenever that changes.
@@ -50,6 +49,12 @@ enum DeviceLog {
 
   static func refused(_ device: Device, _ failure: Failure) {
     Journal.warning("\(device.name): not detached: \(failure.message)", fields(of: device))
+  }
+
+  /// A line of a kind that may come again and again.
+  private static func write(_ level: Journal.Level, _ words: String, _ device: Device) {
+    guard let addition = device.linePace.admit(at: .now) else { return }
+    Journal.write(level, "\(device.name): \(words)\(addition)", fields(of: device))
   }
 
   private static func fields(of device: Device) -> Journal.Fields {

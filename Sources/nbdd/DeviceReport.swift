@@ -87,7 +87,7 @@ struct DeviceReport {
   private func export(_ export: Export) -> JSON {
     .object([
       "name": text(export.name),
-      "sizeBytes": JSON(Int64(export.sizeBytes)),
+      "sizeBytes": JSON(Int64(lanes?.sizeBytes ?? export.sizeBytes)),
       "flags": texts(export.flags.names),
       "minimumBlockBytes": export.blockSizes.map { JSON(Int64($0.minimum)) },
       "preferredBlockBytes": export.blockSizes.map { JSON(Int64($0.preferred)) },

@@ -90,7 +90,8 @@ nonisolated struct Fields {
   mutating func size(_ name: String, _ range: ClosedRange<Int>) -> Int? {
     let least = range.lowerBound == 0 ? "" : "at least \(range.lowerBound >> 20) MiB and "
     return string(
-      name, "a size of \(least)at most \(range.upperBound >> 20) MiB, as \"512KiB\" or \"64MiB\"") {
+      name, "a size of \(least)at most \(range.upperBound >> 20) MiB, as \"512KiB\" or \"64MiB\""
+    ) {
       Quantities.size($0).flatMap { range.contains($0) ? $0 : nil }
     }
   }

@@ -30,6 +30,8 @@ final class Lanes {
   private var patience: Loop.Timer?
   private var watch: SocketWatch?
   private var isStopped = false
+  /// Failed attempts of any lane that have been told: several fail alike.
+  private var attemptsTold = 0
 
   struct Peer: Sendable {
     var server: String
@@ -73,6 +75,10 @@ final class Lanes {
     watchSocket()
   }
 
+  /// How large the device is; before it has grown, at least as large as the export was.
+  var sizeBytes: UInt64? {
+    links.indices.compactMap { peers[$0]?.sizeBytes }.min()
+  }
   /// No connection carries requests.
   var isCut: Bool { outages.since != nil }
   var upCount: Int { links.count { $0.phase == .up } }
@@ -94,6 +100,7 @@ final class Lanes {
     switch event {
     case .up(let lane):
       handle(lane, .up)
+      attemptsTold = attempts
       isGivenUp = false
       patience = nil
       if let length = outages.end(at: .now) { lastOutage = length }
@@ -186,7 +193,9 @@ final class Lanes {
   private func failed(_ lane: Int, _ failure: Failure) {
     guard !isStopped else { return }
     handle(lane, .failed(failure))
-    changed(.attemptFailed(failure, attempts: links[lane].attempts))
+    guard attempts > attemptsTold else { return changed(.other) }
+    attemptsTold = attempts
+    changed(.attemptFailed(failure, attempts: attempts))
   }
 
   /// A server that is back shows in the file system, if its socket is there.

@@ -73,18 +73,23 @@ run 'e2fsck -fn /images/photos.img 2>&1 | tail -n 1'
 run 'nbdctl attach photos'
 run '(cd /srv/photos && sha256sum --check --quiet /run/sums) && echo all the same'
 
-heading "The server is killed"
+heading "The server is killed; a copy that begins then waits for it"
 run 'kill -KILL $(cat /run/photos.pid)'
-until_shown 15 '[ "$(state photos)" = reconnecting ] && ! nbdctl status photos --json | jq -e ".devices[0].runtime.nextAttemptRealtimeUSec == null"'
+run '(cp /srv/photos/album /srv/photos/copy && sync -f /srv/photos && touch /run/copied) &'
+until_shown 15 '[ "$(state photos)" = reconnecting ] && nbdctl status | grep -q held'
 run 'nbdctl status'
 run 'nbdctl status photos --json | jq -Mc ".devices[0].runtime | { state, message, attempts, failure }"'
+expect "the copy has not ended" '[ ! -e /run/copied ]'
+expect "photos is mounted all the while" 'grep -q " /srv/photos " /proc/mounts'
 expect "scratch is untouched" '[ "$(state scratch)" = attached ]'
 
-heading "The server is back"
+heading "The server is back: the copy goes on"
 run 'nbdkit --pidfile=/run/photos.pid --port=10809 file /images/photos.img'
-until_shown 20 '[ "$(state photos)" = attached ] && grep -q " /srv/photos " /proc/mounts'
-run 'nbdctl status'
+until_shown 20 '[ -e /run/copied ]'
+run 'nbdctl status photos | grep -E "state|outages"'
+run 'cmp /srv/photos/album /srv/photos/copy && echo the same'
 run '(cd /srv/photos && sha256sum --check --quiet /run/sums) && echo all the same'
+expect "no I/O error, for nobody" '! dmesg | grep -E "I/O error|EXT4-fs error"'
 
 heading "Stop"
 run 'kill -TERM $(cat /run/nbdd.pid)'

@@ -139,7 +139,7 @@ struct ConfigurationTests {
     (
       "{ stopTimeout: '5s', defaults: { connectTimeout: '1s', readAhead: 1 } }",
       "1:67: defaults.readAhead is an integer; "
-        + "expected a size of at most 1024 MiB, as \"512KiB\" or \"4MiB\""
+        + "expected a size of at most 1024 MiB, as \"512KiB\" or \"64MiB\""
     ),
     ("{ defaults: [] }", "1:13: defaults is an array; expected an object"),
     (

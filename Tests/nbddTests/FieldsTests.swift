@@ -59,11 +59,11 @@ struct FieldsTests {
     ),
     (
       "readAhead", "'2GiB'",
-      "readAhead is \"2GiB\"; expected a size of at most 1024 MiB, as \"512KiB\" or \"4MiB\""
+      "readAhead is \"2GiB\"; expected a size of at most 1024 MiB, as \"512KiB\" or \"64MiB\""
     ),
     (
       "readAhead", "4096",
-      "readAhead is an integer; expected a size of at most 1024 MiB, as \"512KiB\" or \"4MiB\""
+      "readAhead is an integer; expected a size of at most 1024 MiB, as \"512KiB\" or \"64MiB\""
     ),
   ]
 
