@@ -4,6 +4,7 @@
 #
 # Servers are killed at random moments under verified I/O on a raw device and work on the files of an ext4: no I/O
 # error, no wrong byte. With one connection, with four, and with TLS. NBD_SOAK=1: 100 kills each, instead of 10.
+# on-kernel: --timeout 400
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
 
@@ -35,11 +36,11 @@ variant() {
   under_way raw; under_way tree
 
   for ((count = 0; count < kills; count++)); do
-    between 50 1500
+    between 50 900
     end_server raw KILL
     between 0 300
     end_server tree KILL
-    between 0 1000
+    between 0 700
     up_tree; up_raw
     # A quarter of the kills meet connections that are just being made.
     [ $((RANDOM % 4)) = 0 ] && continue
