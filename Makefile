@@ -8,13 +8,14 @@ DESTDIR ?=
 BINARIES ?= .build/release
 SECONDS ?= 60
 
-.PHONY: help build demo check bench fuzz install format prerequisites
+.PHONY: help build demo check bench soak fuzz install format prerequisites
 
 help:
 	@echo 'make build           nbdd and nbdctl in $(BINARIES), each one file that can be copied'
 	@echo 'make demo            shows nbdd at work on a real kernel; nothing of this machine is touched'
 	@echo 'make check           everything that must hold'
 	@echo 'make bench           what the relay costs, as ratios beside its peers'
+	@echo 'make soak            outages by the hundred, under verified load; takes hours'
 	@echo 'make fuzz            hostile input for everything that reads some, SECONDS=$(SECONDS) of each kind'
 	@echo 'make install         as root, after make build; DESTDIR= and PREFIX=$(PREFIX)'
 	@echo 'make format          brings the Swift files into shape'
@@ -32,6 +33,9 @@ check: prerequisites
 bench: prerequisites build
 	NBDD_BENCHMARKS=1 swift build -c release --static-swift-stdlib --product relay-bench
 	Benchmarks/run
+
+soak: prerequisites build
+	NBD_SOAK=1 Tests/Machine/run kills cache steady force sparse faults
 
 fuzz:
 	Tests/Fuzz/run --seconds $(SECONDS)

@@ -9,6 +9,8 @@ package final class Figures: Sendable {
   package let requestsHeld = Atomic(0)
   /// Requests of the kernel that were answered since the start.
   package let requestsAnswered = Atomic(0)
+  /// Those of them that were answered with an error because no connection was awaited.
+  package let requestsRefused = Atomic(0)
   /// Bytes of acknowledged writes that no completed flush covers.
   package let unflushedBytes = Atomic(0)
   package let bytesFromServer = Atomic(0)

@@ -33,6 +33,8 @@ struct Lane {
   /// Requests on their way out, and how many bytes of the first one have been sent.
   var leaving = SlotList()
   var left = 0
+  /// When the server last said something, or the connection came, in microseconds of the monotonic clock.
+  var heardAt: Int64 = 0
   /// The connection takes nothing now.
   var isBlocked = false
   /// Requests whose replies are awaited, in the order in which they were sent.

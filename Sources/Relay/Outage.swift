@@ -14,6 +14,7 @@ extension Engine {
     if lanes[lane].stream != nil { lose(lane, .asked) }
     lanes[lane].stream = stream
     lanes[lane].terms = terms
+    lanes[lane].heardAt = now
     lanes[lane].largestPayload = terms.export.largestPayload
     if lanes.contains(where: \.isInUse) {
       // Rule `join`.
@@ -105,9 +106,14 @@ extension Engine {
     for lane in lanes.indices {
       guard let end = deadline(of: lane), end <= now else { continue }
       let index = oldest(lane)
-      let time = limit(for: index)
+      let (time, askedAt) = (limit(for: index), slots[index].sentAt)
       if slots[index].isFromKernel { slots[index].silences += 1 } else { silences += 1 }
       lose(lane, .silent(time))
+      // One way has gone quiet: the others that have said nothing since are likely to be as dead, and
+      // what is sent there next would wait as long again, on one after the other.
+      for other in lanes.indices where lanes[other].heardAt <= askedAt {
+        lose(other, .silent(time))
+      }
     }
   }
 

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import NBD
+internal import Synchronization
 
 /// Requests that no server will get: nobody awaits them any more, or no connection is awaited.
 extension Engine {
@@ -20,6 +21,7 @@ extension Engine {
     slots[index].isCounted = false
     if slots[index].command == .write, let block = slots[index].block { release(writing: block) }
     if slots[index].command == .write { slots[index].block = nil }
+    if isAwaited(index) { figures.requestsRefused.add(1, ordering: .relaxed) }
     answer(index, ErrorNumber.inputOutput.rawValue)
   }
 

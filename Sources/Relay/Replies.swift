@@ -39,6 +39,7 @@ extension Engine {
     }
     guard let count else { return false }
     figures.bytesFromServer.add(count, ordering: .relaxed)
+    lanes[lane].heardAt = now
     try takeReplies(lane)
     // A socket that had less than there was room for is empty; a TLS session says so by itself.
     return stream.isSecure || count == room || lanes[lane].data != nil

@@ -40,6 +40,8 @@ final class Device {
   private(set) var mountPoint: String?
   /// What a forced detach had to drop.
   private(set) var notes: [String] = []
+  /// How many requests had been answered with errors when a forced detach began to do so.
+  private var refusedBefore: Int?
 
   /// Kernel devices that turned out to be taken in this attempt.
   private var avoided: Set<Int> = []
@@ -105,8 +107,7 @@ final class Device {
   }
 
   private func fail(_ lanes: Lanes) {
-    let held = lanes.relay.figures.requestsHeld.load(ordering: .relaxed)
-    if held > 0 { notes.append("\(held) requests were answered with I/O errors") }
+    refusedBefore = refusedBefore ?? lanes.relay.figures.requestsRefused.load(ordering: .relaxed)
     lanes.stop()
     lanes.relay.fail()
   }
@@ -176,6 +177,7 @@ final class Device {
   }
 
   private func endServing() {
+    refusedBefore = nil
     lanes?.stop()
     earlierOutages += lanes?.outages.count ?? 0
     lanes = nil
@@ -295,6 +297,11 @@ final class Device {
   }
 
   private func take(_ event: Relay.Event) {
+    if case .ended = event, let lanes, let before = refusedBefore {
+      let count = lanes.relay.figures.requestsRefused.load(ordering: .relaxed) - before
+      let words = count == 1 ? "1 request was" : "\(count) requests were"
+      if count > 0 { note("\(words) answered with I/O errors") }
+    }
     if case .ended(let bytes) = event, bytes > 0 {
       note(
         "\(bytes) bytes were acknowledged that the server may not have on stable storage; they are "

@@ -71,7 +71,7 @@ within() {
     sleep 0.1
   done
 }
-now() { date +%s%3N; }  # milliseconds
+now() { echo $((${EPOCHREALTIME/./} / 1000)); }  # milliseconds
 seconds() { printf '%d.%02d' $(($1 / 1000)) $(($1 % 1000 / 10)); }
 is() { [ "$("${@:2}")" = "$1" ]; }
 
@@ -86,7 +86,7 @@ serve() {
 # end_server NAME [SIGNAL]: and wait until it is gone.
 end_server() {
   local process; process=$(cat "$work/$1.pid") || return
-  kill "-${2:-TERM}" "$process"
+  kill "-${2:-TERM}" "$process" 2>/dev/null
   within 10 "server $1 ends" test ! -e "/proc/$process"
   rm -f "$work/$1.pid"
 }
@@ -112,7 +112,7 @@ stop_nbdd() {
   check "devices still attached after nbdd" '' "$(held_by "$process")"
   check "mounts left by nbdd" '' "$(grep '^/dev/nbd' /proc/mounts)"
 }
-gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+gone() { [ ! -e "/proc/$1" ] || grep -qs '^State:.Z' "/proc/$1/status"; }
 # Devices that the kernel holds attached (with an owner's id, those which are its).
 busy() { local file; for file in /sys/block/nbd*/pid; do [ -e "$file" ] && echo "$(basename "$(dirname "$file")")"; done; }
 held_by() {

@@ -104,4 +104,22 @@ struct JoinTests {
     let second = try peer.connect(scene, 1)
     #expect(try second.next(.write).data == .pattern(1, 4096))
   }
+
+  @Test func `gives up with a silent connection those that have said nothing since`() throws {
+    let scene = try Scene(lanes: 2) { $0.requestTimeout = .milliseconds(200) }
+    let first = try peer.connect(scene)
+    try scene.events.wait(for: .up(lane: 0))
+    let second = try peer.connect(scene, 1)
+    try scene.events.wait(for: .up(lane: 1))
+    let read = try scene.kernel.read(0, 512)
+    _ = try first.next(.read)
+    // Not asked in vain on the other as well, for twice as long.
+    let end = LaneEnd.silent(.milliseconds(200))
+    #expect(try scene.events.awaitDown(0) == end)
+    #expect(try scene.events.awaitDown(1) == end)
+    withExtendedLifetime(second) {}
+    let third = try peer.connect(scene)
+    third.reply(try third.next(.read), .pattern(1, 512))
+    #expect(try scene.kernel.answer(read)?.data == .pattern(1, 512))
+  }
 }
