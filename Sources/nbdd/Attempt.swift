@@ -208,3 +208,14 @@ nonisolated struct Attempt: Sendable {
     }
   }
 }
+
+extension Context.Settings {
+  /// What the relay of a device needs to know.
+  nonisolated var relay: Relay.Settings {
+    var settings = Relay.Settings()
+    settings.requestTimeout = requestTimeout
+    settings.unflushedLimit = unflushedLimit
+    settings.keepsUnflushed = environmentValue("NBDD_TEST_FORGET_UNFLUSHED") == nil
+    return settings
+  }
+}

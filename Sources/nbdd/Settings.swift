@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Kernel
-internal import Relay
 internal import Varlink
 
 /// What `defaults` in nbdd.json can set for all devices, and each device for itself.
@@ -75,15 +74,6 @@ extension Context.Settings {
       "tlsPSKFile": tlsPSKFile.map { JSON($0) },
       "tlsPriority": tlsPriority.map { JSON($0) },
     ])
-  }
-
-  /// What the relay of a device needs to know.
-  nonisolated var relay: Relay.Settings {
-    var settings = Relay.Settings()
-    settings.requestTimeout = requestTimeout
-    settings.unflushedLimit = unflushedLimit
-    settings.keepsUnflushed = environmentValue("NBDD_TEST_FORGET_UNFLUSHED") == nil
-    return settings
   }
 }
 
