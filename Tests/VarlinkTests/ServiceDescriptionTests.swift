@@ -45,7 +45,9 @@ struct ServiceDescriptionTests {
   func `has the members that clients count on`() throws {
     let interface = try #require(service.interface(named: "org.nbdd"))
     #expect(
-      interface.methods.map(\.name) == ["Attach", "Detach", "Status", "Reload", "Watch"])
+      interface.methods.map(\.name) == [
+        "Attach", "Detach", "Reconnect", "Fail", "Status", "Reload", "Watch",
+      ])
     let service = try #require(self.service.interface(named: "org.varlink.service"))
     #expect(service.methods.map(\.name) == ["GetInfo", "GetInterfaceDescription"])
     #expect(
