@@ -100,7 +100,7 @@ nonisolated struct Link: Sendable {
     ]
   }
 
-  /// The first retry is at once; then pauses grow with the outage, a twenty-fifth of it each, so that
+  /// The first retry is at once; then pauses grow with the outage, a fortieth of it each, so that
   /// the end of a short one is noticed soon and a long one costs nobody much.
   ///
   /// A random quarter is taken off, so that devices which lost one server do not come back to it all at
@@ -115,7 +115,7 @@ nonisolated struct Link: Sendable {
       pause = reconnectDelay
       troubleSince = troubleSince ?? now
     } else if let since = troubleSince {
-      pause = min(reconnectDelay, max(.milliseconds(100), since.duration(to: now) / 25))
+      pause = min(reconnectDelay, max(.milliseconds(50), since.duration(to: now) / 40))
     } else {
       troubleSince = now
     }

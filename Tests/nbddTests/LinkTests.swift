@@ -41,7 +41,7 @@ struct LinkTests {
     now = now + .seconds(5)
     let pauses = pauses(of: .seconds(1))
     #expect(pauses.first == .zero)
-    #expect(pauses.dropFirst().allSatisfy { $0 == .milliseconds(100) })
+    #expect(pauses.dropFirst().allSatisfy { $0 == .milliseconds(50) })
     #expect(link.attempts == pauses.count)
   }
 
@@ -51,7 +51,7 @@ struct LinkTests {
     let pauses = pauses(of: .seconds(3600))
     var age = Duration.zero
     for pause in pauses {
-      #expect(pause <= max(.milliseconds(100), age / 25) + .microseconds(1))
+      #expect(pause <= max(.milliseconds(50), age / 40) + .microseconds(1))
       age += pause
     }
     #expect(pauses.last == .seconds(30))
@@ -81,7 +81,7 @@ struct LinkTests {
       Issue.record("no timer")
       return
     }
-    #expect(pause > .seconds(3))
+    #expect(pause > .seconds(2))
   }
 
   @Test mutating func `what will hardly come right is tried at the slowest pace`() {
@@ -101,7 +101,7 @@ struct LinkTests {
       return
     }
     let actions3 = happens(.failed(.refused))
-    #expect(actions3 == [.setTimer(.milliseconds(100))])
+    #expect(actions3 == [.setTimer(.milliseconds(50))])
   }
 
   @Test mutating func `an address may take less early in an outage`() {
