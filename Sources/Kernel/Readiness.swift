@@ -57,8 +57,4 @@ internal import Glibc
   package func hasEnded(_ index: Int) -> Bool {
     unsafe entries[index].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0
   }
-
-  package func isWritable(_ index: Int) -> Bool {
-    unsafe entries[index].revents & Int16(POLLOUT) != 0
-  }
 }

@@ -49,11 +49,6 @@ internal import Glibc
     unsafe memset(pointer(place, count), 0, count)
   }
 
-  /// Gives the memory back to the system; the contents are zeroes afterwards.
-  package func giveBack() {
-    unsafe madvise(start, byteCount, MADV_DONTNEED)
-  }
-
   /// The address of a range that lies in the region.
   package func pointer(_ place: Int, _ count: Int) -> UnsafeMutableRawPointer {
     precondition(place >= 0 && count >= 0 && place <= byteCount - count, "outside of the region")

@@ -223,5 +223,4 @@ struct SlotCounter {
 
   mutating func insert(_ slot: Int) { slots.append(slot) }
   mutating func remove(_ slot: Int) { slots.removeAll { $0 == slot } }
-  mutating func removeAll() { slots.removeAll(keepingCapacity: true) }
 }

@@ -3,7 +3,6 @@
 
 internal import Dispatch
 internal import Kernel
-internal import NBD
 internal import Relay
 internal import Synchronization
 
@@ -35,11 +34,11 @@ final class Device {
   private(set) var lanes: Lanes?
   /// What became of earlier attachments' outages.
   private(set) var earlierOutages = 0
-  private(set) var partitions: [String] = []
+  var partitions: [String] = []
   /// The real path of the declared mount, once it has been mounted.
-  private(set) var mountPoint: String?
+  var mountPoint: String?
   /// What a forced detach had to drop.
-  private(set) var notes: [String] = []
+  var notes: [String] = []
   /// How many requests had been answered with errors when a forced detach began to do so.
   private var refusedBefore: Int?
 
@@ -47,7 +46,7 @@ final class Device {
   private var avoided: Set<Int> = []
   private var interrupt: Interrupt?
   /// Keeps others from claiming the device while it is being detached.
-  private var claim: Descriptor?
+  var claim: Descriptor?
   private var timer: Loop.Timer?
   private var forceTimer: Loop.Timer?
   /// When the last timer ends, in microseconds since 1970.
@@ -329,124 +328,5 @@ final class Device {
 
   private func noteLoss() {
     note("the connection was lost during the detach: what had not reached the server is lost")
-  }
-
-  private func settle() {
-    guard let serving else { return later { self.handle(.settled(nil)) } }
-    let readAhead = context.settings.readAhead
-    run {
-      do throws(Failure) {
-        let partitions = try Tasks.settle(serving, readAhead: readAhead)
-        DispatchQueue.main.async {
-          if self.serving != nil { self.partitions = partitions }
-          self.handle(.settled(nil))
-        }
-      } catch {
-        DispatchQueue.main.async { self.handle(.settled(error)) }
-      }
-    }
-  }
-
-  private func mount() {
-    guard let mount = context.mount, let index else {
-      return later { self.handle(.mounted(nil)) }
-    }
-    let isReadOnly = serving?.geometry.isReadOnly ?? context.readOnly
-    run {
-      do throws(Failure) {
-        let path = try Mounting.mount(mount, index, readOnly: isReadOnly)
-        DispatchQueue.main.async {
-          self.mountPoint = path
-          self.handle(.mounted(nil))
-        }
-      } catch {
-        DispatchQueue.main.async { self.handle(.mounted(error)) }
-      }
-    }
-  }
-
-  private func unmount(lazily: Bool) {
-    guard let path = mountPoint ?? context.mount?.path, let index else {
-      return later { self.handle(.unmounted(nil)) }
-    }
-    if lazily { notes.append("\(path) was in use and has been taken away from its users") }
-    run {
-      var failure: Failure?
-      do throws(Failure) {
-        try Mounting.unmount(path, index, lazily: lazily)
-      } catch {
-        failure = error
-      }
-      DispatchQueue.main.async { [failure] in self.handle(.unmounted(failure)) }
-    }
-  }
-
-  private func quiesce(force: Bool) {
-    guard let index else { return later { self.handle(.quiesced(nil)) } }
-    let isReadOnly = serving?.geometry.isReadOnly ?? false
-    run {
-      do throws(Failure) {
-        let claim = try Tasks.quiesce(index, readOnly: isReadOnly, force: force)
-        DispatchQueue.main.async {
-          self.claim = claim
-          self.handle(.quiesced(nil))
-        }
-      } catch {
-        DispatchQueue.main.async { self.handle(.quiesced(error)) }
-      }
-    }
-  }
-
-  private func disconnect() {
-    guard let device = serving?.device else { return }
-    let isClaimed = claim != nil
-    // The end of the serving thread tells; a failure here has no other consequence.
-    run {
-      if isClaimed { try? device.empty() }
-      try? device.disconnect()
-    }
-  }
-
-  private func clear() {
-    guard let device = serving?.device else { return }
-    run { device.clearSocket() }
-  }
-
-  private func release(patiently: Bool) {
-    claim = nil
-    guard let index else { return later { self.handle(.released(holders: [])) } }
-    run {
-      let holders = Tasks.release(index, patiently: patiently)
-      DispatchQueue.main.async {
-        self.notes += holders.map { "\(BlockDevice.path(index)) is still \($0)" }
-        self.handle(.released(holders: holders))
-      }
-    }
-  }
-
-  // MARK: threads
-
-  private func later(_ body: @escaping @Sendable @MainActor () -> Void) {
-    DispatchQueue.main.async(execute: body)
-  }
-
-  /// Runs `body` on a thread named after the device.
-  ///
-  /// What it waits for is answered in any case, so if no thread can be had now, one is tried for
-  /// until there is.
-  private func run(_ body: @escaping @Sendable () -> Void) {
-    do throws(SystemError) {
-      try Thread.start(name, body)
-    } catch {
-      Journal.error(
-        "\(name): no thread: \(error); trying again in 1 s", Journal.Fields(device: name))
-      DispatchQueue.main.asyncAfter(deadline: .now() + .seconds(1)) { self.run(body) }
-    }
-  }
-}
-
-extension BlockDevice.Geometry {
-  nonisolated var isReadOnly: Bool {
-    TransmissionFlags(rawValue: flags).contains(.readOnly)
   }
 }
