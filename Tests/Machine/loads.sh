@@ -30,8 +30,9 @@ exec {questions}>&"${status[1]}" {answers}<&"${status[0]}"
 # --- a raw device: fio ---------------------------------------------------------------------------------------------
 
 # Passes of random writes, 4 KiB to 64 KiB, 16 in flight, a flush after each 64. One half is read and compared when all
-# of it is written, the other half while it is being written. Each pass writes other bytes.
-writing=(--verify=crc32c --verify_fatal=1 --rw=randwrite --bsrange=4k-64k --iodepth=16 --fsync=64
+# of it is written, the other half while it is being written. PASS is another number in each pass: fio's checksums
+# would not notice what an earlier pass has left in the same place.
+writing=(--verify=pattern --verify_pattern=PASS%o --verify_fatal=1 --rw=randwrite --bsrange=4k-64k --iodepth=16 --fsync=64
   --name=first --size=12M --name=second --offset=12M --size=12M --verify_backlog=64)
 # Random reads of what `patterned` has made.
 pattern=(--verify=pattern --verify_pattern=%o --verify_fatal=1 --bs=16k --name=first --size=24M)
@@ -39,12 +40,13 @@ reading=(--rw=randread --iodepth=16 "${pattern[@]}")
 
 # fio_begin NAME DEVICE ARGUMENT...: runs passes until fio_end.
 fio_begin() {
-  local name=$1 path=$2; shift 2
+  local name=$1 path=$2 pass=0; shift 2
   rm -f "$work/$name".{stop,wrong,passes}
   (
     while [ ! -e "$work/$name.stop" ]; do
+      pass=$((pass + 1))
       fio --filename="$path" --ioengine=libaio --direct=1 --randrepeat=0 --output-format=json \
-        --output="$work/$name.json" "$@" >"$work/$name.fio" 2>&1 ||
+        --output="$work/$name.json" "${@/PASS/$(printf '0x%08x' $pass)}" >"$work/$name.fio" 2>&1 ||
         { { echo "fio ended with $?"; cat "$work/$name.fio"; } >"$work/$name.wrong"; break; }
       jq '[.jobs[] | .read.total_ios + .write.total_ios] | add' "$work/$name.json" >>"$work/$name.passes"
     done
