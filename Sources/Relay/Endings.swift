@@ -104,14 +104,14 @@ extension Engine {
     slots[index].block = nil
   }
 
-  mutating func release(writing block: Ring.Block) {
-    writeRing.release(block)
+  mutating func release(writing block: Pages.Block) {
+    writePages.release(block)
     hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
   }
 
   private mutating func covered(upTo mark: UInt64, by flush: UInt64) {
     let before = ledger.count
-    ledger.cover(upTo: mark, &writeRing)
+    ledger.cover(upTo: mark, &writePages)
     if ledger.count < before {
       hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
     }

@@ -28,8 +28,8 @@ struct Engine: ~Copyable {
   /// What is written, and what is read.
   let writes: Region
   let reads: Region
-  var writeRing: Ring
-  var readRing: Ring
+  var writePages: Pages
+  var readPages: Pages
   /// The headers of requests and of answers, one of each for every slot.
   let requestHeaders: Region
   let answerHeaders: Region
@@ -92,9 +92,9 @@ struct Engine: ~Copyable {
     slots = Slots(count: slotCount)
     ledger = Ledger(capacity: 16384)
     self.writes = writes
-    writeRing = Ring(byteCount: storeByteCount, blockCount: slotCount + 16384)
+    writePages = Pages(byteCount: storeByteCount)
     self.reads = reads
-    readRing = Ring(byteCount: Relay.largestRequest, blockCount: slotCount)
+    readPages = Pages(byteCount: Relay.largestRequest)
     self.requestHeaders = requestHeaders
     self.answerHeaders = answerHeaders
     readiness = Readiness(capacity: sockets.count + laneCount + 1)

@@ -14,7 +14,7 @@ struct Ledger {
     var offset: UInt64
     var length: UInt64
     /// Where the data of a write is.
-    var block: Ring.Block?
+    var block: Pages.Block?
 
     /// Whether both change a byte in common.
     func overlaps(_ offset: UInt64, _ length: UInt64) -> Bool {
@@ -55,11 +55,11 @@ struct Ledger {
   }
 
   /// Rule `cover`: forgets what was acknowledged before `mark`, the `next` of when the flush was sent.
-  mutating func cover(upTo mark: UInt64, _ ring: inout Ring) {
+  mutating func cover(upTo mark: UInt64, _ pages: inout Pages) {
     while first < mark {
       let entry = self[first]
       if let block = entry.block {
-        ring.release(block)
+        pages.release(block)
         byteCount -= Int(entry.length)
       }
       first += 1

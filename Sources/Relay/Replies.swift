@@ -8,6 +8,9 @@ internal import Synchronization
 
 /// Replies from the server, checked like those that nbdctl gets (rows T-020 to T-063).
 extension Engine {
+  /// How many bytes of its reply give a request the time of `requestTimeout` anew.
+  private static let leastProgress = 64 << 10
+
   /// Takes what the server has sent; whatever is wrong with it ends the connection.
   mutating func receiveReplies(_ lane: Int) {
     lanes[lane].hasMore = false
@@ -83,7 +86,12 @@ extension Engine {
     guard var data = lanes[lane].data else { return }
     data.place += count
     data.left -= count
-    slots[data.slot].sentAt = now
+    // A byte now and then is not an answer that comes.
+    slots[data.slot].progress += count
+    if slots[data.slot].progress >= Self.leastProgress {
+      slots[data.slot].progress = 0
+      slots[data.slot].sentAt = now
+    }
     lanes[lane].data = data.left == 0 ? nil : data
     if data.left == 0, data.isLast { try complete(data.slot, lane) }
   }

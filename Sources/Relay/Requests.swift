@@ -119,9 +119,9 @@ extension Engine {
       return true
     }
     switch command {
-    case .read: slots[index].block = readRing.reserve(Int(header.length))
+    case .read: slots[index].block = readPages.reserve(Int(header.length))
     case .write:
-      slots[index].block = hasRoomForChange ? writeRing.reserve(Int(header.length)) : nil
+      slots[index].block = hasRoomForChange ? writePages.reserve(Int(header.length)) : nil
     case .flush, .trim, .writeZeroes: break
     default:
       // Nothing that the kernel was told it may ask for.
@@ -213,7 +213,7 @@ extension Engine {
     gather.add(region, place + gone, count - gone)
   }
 
-  private func answerData(_ index: Int) -> Ring.Block? {
+  private func answerData(_ index: Int) -> Pages.Block? {
     slots[index].command == .read && slots[index].error == 0 ? slots[index].block : nil
   }
 
@@ -232,7 +232,7 @@ extension Engine {
 
   /// Gives back what a request has that has been answered, or that nobody awaits.
   mutating func free(_ index: Int) {
-    if slots[index].command == .read, let block = slots[index].block { readRing.release(block) }
+    if slots[index].command == .read, let block = slots[index].block { readPages.release(block) }
     slots.giveBack(index)
     hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
   }

@@ -37,7 +37,7 @@ struct Slot {
   var offset: UInt64 = 0
   var length: UInt64 = 0
   /// Where the data is: of a write in the store of writes, of a read in that of reads.
-  var block: Ring.Block?
+  var block: Pages.Block?
 
   /// It is one of the changes that are under way.
   var isCounted = false
@@ -53,6 +53,8 @@ struct Slot {
   /// When the time for its reply began, in microseconds of the monotonic clock: when a part of either
   /// was last seen to move, or when it became the one that has waited longest.
   var sentAt: Int64 = 0
+  /// How many bytes of the reply have come since.
+  var progress = 0
   /// How often a connection was given up because the reply did not come.
   var silences = 0
   /// Of a flush: the end of the ledger when it was sent, and which flush it is.
@@ -75,6 +77,7 @@ struct Slot {
 
   /// Whether a later sending of it has to begin anew.
   mutating func forgetReply() {
+    progress = 0
     covered = 0
     scattered = nil
     chunks = 0

@@ -21,6 +21,10 @@ struct SilenceTests {
     peer = try Peer()
   }
 
+  private var hasLostConnection: Bool {
+    scene.events.all.contains { if case .down = $0 { true } else { false } }
+  }
+
   @Test func `gives a silent server up, and waits twice as long the next time`() throws {
     let read = try scene.kernel.read(0, 512)
     for factor in [1, 2, 4] {
@@ -53,20 +57,35 @@ struct SilenceTests {
     usleep(500_000)
     server.reply(flush)
     try eventually("an empty ledger") { scene.unflushedBytes == 0 }
-    #expect(!scene.events.all.contains { if case .down = $0 { true } else { false } })
+    #expect(!hasLostConnection)
+  }
+
+  @Test func `gives a server up that says a byte now and then`() throws {
+    let server = try peer.connect(scene)
+    let read = try scene.kernel.read(0, 512)
+    server.send(Reply.simple(try server.next(.read).cookie))
+    // All of it takes ten seconds.
+    for _ in 0..<512 where !hasLostConnection {
+      usleep(20_000)
+      server.send([1])
+    }
+    #expect(try scene.events.awaitDown() == .silent(Self.time))
+    let next = try peer.connect(scene)
+    next.reply(try next.next(.read), .pattern(2, 512))
+    #expect(try scene.kernel.answer(read)?.data == .pattern(2, 512))
   }
 
   @Test func `bears a slow server, as long as something moves`() throws {
     let server = try peer.connect(scene)
     try scene.events.wait(for: .up(lane: 0))
     // A long reply, and then replies one after the other.
-    let reads = try (0..<6).map { _ in try scene.kernel.read(0, 512 * 6) }
+    let reads = try (0..<6).map { _ in try scene.kernel.read(0, 6 << 16) }
     for (name, read) in reads.enumerated() {
       let request = try server.next(.read)
       server.send(Reply.simple(request.cookie))
       for part in 0..<6 {
         usleep(name == 0 ? 80_000 : 20_000)
-        server.send([UInt8](repeating: UInt8(part), count: 512))
+        server.send([UInt8](repeating: UInt8(part), count: 1 << 16))
       }
       #expect(try scene.kernel.answer(read)?.error == 0)
     }
@@ -79,7 +98,7 @@ struct SilenceTests {
     }
     server.send(Reply.simple(header.number(at: 8)))
     #expect(try scene.kernel.answer(write)?.error == 0)
-    #expect(!scene.events.all.contains { if case .down = $0 { true } else { false } })
+    #expect(!hasLostConnection)
   }
 
   @Test func `gives a server up that takes no requests`() throws {
