@@ -124,14 +124,23 @@ final class Device {
     return true
   }
 
-  /// Takes other settings; what is attached keeps its own until the next attempt.
+  /// Takes other settings: all if it is detached, what concerns its connections if it is relayed;
+  /// the rest waits for the next attach.
   func change(_ context: Context) {
     if lifecycle.phase == .detached {
       self.context = context
-      nextContext = nil
-    } else {
-      nextContext = context == self.context ? nil : context
+    } else if let lanes, self.context.connecting(as: context) != self.context {
+      let settings = self.context.connecting(as: context)
+      do throws(SystemError) {
+        try lanes.change(to: settings)
+        DeviceLog.changed(self, settings)
+        self.context = settings
+        lifecycle.reconnectDelay = settings.settings.reconnectDelay
+      } catch {
+        Journal.error("\(name): not changed: \(error)", Journal.Fields(device: name))
+      }
     }
+    nextContext = context == self.context ? nil : context
     manager.changed(self)
   }
 
@@ -269,6 +278,8 @@ final class Device {
       avoided = []
       if let relay = serving.relay { begin(relay, serving) }
       handle(.serving)
+      // It was changed while the attempt was under way.
+      if let nextContext { change(nextContext) }
     case .relay(let event): take(event)
     case .taken(let failure):
       guard context.device == nil, let index else { return handle(.ended(failure)) }
@@ -282,6 +293,8 @@ final class Device {
       partitions = []
       if lifecycle.isWritingBack { noteLoss() }
       handle(.ended(failure))
+      // A change that came during a first attempt is perhaps the cure.
+      if nextContext != nil, lifecycle.phase == .waiting { attach() }
     }
   }
 

@@ -139,6 +139,30 @@ struct DeviceTests {
     #expect(device.context.readOnly)
   }
 
+  @Test func `a change during a first attempt is tried when that has failed, at once`() async throws
+  {
+    let device = try device()
+    let listener = try silentServer()
+    device.attach()
+    var client: Descriptor?
+    try await wait {
+      client = (try? ControlSocket.accept(on: listener)) ?? client
+      return client != nil
+    }
+    var context = device.context
+    context.uri = try URI(parsing: "nbd+unix:///y?socket=\(directory.path)/none")
+    context.readOnly = true
+    device.change(context)
+    #expect(runtime(device)["pendingKeys"] == ["readOnly", "uri"])
+    // It will hardly come right, so that by itself it would be tried again much later.
+    if let client { _ = try ControlSocket.send(Array("220 mail.example.com".utf8), on: client) }
+    try await wait { device.context == context }
+    #expect(device.lifecycle.attempts == 1)
+    #expect(runtime(device)["pendingKeys"] == nil)
+    device.detach(force: true)
+    try await wait { device.lifecycle.phase == .detached }
+  }
+
   @Test func `who detaches when an attempt fails leaves no timer behind`() async throws {
     let device = try device()
     var failures = 0
