@@ -142,6 +142,9 @@ struct DeviceTests {
   @Test func `a change during a first attempt is tried when that has failed, at once`() async throws
   {
     let device = try device()
+    var context = device.context
+    context.settings.reconnectDelay = .seconds(3600)
+    device.change(context)
     let listener = try silentServer()
     device.attach()
     var client: Descriptor?
@@ -149,12 +152,11 @@ struct DeviceTests {
       client = (try? ControlSocket.accept(on: listener)) ?? client
       return client != nil
     }
-    var context = device.context
     context.uri = try URI(parsing: "nbd+unix:///y?socket=\(directory.path)/none")
     context.readOnly = true
     device.change(context)
     #expect(runtime(device)["pendingKeys"] == ["readOnly", "uri"])
-    // It will hardly come right, so that by itself it would be tried again much later.
+    // It will hardly come right, so by itself it would be tried again in an hour.
     if let client { _ = try ControlSocket.send(Array("220 mail.example.com".utf8), on: client) }
     try await wait { device.context == context }
     #expect(device.lifecycle.attempts == 1)
