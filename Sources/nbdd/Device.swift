@@ -124,18 +124,18 @@ final class Device {
     return true
   }
 
-  /// Takes other settings: all if it is detached, what concerns its connections if it is relayed;
-  /// the rest waits for the next attach.
+  /// Takes other settings: all if it is detached, those of its connections if it is relayed; the
+  /// rest waits for the next attach.
   func change(_ context: Context) {
+    let taken = self.context.connecting(as: context)
     if lifecycle.phase == .detached {
       self.context = context
-    } else if let lanes, self.context.connecting(as: context) != self.context {
-      let settings = self.context.connecting(as: context)
+    } else if let lanes, taken != self.context {
       do throws(SystemError) {
-        try lanes.change(to: settings)
-        DeviceLog.changed(self, settings)
-        self.context = settings
-        lifecycle.reconnectDelay = settings.settings.reconnectDelay
+        try lanes.change(to: taken)
+        DeviceLog.changed(self, taken)
+        self.context = taken
+        lifecycle.reconnectDelay = taken.settings.reconnectDelay
       } catch {
         Journal.error("\(name): not changed: \(error)", Journal.Fields(device: name))
       }
