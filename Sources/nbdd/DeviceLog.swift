@@ -66,6 +66,6 @@ enum DeviceLog {
   private static func fields(of device: Device) -> Journal.Fields {
     Journal.Fields(
       device: device.name, node: device.index.map(BlockDevice.path),
-      server: device.server)
+      server: device.lanes?.server ?? device.serving?.server)
   }
 }

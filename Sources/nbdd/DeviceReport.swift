@@ -68,7 +68,7 @@ struct DeviceReport {
       "interface": serving.map { _ in "ioctl" },
       "path": serving.map { text($0.relay == nil ? "direct" : "relay") },
       "thread": serving.map { JSON(Int64($0.thread)) },
-      "server": device.server.map(text),
+      "server": (lanes.map { $0.peers.compactMap(\.?.server).first } ?? serving?.server).map(text),
       "export": (lanes?.export ?? serving?.export).map(export),
       "partitions": serving.map { _ in texts(device.partitions) },
       "mount": device.context.mount.map(mount),
@@ -168,11 +168,6 @@ struct DeviceReport {
 extension Device {
   /// What is told of the device at this moment.
   var report: DeviceReport { DeviceReport(self) }
-
-  /// The address in use, if there is a connection.
-  var server: String? {
-    lanes.map { $0.peers.compactMap(\.?.server).first } ?? serving?.server
-  }
 }
 
 extension [String?] {

@@ -21,7 +21,8 @@ final class Lanes {
   /// Held requests are being answered with errors.
   private(set) var isGivenUp = false
 
-  /// What the server said last.
+  /// Who was reached last, and what they said of the export.
+  private(set) var server: String
   private(set) var export: Export
 
   private var context: Context
@@ -63,7 +64,7 @@ final class Lanes {
     self.relay = relay
     self.changed = changed
     geometry = serving.geometry
-    export = serving.export
+    (server, export) = (serving.server, serving.export)
     device = serving.device
     interrupt = try Interrupt()
     let settings = context.settings
@@ -229,7 +230,7 @@ final class Lanes {
 
   private func handed(_ lane: Int, _ peer: Peer, _ export: Export) {
     peers[lane] = peer
-    self.export = export
+    (server, self.export) = (peer.server, export)
     handle(lane, .handed)
     changed(.other)
   }
