@@ -119,7 +119,9 @@ web two ''
 started=$(now)
 reload "another directory" "changed: web"
 within 2 "attached" in_state web attached
-holds "the reader ends well" wait $reader
+within 2 "the reader ends" gone $reader
+wait $reader
+check "the reader's status" 0 $?
 figure "failed: I/O again $(seconds $(($(now) - started))) s after the reload"
 holds "what was read is what was written" cmp $work/first $work/read
 check "what holds" "$work/two" "$(context web .tlsCertificates)"
