@@ -55,7 +55,7 @@ check "the outage goes on" reconnecting "$(runtime tree .state)"
 rm $config/devices.d/bad.json
 started=$(now)
 reload "another port" "changed: tree"
-within 2 "attached" in_state tree attached
+within 5 "attached" in_state tree attached
 goes_on "another port"
 check "what holds" "nbd://127.0.0.1:10802/ false" "$(context tree .uri) $(runtime tree .pending)"
 check "the server" 127.0.0.1:10802 "$(server)"
@@ -70,7 +70,7 @@ up 10803
 tree 10803 ''
 started=$(now)
 reload "a third port" "changed: tree"
-within 2 "attached" in_state tree attached
+within 5 "attached" in_state tree attached
 goes_on "an attempt that waits"
 check "the server" 127.0.0.1:10803 "$(server)"
 end_server 10802 KILL
@@ -86,7 +86,7 @@ check "what holds and what waits" 'nbd://127.0.0.1:10804/ null ["readAhead"]' \
   "$(context tree .uri) $(context tree .readAhead) $(nbdctl status tree --json | jq -c '.devices[0].runtime.pendingKeys')"
 started=$(now)
 ends "reconnect" 0 nbdctl reconnect tree
-within 2 "the next server" is 127.0.0.1:10804 server
+within 5 "the next server" is 127.0.0.1:10804 server
 end_server 10803 KILL
 goes_on "reconnect"
 check "state" attached "$(runtime tree .state)"
@@ -118,8 +118,8 @@ check "it stays so" failed "$(runtime web .state)"
 web two ''
 started=$(now)
 reload "another directory" "changed: web"
-within 2 "attached" in_state web attached
-within 2 "the reader ends" gone $reader
+within 5 "attached" in_state web attached
+within 5 "the reader ends" gone $reader
 wait $reader
 check "the reader's status" 0 $?
 figure "failed: I/O again $(seconds $(($(now) - started))) s after the reload"
@@ -144,7 +144,7 @@ reader=$!
 sleep 1.2
 holds "the reader waits" kill -0 $reader
 reload "giveUpAfter" "changed: web"
-within 2 "the reader ends" gone $reader
+within 5 "the reader ends" gone $reader
 matches "with an error" 'Input/output error' "$(cat $work/error)"
 up_web two
 within 10 "the device is back" in_state web attached
