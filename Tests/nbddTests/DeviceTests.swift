@@ -159,7 +159,6 @@ struct DeviceTests {
     // It will hardly come right, so by itself it would be tried again in an hour.
     if let client { _ = try ControlSocket.send(Array("220 mail.example.com".utf8), on: client) }
     try await wait { device.context == context }
-    #expect(device.lifecycle.attempts == 1)
     #expect(runtime(device)["pendingKeys"] == nil)
     device.detach(force: true)
     try await wait { device.lifecycle.phase == .detached }
