@@ -60,7 +60,7 @@ enum DeviceDetails {
       ),
       ("uri", context?["uri"]?.string),
       ("source", runtime?["source"]?.string),
-      ("pending change", runtime?["pending"]?.bool == true ? "yes, from the next attach" : nil),
+      ("pending change", pending(runtime)),
       ("device", runtime?["device"]?.string),
       ("served by", served(runtime)),
       ("server", runtime?["server"]?.string),
@@ -78,6 +78,12 @@ enum DeviceDetails {
       ("not flushed yet", runtime?["relay"]?["unflushedBytes"]?.integer.flatMap(kept)),
     ]
     return Table.facts(facts)
+  }
+
+  private static func pending(_ runtime: JSON?) -> String? {
+    guard runtime?["pending"]?.bool == true else { return nil }
+    return list(runtime?["pendingKeys"]).map { "\($0), from the next attach" }
+      ?? "removed, once it is detached"
   }
 
   private static func served(_ runtime: JSON?) -> String? {

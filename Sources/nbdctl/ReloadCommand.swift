@@ -10,20 +10,30 @@ struct ReloadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reload",
     abstract: "Have nbdd read its configuration again.",
-    discussion: "Nothing attached is touched; what waits for the next attach is told.")
+    discussion: "Nothing is detached; what waits for the next attach is told.")
 
   @OptionGroup var connecting: Connecting
 
   mutating func run() throws {
-    let reply = try connecting.client().call("Reload")
+    let client = try connecting.client()
+    let reply = try client.call("Reload")
     let deferred = names(reply, "deferred")
     for kind in ["added", "changed", "removed"] {
       for name in names(reply, kind) {
-        let rest =
-          deferred.contains(name) ? "; takes effect when it is detached (and attached)" : ""
+        let rest = deferred.contains(name) ? waiting(name, client) : ""
         print("\(kind): \(name)\(rest)\n", to: 1)
       }
     }
+  }
+
+  /// What of a device's change is not in force yet.
+  private func waiting(_ name: String, _ client: Client) -> String {
+    // It may have gone since.
+    let status = try? client.call("Status", ["name": JSON(name)])
+    let keys = names(status?["devices"]?.array?.first?["runtime"] ?? .null, "pendingKeys")
+    return keys.isEmpty
+      ? "; takes effect when it is detached"
+      : "; from the next attach: \(keys.joined(separator: ", "))"
   }
 
   private func names(_ reply: JSON, _ kind: String) -> [String] {

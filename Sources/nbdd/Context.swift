@@ -37,6 +37,32 @@ nonisolated struct Context: Sendable, Equatable {
     mine.settings.giveUpAfter = theirs.settings.giveUpAfter
     return mine == theirs
   }
+
+  /// This one, with what another says of connections to come.
+  ///
+  /// Everything else was told to the kernel or to the relay, or done, when the device was attached.
+  func connecting(as other: Context) -> Context {
+    var context = self
+    context.uri = other.uri
+    context.autoAttach = other.autoAttach
+    context.tlsHostname = other.tlsHostname
+    context.verifyPeer = other.verifyPeer
+    context.settings.connectTimeout = other.settings.connectTimeout
+    context.settings.negotiationTimeout = other.settings.negotiationTimeout
+    context.settings.reconnectDelay = other.settings.reconnectDelay
+    context.settings.giveUpAfter = other.settings.giveUpAfter
+    context.settings.tlsCertificates = other.settings.tlsCertificates
+    context.settings.tlsPSKFile = other.settings.tlsPSKFile
+    context.settings.tlsPriority = other.settings.tlsPriority
+    return context
+  }
+
+  /// The keys whose values are not the other's.
+  func keys(unlike other: Context) -> [String] {
+    let (mine, theirs) = (json, other.json)
+    let names = [mine, theirs].flatMap { $0.members ?? [] }.map(\.name)
+    return Set(names).sorted().filter { mine[$0] != theirs[$0] }
+  }
 }
 
 // MARK: reading

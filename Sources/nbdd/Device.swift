@@ -124,14 +124,23 @@ final class Device {
     return true
   }
 
-  /// Takes other settings; what is attached keeps its own until the next attempt.
+  /// Takes other settings: all if it is detached, those of its connections if it is relayed; the
+  /// rest waits for the next attach.
   func change(_ context: Context) {
+    let taken = self.context.connecting(as: context)
     if lifecycle.phase == .detached {
       self.context = context
-      nextContext = nil
-    } else {
-      nextContext = context == self.context ? nil : context
+    } else if let lanes, taken != self.context {
+      do throws(SystemError) {
+        try lanes.change(to: taken)
+        DeviceLog.changed(self, taken)
+        self.context = taken
+        lifecycle.reconnectDelay = taken.settings.reconnectDelay
+      } catch {
+        Journal.error("\(name): not changed: \(error)", Journal.Fields(device: name))
+      }
     }
+    nextContext = context == self.context ? nil : context
     manager.changed(self)
   }
 
@@ -269,6 +278,8 @@ final class Device {
       avoided = []
       if let relay = serving.relay { begin(relay, serving) }
       handle(.serving)
+      // It was changed while the attempt was under way.
+      if let nextContext { change(nextContext) }
     case .relay(let event): take(event)
     case .taken(let failure):
       guard context.device == nil, let index else { return handle(.ended(failure)) }
@@ -282,6 +293,8 @@ final class Device {
       partitions = []
       if lifecycle.isWritingBack { noteLoss() }
       handle(.ended(failure))
+      // A change that came during a first attempt is perhaps the cure.
+      if nextContext != nil, lifecycle.phase == .waiting { attach() }
     }
   }
 

@@ -37,6 +37,12 @@ enum DeviceLog {
     Journal.warning("\(device.name): \(trouble)", fields(of: device))
   }
 
+  /// What holds for connections from now on.
+  static func changed(_ device: Device, _ context: Context) {
+    let keys = context.keys(unlike: device.context).joined(separator: ", ")
+    Journal.notice("\(device.name): changed for its next connections: \(keys)", fields(of: device))
+  }
+
   static func gaveUp(_ device: Device) {
     Journal.error(
       "\(device.name): given up: what is held is answered with I/O errors until the server is back",
@@ -60,6 +66,6 @@ enum DeviceLog {
   private static func fields(of device: Device) -> Journal.Fields {
     Journal.Fields(
       device: device.name, node: device.index.map(BlockDevice.path),
-      server: device.serving?.server)
+      server: device.lanes?.server ?? device.serving?.server)
   }
 }

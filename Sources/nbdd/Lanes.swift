@@ -21,15 +21,22 @@ final class Lanes {
   /// Held requests are being answered with errors.
   private(set) var isGivenUp = false
 
-  private let context: Context
+  /// Who was reached last, and what they said of the export.
+  private(set) var server: String
+  private(set) var export: Export
+
+  private var context: Context
   private let device: BlockDevice
-  private let interrupt: Interrupt
+  /// Of the attempts under way: what comes of those that had another is not wanted any more.
+  private var interrupt: Interrupt
   private let changed: (Change) -> Void
   private var timers: [Loop.Timer?]
   private var timerEnds: [Int64]
   private var patience: Loop.Timer?
   private var watch: SocketWatch?
   private var isStopped = false
+  /// The next connection will be to another place than those that are there.
+  private var isMoving = false
   /// Failed attempts of any lane that have been told: several fail alike.
   private var attemptsTold = 0
 
@@ -57,6 +64,7 @@ final class Lanes {
     self.relay = relay
     self.changed = changed
     geometry = serving.geometry
+    (server, export) = (serving.server, serving.export)
     device = serving.device
     interrupt = try Interrupt()
     let settings = context.settings
@@ -109,10 +117,12 @@ final class Lanes {
     case .down(let lane, let end):
       peers[lane] = nil
       handle(lane, .down(Failure(.connection, end.description, isLasting: end.isLasting)))
-      if upCount == 0, !isStopped, outages.begin(at: .now), let time = context.settings.giveUpAfter
-      {
-        patience = Loop.timer(after: time) { self.giveUp() }
+      if isMoving {
+        // What is flushed in one place is not in the other.
+        isMoving = false
+        relay.reconnect()
       }
+      if upCount == 0, !isStopped, outages.begin(at: .now) { setPatience() }
       changed(.other)
     case .ended, .failed: stop()
     }
@@ -122,6 +132,37 @@ final class Lanes {
   func reconnect(all: Bool) {
     if all { relay.reconnect() }
     for lane in links.indices { handle(lane, .retry) }
+  }
+
+  /// Takes other settings for the connections to come, and tries at once what waits or is under way.
+  ///
+  /// Connections that are there stay, unless only some of them are and the export is elsewhere now.
+  func change(to context: Context) throws(SystemError) {
+    guard !isStopped else { return }
+    let interrupt = try Interrupt()
+    self.interrupt.raise()
+    self.interrupt = interrupt
+    let (old, new) = (self.context.uri, context.uri)
+    self.context = context
+    if old.transport != new.transport || old.exportName != new.exportName {
+      isMoving = !isCut && links.allSatisfy { $0.phase == .up || $0.phase == .handed }
+      if !isMoving { relay.reconnect() }
+    }
+    watchSocket()
+    setPatience()
+    for lane in links.indices {
+      links[lane].reconnectDelay = context.settings.reconnectDelay
+      links[lane].connectTimeout = context.settings.connectTimeout
+      handle(lane, .changed)
+    }
+  }
+
+  private func setPatience() {
+    patience = nil
+    guard !isGivenUp, let since = outages.since, let time = context.settings.giveUpAfter else {
+      return
+    }
+    patience = Loop.timer(after: max(.zero, time - since.duration(to: .now))) { self.giveUp() }
   }
 
   /// Answers what is held with errors, until there is a connection again.
@@ -160,7 +201,7 @@ final class Lanes {
 
   private func connect(_ lane: Int, within time: Duration) {
     let contact = Contact(context, connectTime: time, interrupt: interrupt)
-    let (geometry, relay) = (geometry, relay)
+    let (geometry, interrupt) = (geometry, interrupt)
     do throws(SystemError) {
       try Thread.start(context.name) {
         do throws(Failure) {
@@ -170,28 +211,32 @@ final class Lanes {
           }
           let peer = Peer(
             server: stream.server, encryption: stream.encryption, sizeBytes: terms.export.sizeBytes)
-          // Told first, so that it is known when the relay says what became of it.
-          DispatchQueue.main.async { self.handed(lane, peer) }
-          relay.connected(lane, stream, terms)
+          // This thread does not touch it again.
+          nonisolated(unsafe) let handed = stream
+          DispatchQueue.main.async {
+            guard !self.isStopped, interrupt === self.interrupt else { return }
+            self.relay.connected(lane, unsafe handed, terms)
+            self.handed(lane, peer, terms.export)
+          }
         } catch {
-          DispatchQueue.main.async { self.failed(lane, error) }
+          DispatchQueue.main.async { self.failed(lane, error, interrupt) }
         }
       }
     } catch {
       let failure = Failure(.connect, error.description)
-      DispatchQueue.main.async { self.failed(lane, failure) }
+      DispatchQueue.main.async { self.failed(lane, failure, interrupt) }
     }
   }
 
-  private func handed(_ lane: Int, _ peer: Peer) {
-    guard !isStopped else { return }
+  private func handed(_ lane: Int, _ peer: Peer, _ export: Export) {
     peers[lane] = peer
+    (server, self.export) = (peer.server, export)
     handle(lane, .handed)
     changed(.other)
   }
 
-  private func failed(_ lane: Int, _ failure: Failure) {
-    guard !isStopped else { return }
+  private func failed(_ lane: Int, _ failure: Failure, _ interrupt: Interrupt) {
+    guard !isStopped, interrupt === self.interrupt else { return }
     handle(lane, .failed(failure))
     guard attempts > attemptsTold else { return changed(.other) }
     attemptsTold = attempts
@@ -200,6 +245,7 @@ final class Lanes {
 
   /// A server that is back shows in the file system, if its socket is there.
   private func watchSocket() {
+    watch = nil
     guard case .unix(let path) = context.uri.transport else { return }
     watch = SocketWatch(path) { self.reconnect(all: false) }
   }

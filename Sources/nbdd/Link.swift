@@ -22,6 +22,8 @@ nonisolated struct Link: Sendable {
     case timer
     /// Somebody knows that waiting is of no use.
     case retry
+    /// There are other settings, so an attempt under way is of no use either; nobody waits for it.
+    case changed
     case stop
   }
 
@@ -40,8 +42,8 @@ nonisolated struct Link: Sendable {
   private(set) var nextAttempt: ContinuousClock.Instant?
 
   /// The longest pause between attempts, and the longest time for an address to answer.
-  private let reconnectDelay: Duration
-  private let connectTimeout: Duration
+  var reconnectDelay: Duration
+  var connectTimeout: Duration
   private var upSince: ContinuousClock.Instant?
   /// Since when it has not been up for longer than a moment.
   private var troubleSince: ContinuousClock.Instant?
@@ -64,10 +66,14 @@ nonisolated struct Link: Sendable {
       nextAttempt = nil
       return [.cancelTimer]
     case (.idle, .start), (.waiting, .timer): return connect(now)
-    case (.waiting, .retry):
+    case (.waiting, .retry), (.waiting, .changed), (.connecting, .changed):
       // What comes next comes soon: the server may need another moment.
       troubleSince = now
       return [.cancelTimer] + connect(now)
+    case (.handed, .changed), (.up, .changed):
+      // What was before says nothing about the next attempt.
+      troubleSince = nil
+      return []
     case (.idle, .handed), (.connecting, .handed):
       phase = .handed
       return []

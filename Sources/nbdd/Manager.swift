@@ -63,7 +63,7 @@ final class Manager {
 
   /// Reads the configuration again; a fault anywhere changes nothing.
   ///
-  /// Nothing attached is touched: its changes wait for the next attach.
+  /// Nothing is detached: what an attached device cannot take waits for its next attach.
   func reload() throws(ConfigurationFaults) -> ReloadResult {
     let configuration = Configuration.read(directory)
     guard configuration.problems.isEmpty else {

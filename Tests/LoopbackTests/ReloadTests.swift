@@ -60,12 +60,19 @@ struct ReloadTests {
 
       let outcome = try daemon.nbdctl("reload")
       #expect(outcome.status == 0)
-      let rest = "; takes effect when it is detached (and attached)"
       #expect(
         outcome.output.split(separator: "\n") == [
-          "added: added", "changed: busy\(rest)", "changed: changed", "removed: leaving\(rest)",
+          "added: added",
+          "changed: busy; from the next attach: negotiationTimeout, readOnly",
+          "changed: changed",
+          "removed: leaving; takes effect when it is detached",
           "removed: removed",
         ])
+      #expect(
+        try daemon.nbdctl("status", "busy").output
+          .contains("negotiationTimeout, readOnly, from the next attach"))
+      #expect(
+        try daemon.nbdctl("status", "leaving").output.contains("removed, once it is detached"))
       #expect(try daemon.nbdctl("status", "removed").status == 4)
       #expect(try daemon.nbdctl("status", "changed").output.contains("nbd://new.invalid:10809/"))
       #expect(try daemon.state("added") == "detached")

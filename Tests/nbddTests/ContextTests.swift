@@ -162,4 +162,58 @@ struct ContextTests {
       #expect(!context.servesAlike(other), "change \(number)")
     }
   }
+
+  // MARK: what an attached device takes
+
+  /// Each key, a change of it, and whether it concerns only connections to come.
+  nonisolated private static let changes:
+    [(key: String, isForConnections: Bool, change: @Sendable (inout Context) -> Void)] = [
+      ("name", false, { $0.name = "b" }),
+      ("uri", true, { $0.uri.exportName = "y" }),
+      ("device", false, { $0.device = 1 }),
+      ("readOnly", false, { $0.readOnly = true }),
+      ("autoAttach", true, { $0.autoAttach = false }),
+      ("tlsHostname", true, { $0.tlsHostname = "h" }),
+      ("verifyPeer", true, { $0.verifyPeer = false }),
+      ("mount", false, { $0.mount = Context.Mount(path: "/srv") }),
+      ("path", false, { $0.settings.path = .direct }),
+      ("connections", false, { $0.settings.connections = 2 }),
+      ("connectTimeout", true, { $0.settings.connectTimeout = .seconds(1) }),
+      ("negotiationTimeout", true, { $0.settings.negotiationTimeout = .seconds(1) }),
+      ("requestTimeout", false, { $0.settings.requestTimeout = .seconds(1) }),
+      ("reconnectDelay", true, { $0.settings.reconnectDelay = .seconds(1) }),
+      ("giveUpAfter", true, { $0.settings.giveUpAfter = .seconds(1) }),
+      ("unflushedLimit", false, { $0.settings.unflushedLimit = 32 << 20 }),
+      ("readAhead", false, { $0.settings.readAhead = 4096 }),
+      ("tlsCertificates", true, { $0.settings.tlsCertificates = "/tls" }),
+      ("tlsPSKFile", true, { $0.settings.tlsPSKFile = "/psk" }),
+      ("tlsPriority", true, { $0.settings.tlsPriority = "NORMAL" }),
+    ]
+
+  @Test func `of every key it is known whether an attached device takes it`() throws {
+    let json = try JSON(parsing: Array(Self.everything.utf8), dialect: .json5)
+    #expect(Self.changes.map(\.key) == json.members?.map(\.name))
+  }
+
+  @Test(arguments: changes.indices)
+  func `an attached device takes what concerns only its connections, and nothing else`(
+    number: Int
+  ) throws {
+    let (key, isForConnections, change) = Self.changes[number]
+    let context = Context(name: "a", uri: try URI(parsing: "nbd://h/x"))
+    var other = context
+    change(&other)
+    #expect(context.keys(unlike: other) == [key])
+    #expect(other.keys(unlike: context) == [key])
+    #expect(context.connecting(as: other) == (isForConnections ? other : context))
+  }
+
+  @Test func `of a change of everything the rest waits`() throws {
+    let context = Context(name: "a", uri: try URI(parsing: "nbd://h/x"))
+    var other = context
+    for (_, _, change) in Self.changes { change(&other) }
+    let taken = context.connecting(as: other)
+    let rest = Self.changes.filter { !$0.isForConnections }.map(\.key)
+    #expect(taken.keys(unlike: other) == rest.sorted())
+  }
 }

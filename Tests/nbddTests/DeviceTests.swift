@@ -139,6 +139,31 @@ struct DeviceTests {
     #expect(device.context.readOnly)
   }
 
+  @Test func `a change during a first attempt is tried when that has failed, at once`() async throws
+  {
+    let device = try device()
+    var context = device.context
+    context.settings.reconnectDelay = .seconds(3600)
+    device.change(context)
+    let listener = try silentServer()
+    device.attach()
+    var client: Descriptor?
+    try await wait {
+      client = (try? ControlSocket.accept(on: listener)) ?? client
+      return client != nil
+    }
+    context.uri = try URI(parsing: "nbd+unix:///y?socket=\(directory.path)/none")
+    context.readOnly = true
+    device.change(context)
+    #expect(runtime(device)["pendingKeys"] == ["readOnly", "uri"])
+    // It will hardly come right, so by itself it would be tried again in an hour.
+    if let client { _ = try ControlSocket.send(Array("220 mail.example.com".utf8), on: client) }
+    try await wait { device.context == context }
+    #expect(runtime(device)["pendingKeys"] == nil)
+    device.detach(force: true)
+    try await wait { device.lifecycle.phase == .detached }
+  }
+
   @Test func `who detaches when an attempt fails leaves no timer behind`() async throws {
     let device = try device()
     var failures = 0

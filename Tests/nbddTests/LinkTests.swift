@@ -104,6 +104,40 @@ struct LinkTests {
     #expect(actions3 == [.setTimer(.milliseconds(50))])
   }
 
+  @Test mutating func `other settings end a wait, and an attempt that is under way`() {
+    comeUp()
+    now = now + .seconds(5)
+    _ = happens(.down(.wrongServer))
+    link.connectTimeout = .milliseconds(500)
+    link.reconnectDelay = .seconds(3)
+    let afterWait = happens(.changed, after: .seconds(10))
+    #expect(afterWait == [.cancelTimer, .connect(within: .milliseconds(500))])
+    let afterAttempt = happens(.changed, after: .seconds(10))
+    #expect(afterAttempt == [.cancelTimer, .connect(within: .milliseconds(500))])
+    #expect(link.phase == .connecting && link.failure == .wrongServer && link.attempts == 0)
+    let afterFailure = happens(.failed(.wrongServer))
+    #expect(afterFailure == [.setTimer(.seconds(3))])
+  }
+
+  @Test mutating func `other settings leave a connection alone, and its loss is a first one`() {
+    comeUp()
+    now = now + .seconds(5)
+    _ = pauses(of: .seconds(600))
+    _ = happens(.timer, after: .seconds(30))
+    _ = happens(.handed)
+    let whileHanded = happens(.changed)
+    #expect(whileHanded == [] && link.phase == .handed)
+    let afterLoss = happens(.down(.lost))
+    #expect(afterLoss == [.setTimer(.zero)])
+    _ = happens(.timer)
+    _ = happens(.handed)
+    _ = happens(.up)
+    let whileUp = happens(.changed)
+    #expect(whileUp == [] && link.phase == .up)
+    let afterAnother = happens(.down(.lost))
+    #expect(afterAnother == [.setTimer(.zero)])
+  }
+
   @Test mutating func `an address may take less early in an outage`() {
     let actions4 = happens(.start)
     #expect(actions4 == [.connect(within: .seconds(10))])
