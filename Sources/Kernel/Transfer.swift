@@ -73,21 +73,26 @@ extension Descriptor {
     }
   }
 
-  /// Copies the first bytes of it, at most as many as the region has; answers how many.
-  package func copy(into region: Region) -> Int {
+  /// Bytes from a place on, at most as many as the region has: from where they are if they lie together,
+  /// else copied to the region.
+  package func bytes(from place: Int, orCopiedTo region: Region) -> UnsafeRawBufferPointer {
+    var skip = place
     var filled = 0
     for index in 0..<count where filled < region.byteCount {
-      let part = unsafe parts[index]
-      let size = min(unsafe part.iov_len, region.byteCount - filled)
-      unsafe memcpy(region.pointer(filled, size), part.iov_base, size)
+      let part = unsafe UnsafeRawBufferPointer(
+        start: parts[index].iov_base, count: parts[index].iov_len)
+      let size = min(part.count - skip, region.byteCount - filled)
+      if size <= 0 {
+        skip -= part.count
+        continue
+      }
+      let bytes = unsafe UnsafeRawBufferPointer(rebasing: part[skip..<(skip + size)])
+      if filled == 0, size == region.byteCount { return unsafe bytes }
+      unsafe UnsafeMutableRawBufferPointer(start: region.pointer(filled, size), count: size)
+        .copyMemory(from: bytes)
       filled += size
+      skip = 0
     }
-    return filled
-  }
-
-  /// The first part.
-  package var first: UnsafeRawBufferPointer {
-    unsafe UnsafeRawBufferPointer(
-      start: parts[0].iov_base, count: count == 0 ? 0 : parts[0].iov_len)
+    return unsafe UnsafeRawBufferPointer(start: region.pointer(0, filled), count: filled)
   }
 }

@@ -12,14 +12,16 @@ internal import Synchronization
 /// Nothing that a receiver meets makes it send (a peer's wish for new keys is left to the next
 /// send, a wish for a new handshake is not followed), so the two never do the same thing.
 ///
-/// There is no buffer between the socket and GnuTLS: what came before the handshake and was not
-/// received then is taken for TLS, and never for what the session carries (N-051).
+/// There is no buffer between the socket and GnuTLS until the handshake is done: what came before it
+/// and was not received then is taken for TLS, and never for what the session carries (N-051).
 @safe package final class Session: Sendable, CustomStringConvertible {
   package let socket: StreamSocket
   /// As in "TLS 1.3, AES-256-GCM".
   package let description: String
   private let credentials: Credentials
   let handle: SessionHandle
+  let intake: Intake
+  let outlet: Outlet
   /// Whether anything was received: then the server has taken the client for good.
   private let hasReceived = Atomic(false)
 
@@ -34,7 +36,20 @@ internal import Synchronization
       socket: socket, credentials: credentials, deadline: deadline, time: time)
     self.socket = socket
     self.credentials = credentials
+    do throws(SystemError) {
+      intake = try Intake(socket)
+      outlet = try Outlet(socket)
+    } catch {
+      throw .system(error)
+    }
     unsafe handle = try handshake.run()
+    // Where the system lets the kernel do the work of TLS, GnuTLS needs the socket itself. The function
+    // may also answer with the number of an error.
+    let offload = unsafe gnutls_transport_is_ktls_enabled(handle.session).rawValue
+    if !(1...GNUTLS_KTLS_DUPLEX.rawValue).contains(offload) {
+      unsafe intake.serve(handle.session)
+      unsafe outlet.serve(handle.session)
+    }
     description = unsafe Self.agreed(handle.session)
   }
 
@@ -72,20 +87,19 @@ internal import Synchronization
   package func send(
     _ bytes: [UInt8], until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(TLSError) {
-    var sent = 0
-    while sent < bytes.count {
-      let part = unsafe bytes.withUnsafeBytes { room in
-        unsafe gnutls_record_send(
-          handle.session, room.baseAddress.map { unsafe $0 + sent }, room.count - sent)
+    var taken = 0
+    while true {
+      if try flush() {
+        if taken == bytes.count { return }
+        let part = try unsafe bytes.span.withUnsafeBytes { room throws(TLSError) -> Int? in
+          try unsafe seal(UnsafeRawBufferPointer(rebasing: room[taken...]))
+        }
+        if let part {
+          taken += part
+          continue
+        }
       }
-      let errno = Glibc.errno
-      switch CInt(clamping: part) {
-      case 0...: sent += part
-      case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED:
-        try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
-      // What the server thinks of the client is for `farewell` to find out.
-      case let code: throw error(code, "send", errno, isJudged: true)
-      }
+      try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
     }
   }
 
@@ -112,14 +126,23 @@ internal import Synchronization
   /// For the thread that sends; nothing can be sent afterwards. Blocks at most as long as `time`.
   package func close(within time: Duration = .seconds(1)) {
     let deadline = ContinuousClock.now + time
-    while true {
-      switch unsafe gnutls_bye(handle.session, GNUTLS_SHUT_WR) {
-      case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED:
-        do throws(TLSError) {
-          try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
-        } catch { return }
-      default: return
+    var isSaid = false
+    do throws(TLSError) {
+      while true {
+        if try flush() {
+          if isSaid { return }
+          switch unsafe gnutls_bye(handle.session, GNUTLS_SHUT_WR) {
+          case GNUTLS_E_SUCCESS:
+            isSaid = true
+            continue
+          case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED: break
+          default: return
+          }
+        }
+        try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
       }
+    } catch {
+      return
     }
   }
 
@@ -128,26 +151,63 @@ internal import Synchronization
     _ time: Duration
   ) throws(TLSError) -> Int {
     while true {
-      let part = unsafe bytes.withUnsafeMutableBytes { room in
-        unsafe gnutls_record_recv(
-          handle.session, room.baseAddress.map { unsafe $0 + start }, room.count - start)
+      var span = bytes.mutableSpan
+      let part = try unsafe span.withUnsafeMutableBytes { room throws(TLSError) -> Int? in
+        try unsafe open(into: UnsafeMutableRawBufferPointer(rebasing: room[start...]))
       }
+      if let part { return part }
+      try socket.wait(toSend: false, until: deadline, time, isHandshake: false)
+    }
+  }
+
+  // MARK: one record
+
+  /// Receives from a record what there is: 0 at the end of the session, nil if nothing has come.
+  func open(into room: UnsafeMutableRawBufferPointer) throws(TLSError) -> Int? {
+    defer { intake.mayAsk = true }
+    while true {
+      let part = unsafe gnutls_record_recv(handle.session, room.baseAddress, room.count)
       let errno = Glibc.errno
       switch CInt(clamping: part) {
       case 0...:
         if part > 0 { hasReceived.store(true, ordering: .relaxed) }
         return part
-      // A wish for a new handshake may be left unheard (RFC 5246, *Hello Request*); so may
-      // warnings.
+      // Nothing has come, or a record without content, or a wish for a new handshake, which may be
+      // left unheard (RFC 5246, *Hello Request*), or a warning; behind these there may be more that
+      // the socket does not tell of. What it does tell of can wait: a peer could go on for ever.
       case let code where gnutls_error_is_fatal(code) == 0:
-        try socket.wait(toSend: false, until: deadline, time, isHandshake: false)
+        if intake.isEmpty { return nil }
+        intake.mayAsk = false
       case let code:
         throw error(code, "recv", errno, isJudged: hasReceived.load(ordering: .relaxed))
       }
     }
   }
 
-  func error(
+  /// Makes a record of the bytes, or of the first of them, and answers of how many; the outlet has
+  /// room. Nil if the same bytes have to be given again later.
+  func seal(_ bytes: UnsafeRawBufferPointer) throws(TLSError) -> Int? {
+    let count = min(bytes.count, Session.recordByteCount)
+    let part = unsafe gnutls_record_send(handle.session, bytes.baseAddress, count)
+    let errno = Glibc.errno
+    switch CInt(clamping: part) {
+    case 0...: return part
+    case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED: return nil
+    // What the server thinks of the client is for `farewell` to find out.
+    case let code: throw error(code, "send", errno, isJudged: true)
+    }
+  }
+
+  /// Sends what waits of records; whether all has left. Does not wait.
+  func flush() throws(TLSError) -> Bool {
+    do throws(SystemError) {
+      return try outlet.flush()
+    } catch {
+      throw self.error(GNUTLS_E_PUSH_ERROR, "send", error.errno, isJudged: true)
+    }
+  }
+
+  private func error(
     _ code: CInt, _ call: String, _ errno: CInt, isJudged: Bool
   ) -> TLSError {
     unsafe TLSError(
