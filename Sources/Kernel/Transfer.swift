@@ -22,7 +22,7 @@ extension Descriptor {
   }
 }
 
-/// Ranges of regions that leave together, in order.
+/// Bytes in several places that leave together, in order.
 @safe package final class Gather {
   package private(set) var byteCount = 0
   package private(set) var count = 0
@@ -47,11 +47,17 @@ extension Descriptor {
 
   /// Adds a range; an empty one changes nothing.
   package func add(_ region: Region, _ place: Int, _ size: Int) {
+    unsafe add(UnsafeRawBufferPointer(start: region.pointer(place, size), count: size))
+  }
+
+  /// Adds bytes that stay where they are until all are removed.
+  package func add(_ bytes: UnsafeRawBufferPointer) {
     precondition(!isFull, "no room for another part")
-    guard size > 0 else { return }
-    unsafe parts[count] = iovec(iov_base: region.pointer(place, size), iov_len: size)
+    guard bytes.count > 0 else { return }
+    unsafe parts[count] = iovec(
+      iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
     count += 1
-    byteCount += size
+    byteCount += bytes.count
   }
 
   /// Sends what the socket takes of it, and answers how many bytes: nil if it takes nothing now.

@@ -40,8 +40,8 @@ internal import Kernel
   private func take(_ place: UnsafeMutableRawPointer, _ count: Int) -> Int {
     if isEmpty {
       do throws(SystemError) {
-        guard mayAsk, let received = try socket.descriptor.receive(into: region, at: 0, region.byteCount)
-        else {
+        let room = region.byteCount
+        guard mayAsk, let received = try socket.descriptor.receive(into: region, at: 0, room) else {
           errno = EAGAIN
           return -1
         }

@@ -41,7 +41,7 @@ internal import Kernel
     }
   }
 
-  /// Sends what the socket takes; whether that is all. Does not wait.
+  /// Sends what the socket takes, and answers whether that is all.
   func flush() throws(SystemError) -> Bool {
     while !isEmpty {
       gather.removeAll()

@@ -23,7 +23,7 @@ internal import Synchronization
   let intake: Intake
   let outlet: Outlet
   /// Whether anything was received: then the server has taken the client for good.
-  private let hasReceived = Atomic(false)
+  let hasReceived = Atomic(false)
 
   /// Agrees with the server and verifies it; `time` is named in the error at the deadline.
   ///
@@ -87,19 +87,18 @@ internal import Synchronization
   package func send(
     _ bytes: [UInt8], until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(TLSError) {
-    var taken = 0
-    while true {
-      if try flush() {
-        if taken == bytes.count { return }
-        let part = try unsafe bytes.span.withUnsafeBytes { room throws(TLSError) -> Int? in
-          try unsafe seal(UnsafeRawBufferPointer(rebasing: room[taken...]))
-        }
-        if let part {
+    let parts = Gather(capacity: 1)
+    try unsafe bytes.span.withUnsafeBytes { room throws(TLSError) in
+      var taken = 0
+      while taken < room.count || isSending {
+        parts.removeAll()
+        unsafe parts.add(UnsafeRawBufferPointer(rebasing: room[taken...]))
+        if let part = try send(parts) {
           taken += part
-          continue
+        } else {
+          try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
         }
       }
-      try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
     }
   }
 
@@ -153,61 +152,14 @@ internal import Synchronization
     while true {
       var span = bytes.mutableSpan
       let part = try unsafe span.withUnsafeMutableBytes { room throws(TLSError) -> Int? in
-        try unsafe open(into: UnsafeMutableRawBufferPointer(rebasing: room[start...]))
+        try unsafe receive(into: UnsafeMutableRawBufferPointer(rebasing: room[start...]))
       }
       if let part { return part }
       try socket.wait(toSend: false, until: deadline, time, isHandshake: false)
     }
   }
 
-  // MARK: one record
-
-  /// Receives from a record what there is: 0 at the end of the session, nil if nothing has come.
-  func open(into room: UnsafeMutableRawBufferPointer) throws(TLSError) -> Int? {
-    defer { intake.mayAsk = true }
-    while true {
-      let part = unsafe gnutls_record_recv(handle.session, room.baseAddress, room.count)
-      let errno = Glibc.errno
-      switch CInt(clamping: part) {
-      case 0...:
-        if part > 0 { hasReceived.store(true, ordering: .relaxed) }
-        return part
-      // Nothing has come, or a record without content, or a wish for a new handshake, which may be
-      // left unheard (RFC 5246, *Hello Request*), or a warning; behind these there may be more that
-      // the socket does not tell of. What it does tell of can wait: a peer could go on for ever.
-      case let code where gnutls_error_is_fatal(code) == 0:
-        if intake.isEmpty { return nil }
-        intake.mayAsk = false
-      case let code:
-        throw error(code, "recv", errno, isJudged: hasReceived.load(ordering: .relaxed))
-      }
-    }
-  }
-
-  /// Makes a record of the bytes, or of the first of them, and answers of how many; the outlet has
-  /// room. Nil if the same bytes have to be given again later.
-  func seal(_ bytes: UnsafeRawBufferPointer) throws(TLSError) -> Int? {
-    let count = min(bytes.count, Session.recordByteCount)
-    let part = unsafe gnutls_record_send(handle.session, bytes.baseAddress, count)
-    let errno = Glibc.errno
-    switch CInt(clamping: part) {
-    case 0...: return part
-    case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED: return nil
-    // What the server thinks of the client is for `farewell` to find out.
-    case let code: throw error(code, "send", errno, isJudged: true)
-    }
-  }
-
-  /// Sends what waits of records; whether all has left. Does not wait.
-  func flush() throws(TLSError) -> Bool {
-    do throws(SystemError) {
-      return try outlet.flush()
-    } catch {
-      throw self.error(GNUTLS_E_PUSH_ERROR, "send", error.errno, isJudged: true)
-    }
-  }
-
-  private func error(
+  func error(
     _ code: CInt, _ call: String, _ errno: CInt, isJudged: Bool
   ) -> TLSError {
     unsafe TLSError(
