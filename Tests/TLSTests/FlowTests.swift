@@ -85,12 +85,22 @@ import Testing
     #expect(echo == bytes)
   }
 
-  @Test func `has sent all that it was given when it says so, and before it says goodbye`() throws {
+  @Test func `has not sent what the socket has not taken`() throws {
+    let peer = try peer("sink")
+    let session = try peer.session(credentials)
+    narrow(session)
+    peer.stop()
+    // As much as fits where it waits for the socket.
+    #expect(throws: TLSError.timedOut(.milliseconds(200))) {
+      try session.send(pattern(0..<100_000), until: .now + .milliseconds(200), .milliseconds(200))
+    }
+  }
+
+  @Test func `sends all that it was given before it says goodbye`() throws {
     let peer = try peer("sink")
     let session = try peer.session(credentials)
     narrow(session)
     try session.send(pattern(0..<1 << 20), until: .now + patience, patience)
-    #expect(!session.isSending)
     peer.stop()
     let region = try region(pattern(0..<1 << 20))
     var taken = 0
