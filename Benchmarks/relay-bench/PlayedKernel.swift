@@ -20,6 +20,14 @@ struct PlayedKernel {
       case .server(let stream): stream.socket.descriptor
       }
     }
+
+    /// A part of what it took has not left.
+    var isSending: Bool {
+      switch self {
+      case .socket: false
+      case .server(let stream): stream.isSending
+      }
+    }
   }
 
   let wire: Wire
@@ -77,7 +85,7 @@ struct PlayedKernel {
       let hasReceived = try receive()
       if hasSent || hasReceived { continue }
       readiness.removeAll()
-      _ = readiness.add(wire.descriptor, reading: true, writing: left < begun)
+      _ = readiness.add(wire.descriptor, reading: true, writing: left < begun || wire.isSending)
       readiness.wait(-1)
     }
   }
@@ -92,7 +100,7 @@ struct PlayedKernel {
 
   /// Sends what is taken; false if that is nothing.
   private mutating func send() throws(Fault) -> Bool {
-    guard left < begun else { return false }
+    guard left < begun || wire.isSending else { return false }
     gather.removeAll()
     var skip = gone
     for number in left..<min(begun, left + 32) {

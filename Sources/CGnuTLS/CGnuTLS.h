@@ -6,6 +6,7 @@
 #pragma once
 
 #include <gnutls/gnutls.h>
+#include <gnutls/socket.h>
 #include <gnutls/x509.h>
 
 // Swift takes every pointer for something that must stay in one thread. GnuTLS says more

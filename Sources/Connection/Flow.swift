@@ -25,8 +25,14 @@ extension ServerStream {
     }
   }
 
+  /// Whether there may be something to receive although the socket has nothing.
+  package var hasMore: Bool { session?.hasMore ?? false }
+
   /// Sends what the connection takes of the parts, and answers how many bytes; nil if it takes nothing
   /// now: then the same bytes have to come first the next time.
+  ///
+  /// A part of what it took may not have left while `isSending`: that leaves with the next call, also with
+  /// one without parts.
   package func send(_ parts: Gather) throws(StreamError) -> Int? {
     guard let session else {
       do throws(SystemError) {
@@ -36,26 +42,11 @@ extension ServerStream {
       }
     }
     do throws(TLSError) {
-      // What fills a record leaves from where it is.
-      let first = unsafe parts.first
-      if first.count >= Session.recordByteCount { return try unsafe session.send(first) }
-      let record = try roomForRecord()
-      let count = parts.copy(into: record)
-      return try unsafe session.send(
-        UnsafeRawBufferPointer(start: record.pointer(0, count), count: count))
+      return try session.send(parts)
     } catch {
       throw StreamError(error)
     }
   }
 
-  private func roomForRecord() throws(TLSError) -> Region {
-    if let record { return record }
-    do throws(SystemError) {
-      let region = try Region(byteCount: Session.recordByteCount)
-      record = region
-      return region
-    } catch {
-      throw .system(error)
-    }
-  }
+  package var isSending: Bool { session?.isSending ?? false }
 }

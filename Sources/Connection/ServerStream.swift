@@ -16,8 +16,6 @@ package final class ServerStream: ByteStream {
   private let pace: Pace
   private let credentials: Credentials?
   private(set) var session: Session?
-  /// What makes up the next record, where small parts leave together.
-  var record: Region?
   private var deadline: ContinuousClock.Instant
 
   init(_ socket: StreamSocket, _ server: String, _ pace: Pace, _ credentials: Credentials?) {

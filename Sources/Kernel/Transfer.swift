@@ -22,7 +22,7 @@ extension Descriptor {
   }
 }
 
-/// Ranges of regions that leave together, in order.
+/// Bytes in several places that leave together, in order.
 @safe package final class Gather {
   package private(set) var byteCount = 0
   package private(set) var count = 0
@@ -47,11 +47,17 @@ extension Descriptor {
 
   /// Adds a range; an empty one changes nothing.
   package func add(_ region: Region, _ place: Int, _ size: Int) {
+    unsafe add(UnsafeRawBufferPointer(start: region.pointer(place, size), count: size))
+  }
+
+  /// Adds bytes that stay where they are until all are removed.
+  package func add(_ bytes: UnsafeRawBufferPointer) {
     precondition(!isFull, "no room for another part")
-    guard size > 0 else { return }
-    unsafe parts[count] = iovec(iov_base: region.pointer(place, size), iov_len: size)
+    guard bytes.count > 0 else { return }
+    unsafe parts[count] = iovec(
+      iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
     count += 1
-    byteCount += size
+    byteCount += bytes.count
   }
 
   /// Sends what the socket takes of it, and answers how many bytes: nil if it takes nothing now.
@@ -73,21 +79,26 @@ extension Descriptor {
     }
   }
 
-  /// Copies the first bytes of it, at most as many as the region has; answers how many.
-  package func copy(into region: Region) -> Int {
+  /// Bytes from a place on, at most as many as the region has: from where they are if they lie together,
+  /// else copied to the region.
+  package func bytes(from place: Int, orCopiedTo region: Region) -> UnsafeRawBufferPointer {
+    var skip = place
     var filled = 0
     for index in 0..<count where filled < region.byteCount {
-      let part = unsafe parts[index]
-      let size = min(unsafe part.iov_len, region.byteCount - filled)
-      unsafe memcpy(region.pointer(filled, size), part.iov_base, size)
+      let part = unsafe UnsafeRawBufferPointer(
+        start: parts[index].iov_base, count: parts[index].iov_len)
+      let size = min(part.count - skip, region.byteCount - filled)
+      if size <= 0 {
+        skip -= part.count
+        continue
+      }
+      let bytes = unsafe UnsafeRawBufferPointer(rebasing: part[skip..<(skip + size)])
+      if filled == 0, size == region.byteCount { return unsafe bytes }
+      unsafe UnsafeMutableRawBufferPointer(start: region.pointer(filled, size), count: size)
+        .copyMemory(from: bytes)
       filled += size
+      skip = 0
     }
-    return filled
-  }
-
-  /// The first part.
-  package var first: UnsafeRawBufferPointer {
-    unsafe UnsafeRawBufferPointer(
-      start: parts[0].iov_base, count: count == 0 ? 0 : parts[0].iov_len)
+    return unsafe UnsafeRawBufferPointer(start: region.pointer(0, filled), count: filled)
   }
 }

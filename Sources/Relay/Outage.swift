@@ -15,6 +15,8 @@ extension Engine {
     lanes[lane].stream = stream
     lanes[lane].terms = terms
     lanes[lane].heardAt = now
+    // What came with the end of the negotiation the socket does not tell of.
+    lanes[lane].hasMore = stream.hasMore
     lanes[lane].largestPayload = terms.export.largestPayload
     if lanes.contains(where: \.isInUse) {
       // Rule `join`.

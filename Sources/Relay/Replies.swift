@@ -44,8 +44,8 @@ extension Engine {
     figures.bytesFromServer.add(count, ordering: .relaxed)
     lanes[lane].heardAt = now
     try takeReplies(lane)
-    // A socket that had less than there was room for is empty; a TLS session says so by itself.
-    return stream.isSecure || count == room || lanes[lane].data != nil
+    // A socket that had less than there was room for is empty; a TLS session knows by itself.
+    return stream.hasMore || count == room || lanes[lane].data != nil
   }
 
   private mutating func receive(

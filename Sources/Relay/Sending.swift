@@ -87,7 +87,7 @@ extension Engine {
     guard let stream = lanes[lane].stream, let style = lanes[lane].terms?.replies else { return }
     let headerByteCount = RequestHeader.byteCount(style)
     lanes[lane].isBlocked = false
-    while !lanes[lane].leaving.isEmpty {
+    while !lanes[lane].leaving.isEmpty || stream.isSending {
       gather.removeAll()
       var skip = lanes[lane].left
       var index = lanes[lane].leaving.first

@@ -12,16 +12,18 @@ internal import Synchronization
 /// Nothing that a receiver meets makes it send (a peer's wish for new keys is left to the next
 /// send, a wish for a new handshake is not followed), so the two never do the same thing.
 ///
-/// There is no buffer between the socket and GnuTLS: what came before the handshake and was not
-/// received then is taken for TLS, and never for what the session carries (N-051).
+/// There is no buffer between the socket and GnuTLS until the handshake is done: what came before it
+/// and was not received then is taken for TLS, and never for what the session carries (N-051).
 @safe package final class Session: Sendable, CustomStringConvertible {
   package let socket: StreamSocket
   /// As in "TLS 1.3, AES-256-GCM".
   package let description: String
   private let credentials: Credentials
   let handle: SessionHandle
+  let intake: Intake
+  let outlet: Outlet
   /// Whether anything was received: then the server has taken the client for good.
-  private let hasReceived = Atomic(false)
+  let hasReceived = Atomic(false)
 
   /// Agrees with the server and verifies it; `time` is named in the error at the deadline.
   ///
@@ -34,7 +36,20 @@ internal import Synchronization
       socket: socket, credentials: credentials, deadline: deadline, time: time)
     self.socket = socket
     self.credentials = credentials
+    do throws(SystemError) {
+      intake = try Intake(socket)
+      outlet = try Outlet(socket)
+    } catch {
+      throw .system(error)
+    }
     unsafe handle = try handshake.run()
+    // Where the system lets the kernel do the work of TLS, GnuTLS needs the socket itself. The function
+    // may also answer with the number of an error.
+    let offload = unsafe gnutls_transport_is_ktls_enabled(handle.session).rawValue
+    if !(1...GNUTLS_KTLS_DUPLEX.rawValue).contains(offload) {
+      unsafe intake.serve(handle.session)
+      unsafe outlet.serve(handle.session)
+    }
     description = unsafe Self.agreed(handle.session)
   }
 
@@ -72,19 +87,17 @@ internal import Synchronization
   package func send(
     _ bytes: [UInt8], until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(TLSError) {
-    var sent = 0
-    while sent < bytes.count {
-      let part = unsafe bytes.withUnsafeBytes { room in
-        unsafe gnutls_record_send(
-          handle.session, room.baseAddress.map { unsafe $0 + sent }, room.count - sent)
-      }
-      let errno = Glibc.errno
-      switch CInt(clamping: part) {
-      case 0...: sent += part
-      case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED:
-        try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
-      // What the server thinks of the client is for `farewell` to find out.
-      case let code: throw error(code, "send", errno, isJudged: true)
+    let parts = Gather(capacity: 1)
+    try unsafe bytes.span.withUnsafeBytes { room throws(TLSError) in
+      var taken = 0
+      while taken < room.count || isSending {
+        parts.removeAll()
+        unsafe parts.add(UnsafeRawBufferPointer(rebasing: room[taken...]))
+        if let part = try send(parts) {
+          taken += part
+        } else {
+          try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
+        }
       }
     }
   }
@@ -112,14 +125,23 @@ internal import Synchronization
   /// For the thread that sends; nothing can be sent afterwards. Blocks at most as long as `time`.
   package func close(within time: Duration = .seconds(1)) {
     let deadline = ContinuousClock.now + time
-    while true {
-      switch unsafe gnutls_bye(handle.session, GNUTLS_SHUT_WR) {
-      case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED:
-        do throws(TLSError) {
-          try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
-        } catch { return }
-      default: return
+    var isSaid = false
+    do throws(TLSError) {
+      while true {
+        if try flush() {
+          if isSaid { return }
+          switch unsafe gnutls_bye(handle.session, GNUTLS_SHUT_WR) {
+          case GNUTLS_E_SUCCESS:
+            isSaid = true
+            continue
+          case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED: break
+          default: return
+          }
+        }
+        try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
       }
+    } catch {
+      return
     }
   }
 
@@ -128,22 +150,12 @@ internal import Synchronization
     _ time: Duration
   ) throws(TLSError) -> Int {
     while true {
-      let part = unsafe bytes.withUnsafeMutableBytes { room in
-        unsafe gnutls_record_recv(
-          handle.session, room.baseAddress.map { unsafe $0 + start }, room.count - start)
+      var span = bytes.mutableSpan
+      let part = try unsafe span.withUnsafeMutableBytes { room throws(TLSError) -> Int? in
+        try unsafe receive(into: UnsafeMutableRawBufferPointer(rebasing: room[start...]))
       }
-      let errno = Glibc.errno
-      switch CInt(clamping: part) {
-      case 0...:
-        if part > 0 { hasReceived.store(true, ordering: .relaxed) }
-        return part
-      // A wish for a new handshake may be left unheard (RFC 5246, *Hello Request*); so may
-      // warnings.
-      case let code where gnutls_error_is_fatal(code) == 0:
-        try socket.wait(toSend: false, until: deadline, time, isHandshake: false)
-      case let code:
-        throw error(code, "recv", errno, isJudged: hasReceived.load(ordering: .relaxed))
-      }
+      if let part { return part }
+      try socket.wait(toSend: false, until: deadline, time, isHandshake: false)
     }
   }
 

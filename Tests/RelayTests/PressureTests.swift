@@ -23,8 +23,9 @@ struct PressureTests {
     for cookie in writes { #expect(try scene.kernel.answer(cookie)?.error == 0) }
   }
 
-  @Test(.needsServers) func `waits for a server that does not take requests`() throws {
-    let server = try Server("memory", "64M")
+  @Test(.needsServers, arguments: Server.Link.allCases)
+  func `waits for a server that does not take requests`(_ link: Server.Link) throws {
+    let server = try Server("memory", "64M", link: link)
     let scene = try Scene()
     try scene.bringUp(to: server)
     server.hold(true)

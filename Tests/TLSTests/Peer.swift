@@ -82,6 +82,11 @@ final class Peer {
     kill(process, SIGSTOP)
   }
 
+  /// Lets it go on.
+  func resume() {
+    kill(process, SIGCONT)
+  }
+
   /// Types a line.
   func type(_ line: String) {
     let bytes = Array((line + "\n").utf8)

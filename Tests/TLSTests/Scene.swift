@@ -90,3 +90,8 @@ final class Errand<Value: Sendable>: Sendable {
     return try #require(value.withLock { $0 })
   }
 }
+
+/// Bytes that differ from place to place.
+func pattern(_ places: Range<Int>) -> [UInt8] {
+  places.map { UInt8(truncatingIfNeeded: $0 ^ $0 >> 8 ^ $0 >> 16) }
+}

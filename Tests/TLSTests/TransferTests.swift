@@ -138,8 +138,3 @@ import Testing
     #expect(try receiver.result() == .interrupted)
   }
 }
-
-/// Bytes that differ from place to place.
-private func pattern(_ places: Range<Int>) -> [UInt8] {
-  places.map { UInt8(truncatingIfNeeded: $0 ^ $0 >> 8 ^ $0 >> 16) }
-}

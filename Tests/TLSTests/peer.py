@@ -7,6 +7,11 @@
 #   hangup   reads a little and closes               drip     says a byte now and then, for ever
 #   echo     TLS; sends back what it receives, then prints how the client ended
 #   hello    TLS; says hello and ends in good order  cut      TLS; says hello and just closes
+#   sink     TLS; receives, then prints how much that was and how the client ended
+#
+# TLS, with records that leave as they shall. Session tickets, and then hello and world in a record each:
+#   together all at once                             apart    tickets, after a while the rest at once
+#   bytes    one byte after the other                halfway  all but the last bytes, and closes
 #
 # cert=, key= its certificate; ca= demands one of the client; low=, high= TLS versions.
 # Ends with its standard input.
@@ -45,6 +50,31 @@ if "high" in options:
 if "ca" in options:
     context.load_verify_locations(options["ca"])
     context.verify_mode = ssl.CERT_REQUIRED
+if mode in ("together", "apart", "bytes", "halfway"):
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secure = context.wrap_bio(incoming, outgoing, server_side=True)
+    while True:
+        try:
+            secure.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            plain.sendall(outgoing.read())
+            incoming.write(plain.recv(65536))
+    if mode == "apart":
+        plain.sendall(outgoing.read())
+        time.sleep(0.2)
+    secure.write(b"hello")
+    secure.write(b"world")
+    records = outgoing.read()
+    if mode == "bytes":
+        for byte in records:
+            plain.sendall(bytes([byte]))
+            time.sleep(0.001)
+    else:
+        plain.sendall(records[:-3] if mode == "halfway" else records)
+    if mode != "halfway":
+        time.sleep(600)
+    sys.exit()
 names = []
 context.sni_callback = lambda _, name, __: names.append(name)
 try:
@@ -66,9 +96,14 @@ elif mode == "cut":
     plain.close()
 else:
     print("name:", names[0] if names else None, flush=True)
+    count = 0
     try:
         while data := secure.recv(65536):
-            secure.sendall(data)
+            count += len(data)
+            if mode == "echo":
+                secure.sendall(data)
+        if mode == "sink":
+            print("received:", count, flush=True)
         print("end: close_notify", flush=True)
     except (ssl.SSLError, OSError):
         print("end: cut", flush=True)
