@@ -50,21 +50,23 @@ extension Session {
 
   // MARK: sending
 
-  /// Takes bytes of the parts as long as those before leave, and answers how many; nil if none, because
-  /// the socket takes nothing now.
+  /// Takes bytes of the parts as long as there is room for them, and answers how many; nil if none.
   ///
   /// What was taken last may still be here: it leaves with the next call, also with one without parts.
   package func send(_ parts: Gather) throws(TLSError) -> Int? {
     var taken = 0
-    while try flush() {
-      if taken == parts.byteCount { return taken }
-      while outlet.hasRoom, taken < parts.byteCount {
+    while true {
+      let hasLeft = try flush()
+      if hasLeft, taken == parts.byteCount { return taken }
+      // While the socket takes nothing, records are made for when it does.
+      let limit = hasLeft ? Outlet.batchByteCount : .max
+      while taken < parts.byteCount, outlet.count < limit, outlet.hasRoom {
         let bytes = unsafe parts.bytes(from: taken, orCopiedTo: outlet.record)
         guard let part = try unsafe makeRecord(bytes) else { return taken == 0 ? nil : taken }
         taken += part
       }
+      if !hasLeft { return taken == 0 ? nil : taken }
     }
-    return taken == 0 ? nil : taken
   }
 
   /// Whether something that was taken is still here.

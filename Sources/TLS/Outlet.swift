@@ -13,10 +13,13 @@ internal import Kernel
   let record: Region
   private let socket: StreamSocket
   private let region: Region
+  /// Where what waits begins, and how much it is: behind the end of the region it goes on at its start.
   private var start = 0
-  private var end = 0
-  private let gather = Gather(capacity: 1)
+  private(set) var count = 0
+  private let gather = Gather(capacity: 2)
 
+  /// Sent when so much waits: the peer shall have something to do while more is made.
+  static let batchByteCount = 64 << 10
   /// What a record may need, and one for new keys that GnuTLS may put before it.
   private static let roomByteCount = Session.recordByteCount + 4096
 
@@ -26,9 +29,9 @@ internal import Kernel
     record = try Region(byteCount: Session.recordByteCount)
   }
 
-  var isEmpty: Bool { start == end }
+  var isEmpty: Bool { count == 0 }
 
-  var hasRoom: Bool { end + Self.roomByteCount <= region.byteCount }
+  var hasRoom: Bool { count + Self.roomByteCount <= region.byteCount }
 
   /// Has GnuTLS send to here, as long as the session is used: this has to live as long.
   func serve(_ session: gnutls_session_t) {
@@ -44,23 +47,29 @@ internal import Kernel
   /// Sends what the socket takes, and answers whether that is all.
   func flush() throws(SystemError) -> Bool {
     while !isEmpty {
+      let ahead = min(count, region.byteCount - start)
       gather.removeAll()
-      gather.add(region, start, end - start)
+      gather.add(region, start, ahead)
+      gather.add(region, 0, count - ahead)
       guard let part = try gather.send(over: socket.descriptor) else { return false }
-      start += part
+      start = (start + part) % region.byteCount
+      count -= part
     }
-    (start, end) = (0, 0)
+    start = 0
     return true
   }
 
   /// Like `send`, and says in errno what is wrong.
-  private func put(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
-    guard count <= region.byteCount - end else {
+  private func put(_ bytes: UnsafeRawPointer, _ size: Int) -> Int {
+    guard size <= region.byteCount - count else {
       errno = EAGAIN
       return -1
     }
-    unsafe memcpy(region.pointer(end, count), bytes, count)
-    end += count
-    return count
+    let end = (start + count) % region.byteCount
+    let ahead = min(size, region.byteCount - end)
+    unsafe memcpy(region.pointer(end, ahead), bytes, ahead)
+    unsafe memcpy(region.pointer(0, size - ahead), bytes + ahead, size - ahead)
+    count += size
+    return size
   }
 }
