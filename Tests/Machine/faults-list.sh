@@ -117,9 +117,9 @@ fault_cut_reply() { cut down 4000; }
 fault_cut_request() { if [ $load = idle ]; then cut up 27; else cut up 4000; fi; }
 fault_bigger() {
   away KILL
-  truncate -s 128M $work/main.img
+  truncate -s +64M $work/main.img
   up
-  within 20 "$cell: the device has grown" is 262144 cat "/sys/block/${path#/dev/}/size"
+  within 20 "$cell: the device has grown" is $((size + (64 << 11))) cat "/sys/block/${path#/dev/}/size"
 }
 fault_smaller() {
   away KILL
