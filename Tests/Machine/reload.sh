@@ -55,7 +55,7 @@ check "the outage goes on" reconnecting "$(runtime tree .state)"
 rm $config/devices.d/bad.json
 started=$(now)
 reload "another port" "changed: tree"
-within 5 "attached" in_state tree attached
+within 15 "attached" in_state tree attached
 goes_on "another port"
 check "what holds" "nbd://127.0.0.1:10802/ false" "$(context tree .uri) $(runtime tree .pending)"
 check "the server" 127.0.0.1:10802 "$(server)"
@@ -65,12 +65,12 @@ say "the server says nothing any more, and an attempt waits for it"
 kill -STOP "$(cat $work/10802.pid)"
 within 10 "an outage" in_state tree reconnecting
 attempt_hangs() { runtime tree .message | grep -q 'under way'; }
-within 5 "an attempt is under way" attempt_hangs
+within 15 "an attempt is under way" attempt_hangs
 up 10803
 tree 10803 ''
 started=$(now)
 reload "a third port" "changed: tree"
-within 5 "attached" in_state tree attached
+within 15 "attached" in_state tree attached
 goes_on "an attempt that waits"
 check "the server" 127.0.0.1:10803 "$(server)"
 end_server 10802 KILL
@@ -86,7 +86,7 @@ check "what holds and what waits" 'nbd://127.0.0.1:10804/ null ["readAhead"]' \
   "$(context tree .uri) $(context tree .readAhead) $(nbdctl status tree --json | jq -c '.devices[0].runtime.pendingKeys')"
 started=$(now)
 ends "reconnect" 0 nbdctl reconnect tree
-within 5 "the next server" is 127.0.0.1:10804 server
+within 15 "the next server" is 127.0.0.1:10804 server
 end_server 10803 KILL
 goes_on "reconnect"
 check "state" attached "$(runtime tree .state)"
@@ -100,8 +100,8 @@ check "the servers" 127.0.0.1:10831 "$(servers)"
 # Each would be cut by its second request: one is, and what it carried is the first of another.
 echo cut up 40 >$work/proxy
 holds "reads" dd if="$(runtime several .device)" of=/dev/null bs=4k count=2 iflag=direct
-within 5 "all at the other server" is 127.0.0.1:10830 servers
-within 5 "all are up" all_up several
+within 15 "all at the other server" is 127.0.0.1:10830 servers
+within 15 "all are up" all_up several
 check "how many were cut" 1 "$(grep -c ^cut $work/proxy.log)"
 
 say "the server has a certificate of another authority"
@@ -118,8 +118,8 @@ check "it stays so" failed "$(runtime web .state)"
 web two ''
 started=$(now)
 reload "another directory" "changed: web"
-within 5 "attached" in_state web attached
-within 5 "the reader ends" gone $reader
+within 15 "attached" in_state web attached
+within 15 "the reader ends" gone $reader
 wait $reader
 check "the reader's status" 0 $?
 figure "failed: I/O again $(seconds $(($(now) - started))) s after the reload"
@@ -144,7 +144,7 @@ reader=$!
 sleep 1.2
 holds "the reader waits" kill -0 $reader
 reload "giveUpAfter" "changed: web"
-within 5 "the reader ends" gone $reader
+within 15 "the reader ends" gone $reader
 matches "with an error" 'Input/output error' "$(cat $work/error)"
 up_web two
 within 10 "the device is back" in_state web attached
