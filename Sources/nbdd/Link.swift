@@ -99,11 +99,11 @@ nonisolated struct Link: Sendable {
   private mutating func connect(_ now: ContinuousClock.Instant) -> [Action] {
     phase = .connecting
     nextAttempt = nil
-    // Early in an outage a packet that was lost must not cost as long as TCP's patience lasts.
+    // TCP sends a first packet that was lost again after a second: early in an outage a new attempt is
+    // there sooner. A path that takes longer than that has its time when the outage has an age.
     let age = troubleSince.map { $0.duration(to: now) }
-    return [
-      .connect(within: age.map { min(connectTimeout, max(.seconds(1), $0 / 2)) } ?? connectTimeout)
-    ]
+    let time = age.map { min(connectTimeout, max(.milliseconds(300), $0 / 4)) }
+    return [.connect(within: time ?? connectTimeout)]
   }
 
   /// The first retry is at once; then pauses grow with the outage, a fortieth of it each, so that

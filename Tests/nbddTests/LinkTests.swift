@@ -108,12 +108,12 @@ struct LinkTests {
     comeUp()
     now = now + .seconds(5)
     _ = happens(.down(.wrongServer))
-    link.connectTimeout = .milliseconds(500)
+    link.connectTimeout = .milliseconds(200)
     link.reconnectDelay = .seconds(3)
     let afterWait = happens(.changed, after: .seconds(10))
-    #expect(afterWait == [.cancelTimer, .connect(within: .milliseconds(500))])
+    #expect(afterWait == [.cancelTimer, .connect(within: .milliseconds(200))])
     let afterAttempt = happens(.changed, after: .seconds(10))
-    #expect(afterAttempt == [.cancelTimer, .connect(within: .milliseconds(500))])
+    #expect(afterAttempt == [.cancelTimer, .connect(within: .milliseconds(200))])
     #expect(link.phase == .connecting && link.failure == .wrongServer && link.attempts == 0)
     let afterFailure = happens(.failed(.wrongServer))
     #expect(afterFailure == [.setTimer(.seconds(3))])
@@ -145,10 +145,10 @@ struct LinkTests {
     _ = happens(.up)
     _ = happens(.down(.lost), after: .seconds(5))
     let actions5 = happens(.timer)
-    #expect(actions5 == [.connect(within: .seconds(1))])
+    #expect(actions5 == [.connect(within: .milliseconds(300))])
     _ = happens(.failed(.refused), after: .seconds(8))
     let actions6 = happens(.timer)
-    #expect(actions6 == [.connect(within: .seconds(4))])
+    #expect(actions6 == [.connect(within: .seconds(2))])
   }
 
   @Test mutating func `when it is stopped nothing more is tried`() {
