@@ -35,6 +35,8 @@ final class Lanes {
   private var patience: Loop.Timer?
   private var watch: SocketWatch?
   private var isStopped = false
+  /// Lanes that will connect when there is a connection: in an outage one asks for all.
+  private var waitingForFirst: Set<Int> = []
   /// The next connection will be to another place than those that are there.
   private var isMoving = false
   /// Failed attempts of any lane that have been told: several fail alike.
@@ -112,6 +114,8 @@ final class Lanes {
       isGivenUp = false
       patience = nil
       if let length = outages.end(at: .now) { lastOutage = length }
+      for other in waitingForFirst { connect(other, within: context.settings.connectTimeout) }
+      waitingForFirst = []
       changed(.other)
       grow()
     case .down(let lane, let end):
@@ -179,13 +183,21 @@ final class Lanes {
     interrupt.raise()
     watch = nil
     patience = nil
+    waitingForFirst = []
     for lane in links.indices { handle(lane, .stop) }
   }
 
   private func handle(_ lane: Int, _ event: Link.Event) {
     for action in links[lane].handle(event, at: .now, random: .random(in: 0..<1)) {
       switch action {
-      case .connect(let time): connect(lane, within: time)
+      case .connect(let time):
+        // The first has to carry the ledger anyway, and is there sooner if it does not share the server
+        // with the handshakes of others.
+        if lane == 0 || !isCut {
+          connect(lane, within: time)
+        } else {
+          waitingForFirst.insert(lane)
+        }
       case .setTimer(let pause):
         timers[lane] = Loop.timer(after: pause) {
           self.handle(lane, .timer)
