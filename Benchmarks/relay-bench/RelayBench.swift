@@ -70,6 +70,7 @@ struct RelayBench: ParsableCommand {
     let pace = Pace(connectTime: .seconds(10), stepTime: .seconds(10))
     let stream = try ServerStream.connect(
       to: uri.transport, pace, try files.credentials(for: uri))
+    stream.socket.prepareForRequests()
     var request = ExportRequest(uri.exportName)
     request.security = uri.tls == nil ? .none : .required
     request.structuredReplies = structured && !direct

@@ -114,16 +114,17 @@ package final class StreamSocket: Sendable {
   /// when a signal comes at that moment.
   package func prepareForKernel() throws(SystemError) {
     try descriptor.setBlocking(true)
+    prepareForRequests()
     set(SOL_SOCKET, SO_SNDBUFFORCE, 32 << 20)
-    watchPeer()
   }
 
-  /// Has TCP notice within half a minute that a peer has vanished, also while nothing is sent, and sends
-  /// small messages at once.
+  /// Prepares the socket for requests, once it is connected.
   ///
-  /// Without effect on other sockets: there the system itself knows.
-  package func watchPeer() {
-    guard isTCP else { return }
+  /// TCP notices within half a minute that a peer has vanished, also while nothing is sent, and sends
+  /// small messages at once. Others know by themselves; their send buffer, which does not adapt, takes a
+  /// large write at once, if the process has the privilege.
+  package func prepareForRequests() {
+    guard isTCP else { return set(SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20) }
     let tcp = CInt(IPPROTO_TCP)
     set(tcp, TCP_NODELAY, 1)
     set(SOL_SOCKET, SO_KEEPALIVE, 1)
