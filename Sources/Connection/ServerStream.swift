@@ -77,8 +77,6 @@ package final class ServerStream: ByteStream {
     }
   }
 
-  package var isSecure: Bool { session != nil }
-
   /// How the connection is encrypted, as in "TLS 1.3, AES-256-GCM".
   package var encryption: String? { session?.description }
 

@@ -28,8 +28,6 @@ struct Pages {
       repeating: 0, count: (count + Self.wordBitCount - 1) / Self.wordBitCount)
   }
 
-  var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
-
   /// Takes what so many bytes need; nil if there is not that much together now.
   mutating func reserve(_ byteCount: Int) -> Block? {
     let length = max(1, (byteCount + Self.pageByteCount - 1) / Self.pageByteCount)
