@@ -50,8 +50,8 @@ struct Slot {
   /// The connection, and what stands for this sending of the request on it.
   var lane = 0
   var cookie: Cookie = 0
-  /// When the time for its reply began, in microseconds of the monotonic clock: when a part of either
-  /// was last seen to move, or when it became the one that has waited longest.
+  /// When the time for its reply began, in microseconds of the monotonic clock: when enough of either
+  /// had moved, or when it became the one that has waited longest.
   var sentAt: Int64 = 0
   /// How many bytes of the reply have come since.
   var progress = 0

@@ -5,7 +5,7 @@
 # has no server, and leaves in `back` when there was one again, in milliseconds (0: that is not measured).
 # shellcheck shell=bash disable=SC2034,SC2154
 
-faults=(kill term stop-long stop-short reset half-open flap cut-reply cut-request bigger smaller read-only gone expired moved)
+faults=(kill term stop-long stop-short reset half-open vanished flap cut-reply cut-request bigger smaller read-only gone expired moved)
 # What is run when there is no time for all: every fault, load, number of connections and security at least once.
 selection='
 kill writes 1 plain
@@ -16,6 +16,7 @@ stop-long writes 4 plain
 stop-short reads 1 TLS
 reset writes 1 TLS
 half-open reads 4 plain
+vanished idle 1 plain
 flap xfs 4 TLS
 cut-reply reads 1 plain
 cut-request writes 4 TLS
@@ -75,6 +76,14 @@ fault_half_open() {
   probe
   within 20 "$cell: an outage" in_outage
   between 200 1500
+  ip -n far route del blackhole 10.9.0.1/32
+  back=$(now)
+}
+# The same while perhaps nobody asks for anything: TCP's own questions are not answered.
+fault_vanished() {
+  ip -n far route add blackhole 10.9.0.1/32
+  within 60 "$cell: an outage" in_outage
+  probe
   ip -n far route del blackhole 10.9.0.1/32
   back=$(now)
 }

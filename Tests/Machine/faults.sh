@@ -5,7 +5,7 @@
 # What can go wrong between a device and its server, under each load: no I/O error, no wrong byte, and I/O flows when
 # the server is back. A table tells how it went and how long that took. NBD_SOAK=1: all combinations, not a selection.
 # With the arguments FAULT LOAD CONNECTIONS plain|TLS: that one alone.
-# on-kernel: --timeout 400
+# on-kernel: --timeout 600
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
 . "$(dirname "$0")/faults-list.sh"

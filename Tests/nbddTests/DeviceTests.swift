@@ -46,6 +46,15 @@ struct DeviceTests {
     while !condition() { try await Task.sleep(for: .milliseconds(5)) }
   }
 
+  private func client(of listener: Descriptor) async throws -> Descriptor {
+    var client: Descriptor?
+    try await wait {
+      client = (try? ControlSocket.accept(on: listener)) ?? client
+      return client != nil
+    }
+    return try #require(client)
+  }
+
   /// The runtime as the interface has it, after a check of the whole.
   private func runtime(_ device: Device, _ location: SourceLocation = #_sourceLocation) -> JSON {
     let json = device.report.json
@@ -91,14 +100,8 @@ struct DeviceTests {
     let device = try device()
     let listener = try silentServer()
     device.attach()
-    var client: Descriptor?
-    try await wait {
-      client = (try? ControlSocket.accept(on: listener)) ?? client
-      return client != nil
-    }
-    if let client {
-      #expect(try ControlSocket.send(Array("220 mail.example.com".utf8), on: client) == 20)
-    }
+    let client = try await client(of: listener)
+    #expect(try ControlSocket.send(Array("220 mail.example.com".utf8), on: client) == 20)
     try await wait { device.lifecycle.phase == .waiting }
     #expect(runtime(device)["state"] == "failed")
     #expect(runtime(device)["failure"]?["stage"] == "negotiate")
@@ -110,11 +113,7 @@ struct DeviceTests {
     let device = try device()
     let listener = try silentServer()
     device.attach()
-    var client: Descriptor?
-    try await wait {
-      client = (try? ControlSocket.accept(on: listener)) ?? client
-      return client != nil
-    }
+    let client = try await client(of: listener)
     let connecting = runtime(device)
     #expect(connecting["state"] == "connecting")
     #expect(connecting["message"]?.string?.hasPrefix("connecting to nbd+unix:///x") == true)
@@ -147,17 +146,13 @@ struct DeviceTests {
     device.change(context)
     let listener = try silentServer()
     device.attach()
-    var client: Descriptor?
-    try await wait {
-      client = (try? ControlSocket.accept(on: listener)) ?? client
-      return client != nil
-    }
+    let client = try await client(of: listener)
     context.uri = try URI(parsing: "nbd+unix:///y?socket=\(directory.path)/none")
     context.readOnly = true
     device.change(context)
     #expect(runtime(device)["pendingKeys"] == ["readOnly", "uri"])
     // It will hardly come right, so by itself it would be tried again in an hour.
-    if let client { _ = try ControlSocket.send(Array("220 mail.example.com".utf8), on: client) }
+    _ = try ControlSocket.send(Array("220 mail.example.com".utf8), on: client)
     try await wait { device.context == context }
     #expect(runtime(device)["pendingKeys"] == nil)
     device.detach(force: true)
