@@ -4,7 +4,13 @@
 
 import PackageDescription
 
+// Lets tests take out rules of the relay; never in a release, unless it is built for a test.
+let switches: SwiftSetting =
+  Context.environment["NBDD_TEST_SWITCHES"] == nil
+  ? .define("TEST_SWITCHES", .when(configuration: .debug)) : .define("TEST_SWITCHES")
+
 let strict: [SwiftSetting] = [
+  switches,
   .strictMemorySafety(),
   .treatAllWarnings(as: .error),
   .enableUpcomingFeature("ExistentialAny"),

@@ -73,7 +73,9 @@ extension Engine {
     } else {
       answer(index, error)
     }
-    guard error != 0, !ledger.isEmpty else { return }
+    // A write under way counts: the server may have executed it, and spoilt it with this flush.
+    let isUnderWay = settings.holds(.fail) && changesUnderWay > 0
+    guard error != 0, !ledger.isEmpty || isUnderWay else { return }
     wantsFlush = wantsFlush || isOwn
     let end = LaneEnd.flushFailed(ErrorNumber(wire: error), isTold: !isOwn)
     for other in lanes.indices where lanes[other].stream != nil { lose(other, end) }
@@ -90,7 +92,7 @@ extension Engine {
     let isDurable =
       !flags.contains(.sendFlush)
       || slots[index].flags.contains(.fua) && flags.contains(.sendFUA) && ledger.isEmpty
-    if slots[index].error == 0, !isDurable, settings.keepsUnflushed, isAwaited(index) {
+    if slots[index].error == 0, !isDurable, settings.holds(.keep), isAwaited(index) {
       ledger.append(
         Ledger.Entry(
           command: slots[index].command, flags: slots[index].flags, offset: slots[index].offset,

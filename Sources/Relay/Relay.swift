@@ -16,8 +16,10 @@ package final class Relay: Sendable {
     /// How many bytes of acknowledged writes may wait for a flush to cover them, beside those that are
     /// under way then.
     package var unflushedLimit = 64 << 20
-    /// Off only to show in a test what is lost then.
-    package var keepsUnflushed = true
+    #if TEST_SWITCHES
+      /// Rules that a test takes out, to show what is lost then.
+      package var without: Set<Rule> = []
+    #endif
 
     package init() {}
   }

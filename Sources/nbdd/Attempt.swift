@@ -215,7 +215,9 @@ extension Context.Settings {
     var settings = Relay.Settings()
     settings.requestTimeout = requestTimeout
     settings.unflushedLimit = unflushedLimit
-    settings.keepsUnflushed = environmentValue("NBDD_TEST_FORGET_UNFLUSHED") == nil
+    #if TEST_SWITCHES
+      settings.without = TestSwitches.rulesTakenOut
+    #endif
     return settings
   }
 }

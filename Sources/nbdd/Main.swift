@@ -33,6 +33,9 @@ enum Main {
   }
 
   private static func run(_ options: Options) {
+    #if TEST_SWITCHES
+      TestSwitches.warn()
+    #endif
     MemoryPressure.prepare()
     signal(SIGPIPE, SIG_IGN)
     let path = options.socket ?? environmentValue("NBDD_SOCKET") ?? ControlService.defaultPath

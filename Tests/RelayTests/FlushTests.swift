@@ -61,6 +61,20 @@ struct FlushTests {
     try eventually("an empty ledger") { scene.unflushedBytes == 0 }
   }
 
+  @Test func `a write under way may be lost with a flush that fails, and is sent again`() throws {
+    let first = try peer.connect(scene)
+    let write = try scene.kernel.write(0, .pattern(1, 4096))
+    _ = try first.next(.write)
+    let flush = try scene.kernel.submit(.flush)
+    first.reply(try first.next(.flush), error: Self.failed.rawValue)
+    #expect(try scene.kernel.answer(flush)?.error == Self.failed.rawValue)
+    #expect(try scene.events.awaitDown() == .flushFailed(Self.failed, isTold: true))
+    first.close()
+    let second = try peer.connect(scene)
+    second.reply(try second.next(.write))
+    #expect(try scene.kernel.answer(write)?.error == 0)
+  }
+
   @Test func `a flush that fails with nothing to lose is the kernel's affair alone`() throws {
     let server = try peer.connect(scene)
     let flush = try scene.kernel.submit(.flush)

@@ -10,7 +10,7 @@ struct LedgerTests {
   @Test(.needsServers, arguments: [true, false])
   func `loses nothing acknowledged with a server that loses its cache`(_ keeps: Bool) throws {
     let server = try Server("--filter=cache", "file", "@/image", "cache=writeback")
-    let scene = try Scene { $0.keepsUnflushed = keeps }
+    let scene = try Scene { if !keeps { $0.without = [.keep] } }
     var disk = [UInt8](repeating: 0, count: 4 << 20)
     for round in 0..<4 {
       try scene.bringUp(to: server)
