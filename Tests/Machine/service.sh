@@ -25,12 +25,27 @@ holds "group nbdd" getent group nbdd
 systemctl daemon-reload
 check "systemd-analyze verify" '' "$(systemd-analyze verify nbdd.service nbdd.socket 2>&1 | grep -i nbdd)"
 
-image disk 64M
-mkfs.ext4 -q $work/disk.img
-serve disk --port 10809 file $work/disk.img
+# File systems of every kind, for what mount(8) and fsck(8) do under the unit's restrictions; ext4 wants to be repaired.
+mkdir $work/disks
+disk() { truncate -s "$2" $work/disks/"$1" && "${@:3}" $work/disks/"$1" >/dev/null 2>&1; holds "make $1" test $? = 0; }
+disk disk 64M mkfs.ext4 -q
+tune2fs -E force_fsck $work/disks/disk >/dev/null
+disk xfs 320M mkfs.xfs -q
+kinds=(xfs)
+has() { [ -n "$(command -v "$1")" ] && kinds+=("$2") || figure "no $2: $1 is missing"; }
+has mkfs.ntfs ntfs && disk ntfs 64M mkfs.ntfs -Q -F && modprobe fuse
+serve disks --port 10809 file dir=$work/disks
 serve raw --unix $work/raw.sock memory 64M
+# A server of another user, who lets nobody else connect.
+chown nobody $work/raw.sock
+chmod 600 $work/raw.sock
 mkdir -p /etc/nbdd/devices.d
-echo '{ "uri": "nbd://127.0.0.1/", "mount": { "path": "/srv/disk" }, "reconnectDelay": "2s" }' >/etc/nbdd/devices.d/disk.json
+echo '{ "uri": "nbd://127.0.0.1/disk", "mount": { "path": "/srv/disk", "check": true }, "reconnectDelay": "2s" }' \
+  >/etc/nbdd/devices.d/disk.json
+for kind in "${kinds[@]}"; do
+  echo "{ \"uri\": \"nbd://127.0.0.1/$kind\", \"mount\": { \"path\": \"/srv/$kind\", \"check\": true } }" \
+    >/etc/nbdd/devices.d/$kind.json
+done
 echo "{ \"uri\": \"nbd+unix:///?socket=$work/raw.sock\" }" >/etc/nbdd/devices.d/raw.json
 echo '{ "uri": "nbd://127.0.0.1:10999/" }' >/etc/nbdd/devices.d/away.json
 
@@ -53,13 +68,34 @@ check "state" active/running "$(property ActiveState)/$(property SubState)"
 ends "it answers at once" 0 nbdctl status
 within 20 "disk is mounted" mounted /srv/disk
 within 20 "raw is attached" in_state raw attached
-within 10 "the STATUS line counts" bash -c 'systemctl status nbdd.service | grep -q "Status: .*2 of 3"'
+within 10 "the STATUS line counts" bash -c "systemctl status nbdd.service | grep -q 'Status: .*$((${#kinds[@]} + 2)) of $((${#kinds[@]} + 3))'"
 matches "and names what is not well" 'away' "$(property StatusText)"
 figure "STATUS: $(property StatusText)"
 echo data >/srv/disk/file
 sync /srv/disk/file
 main=$(property MainPID)
 [ "$main" -gt 1 ] || { failed "main process" "a process" "none"; finish; }
+
+say "the restrictions"
+status_of() { sed -n "s/^$1:[[:space:]]*//p" /proc/"$main"/status; }
+check "mount namespace" "$(readlink /proc/1/ns/mnt)" "$(readlink /proc/"$main"/ns/mnt)"
+check "no new privileges" 1 "$(status_of NoNewPrivs)"
+check "system calls are filtered" 2 "$(status_of Seccomp)"
+check "may not load modules, nor set the clock" 0 $((0x$(status_of CapBnd) & (1 << 16 | 1 << 25)))
+holds "memory is locked" test "$(status_of VmLck | tr -dc 0-9)" -gt 0
+check "allocations do not wait for devices" $((0x80000)) $(($(cut -d ' ' -f 9 /proc/"$main"/stat) & 0x80000))
+check "who may be killed for memory: not nbdd" -1000 "$(cat /proc/"$main"/oom_score_adj)"
+check "fsck has repaired" clean "$(dumpe2fs -h $work/disks/disk 2>/dev/null | sed -n 's/^Filesystem state: *//p')"
+for kind in "${kinds[@]}"; do
+  within 20 "$kind is mounted" mounted /srv/$kind
+  ends "write to $kind" 0 dd if=/dev/zero of=/srv/$kind/file bs=1M count=4 conv=fsync status=none
+done
+(cd /srv/xfs && exec setpriv --reuid=nobody --clear-groups sleep 1000) &
+holder=$!
+within 5 "the holder is there" is sleep cat /proc/$holder/comm
+refused=$(nbdctl detach xfs 2>&1)
+matches "whose process holds a mount is told" "sleep \(pid $holder\)" "$refused"
+kill $holder
 
 say "reload"
 ends "reload" 0 systemctl reload nbdd.service
@@ -98,7 +134,13 @@ figure "systemctl stop took $(seconds $(($(now) - started))) s"
 check "result" success "$(property Result)"
 check "attached devices" '' "$(busy)"
 check "mounts" '' "$(grep '^/dev/nbd' /proc/mounts)"
-holds "a clean file system on the server" e2fsck -fn $work/disk.img
+holds "a clean file system on the server" e2fsck -fn $work/disks/disk
+for kind in "${kinds[@]}"; do
+  case $kind in
+    xfs) ends "check of xfs" 0 xfs_repair -n $work/disks/xfs ;;
+    ntfs) ends "check of ntfs" 0 ntfsfix --no-action $work/disks/ntfs ;;
+  esac
+done
 ends "start once more" 0 systemctl start nbdd.socket
 ends "the socket starts the service" 0 nbdctl status
 within 20 "disk is attached" in_state disk attached
