@@ -41,9 +41,10 @@ let package = Package(
       name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
 
     // Pure: no I/O.
-    .target(name: "NBD", swiftSettings: strict),
+    .target(name: "Base", swiftSettings: strict),
+    .target(name: "NBD", dependencies: ["Base"], swiftSettings: strict),
     .target(
-      name: "Varlink",
+      name: "Varlink", dependencies: ["Base"],
       resources: [
         .embedInCode("org.nbdd.varlink"),
         .embedInCode("org.varlink.service.varlink"),
@@ -51,15 +52,17 @@ let package = Package(
       swiftSettings: strict),
 
     // System calls.
-    .target(name: "Kernel", dependencies: ["CLinux"], cSettings: gnu, swiftSettings: strict),
+    .target(
+      name: "Kernel", dependencies: ["Base", "CLinux"], cSettings: gnu, swiftSettings: strict),
 
     // One GnuTLS session over an owned socket.
     .target(
-      name: "TLS", dependencies: ["CGnuTLS", "Kernel"], cSettings: gnu, swiftSettings: strict),
+      name: "TLS", dependencies: ["Base", "CGnuTLS", "Kernel"], cSettings: gnu,
+      swiftSettings: strict),
 
     // One negotiated stream to a server.
     .target(
-      name: "Connection", dependencies: ["Kernel", "NBD", "TLS"], cSettings: gnu,
+      name: "Connection", dependencies: ["Base", "Kernel", "NBD", "TLS"], cSettings: gnu,
       swiftSettings: strict),
 
     // Between the sockets that the kernel holds and connections that come and go.
@@ -70,13 +73,15 @@ let package = Package(
     // The programs.
     .executableTarget(
       name: "nbdd",
-      dependencies: ["CSystemd", "Connection", "Kernel", "NBD", "Relay", "TLS", "Varlink"],
+      dependencies: [
+        "Base", "CSystemd", "Connection", "Kernel", "NBD", "Relay", "TLS", "Varlink",
+      ],
       cSettings: gnu,
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .executableTarget(
       name: "nbdctl",
       dependencies: [
-        "Connection", "Kernel", "NBD", "TLS", "Varlink",
+        "Base", "Connection", "Kernel", "NBD", "TLS", "Varlink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       cSettings: gnu,
@@ -86,6 +91,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Kernel"], path: "Tests/Support", cSettings: gnu,
       swiftSettings: strict),
+    .testTarget(name: "BaseTests", dependencies: ["Base"], swiftSettings: strict),
     .testTarget(
       name: "KernelTests", dependencies: ["Kernel", "TestSupport"], cSettings: gnu,
       swiftSettings: strict),

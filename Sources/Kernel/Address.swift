@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Glibc
 
 /// Where a stream socket can be connected to.
@@ -54,10 +55,10 @@ package struct Address: Sendable, CustomStringConvertible {
     guard !path.isEmpty, path.count <= (isAbstract ? room : room - 1) else { return nil }
     let family = sa_family_t(AF_UNIX)
     let head = unsafe withUnsafeBytes(of: family) { unsafe Array($0) }
-    let name = isAbstract ? "@" + String(decoding: path.dropFirst(), as: UTF8.self) : nil
+    let name = isAbstract ? Array("@".utf8) + path.dropFirst() : path
     return Address(
       family: AF_UNIX, bytes: head + path + (isAbstract ? [] : [0]),
-      description: name ?? String(decoding: path, as: UTF8.self))
+      description: shown(name))
   }
 
   /// A virtual machine, or its host, by number (U-022).

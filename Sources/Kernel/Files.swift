@@ -9,6 +9,12 @@ package func contents(of path: String) -> String? {
   return String(decoding: bytes, as: UTF8.self)
 }
 
+/// The first line of a small file without its end, nil if it cannot be read.
+package func firstLine(of path: String) -> String? {
+  guard let bytes = try? bytes(of: path) else { return nil }
+  return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+}
+
 /// The bytes of a file; EFBIG if there are more than `limit`.
 package func bytes(of path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8] {
   // Should it be a pipe, nobody waits for its other end.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import CLinux
 internal import Glibc
 
@@ -22,7 +23,7 @@ package enum Holders {
   ///
   /// Looks into /proc of every process, so it takes a while.
   package static func describe(_ index: Int) -> [String] {
-    mountPoints(of: index).map { "mounted at \($0)" }
+    mountPoints(of: index).map { "mounted at \(shown($0))" }
       + swaps(on: index).map { "used as swap (\($0))" }
       + Sysfs.stackedDevices(on: index).map { "part of \($0)" }
       + processes(holding: index)
@@ -49,33 +50,24 @@ package enum Holders {
 
   /// Where the disk or a partition of it is mounted, in this mount namespace.
   package static func mountPoints(of index: Int) -> [String] {
-    let numbers = Sysfs.deviceNumbers(of: index)
-    return (contents(of: "/proc/self/mountinfo") ?? "").split(separator: "\n").compactMap {
-      let fields = $0.split(separator: " ")
-      guard fields.count > 4, numbers.contains(String(fields[2])) else { return nil }
-      return unescape(fields[4])
-    }
+    MountTable().paths(of: index)
   }
 
   /// What is mounted at a path in this mount namespace, topmost: its device number, as "43:0",
   /// and its source, as "/dev/nbd0".
   package static func mount(at path: String) -> (number: String, source: String)? {
-    let lines = (contents(of: "/proc/self/mountinfo") ?? "").split(separator: "\n")
-    let line = lines.last { line in
-      let fields = line.split(separator: " ")
-      return fields.count > 4 && unescape(fields[4]) == path
-    }
-    // Behind the lone "-" stand type, source and options.
-    guard let fields = line?.split(separator: " "), let dash = fields.firstIndex(of: "-"),
-      dash + 2 < fields.count
-    else { return nil }
-    return (String(fields[2]), unescape(fields[dash + 2]))
+    MountTable().entry(at: path).map { ($0.number, $0.source) }
+  }
+
+  /// The name of a process, which may be any bytes it likes, made printable; nil if there is none.
+  package static func name(of process: Int) -> String? {
+    firstLine(of: "/proc/\(process)/comm").map { shown($0) }
   }
 
   private static func swaps(on index: Int) -> [String] {
     let nodes = [BlockDevice.path(index)] + Sysfs.partitions(of: index)
-    return (contents(of: "/proc/swaps") ?? "").split(separator: "\n").compactMap {
-      let node = String($0.prefix { $0 != " " && $0 != "\t" })
+    return ((try? bytes(of: "/proc/swaps")) ?? []).split(separator: UInt8(ascii: "\n")).compactMap {
+      let node = String(decoding: $0.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
       return nodes.contains(node) ? node : nil
     }
   }
@@ -89,8 +81,7 @@ package enum Holders {
         links.contains(where: { link in target(of: "/proc/\(process)/\(link)").map(isHeld) == true }
         )
       else { return nil }
-      let name = contents(of: "/proc/\(process)/comm")?.prefix { $0 != "\n" } ?? "?"
-      return "\(name) (pid \(process))"
+      return "\(name(of: process) ?? "?") (pid \(process))"
     }
   }
 
@@ -101,22 +92,5 @@ package enum Holders {
       return unsafe readlink(link, start.assumingMemoryBound(to: CChar.self), raw.count)
     }
     return count < 0 ? nil : String(decoding: room.prefix(count), as: UTF8.self)
-  }
-
-  // The kernel writes blanks and the like as three octal digits after a backslash.
-  private static func unescape(_ field: Substring) -> String {
-    var bytes: [UInt8] = []
-    var rest = field.utf8[...]
-    while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "\\"), rest.count >= 3,
-        let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
-      {
-        bytes.append(value)
-        rest = rest.dropFirst(3)
-      } else {
-        bytes.append(byte)
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -84,6 +84,6 @@ package enum Sysfs {
   }
 
   private static func text(_ path: String) -> String? {
-    contents(of: path).map { String($0.prefix { $0 != "\n" }) }
+    firstLine(of: path)
   }
 }

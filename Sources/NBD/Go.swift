@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// Asking for an export and its facts in one go (proto.md, *Option types*, `NBD_OPT_GO`,
 /// `NBD_OPT_INFO`).
 extension Negotiation {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// Asking for the names of a server's exports (proto.md, *Option types*, `NBD_OPT_LIST`).
 extension Negotiation {
   /// Reads the whole list; a refusal, also one after some entries, is a failure (N-150 to N-158,

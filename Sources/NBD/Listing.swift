@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// Asks the server at the other end of `stream` for all of its exports, and about each of them.
 ///
 /// Nothing may have been read from the stream before, and the caller closes it (N-164). One export

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// Choosing and listing metadata contexts (proto.md, *Option types*, `NBD_OPT_SET_META_CONTEXT`,
 /// `NBD_OPT_LIST_META_CONTEXT`).
 extension Negotiation {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// One sentence for whoever runs the storage: where it failed, what came, and what can be done.
 extension NegotiationError: CustomStringConvertible {
   package var description: String {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// Asking for an option and reading what comes back (proto.md, *Fixed newstyle negotiation*).
 ///
 /// Whoever asks reads replies until an acknowledgement or a refusal has come (N-022).

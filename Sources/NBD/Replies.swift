@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// Reading replies (proto.md, *Transmission phase*).
 extension Transmission {
   /// Reads one message: a simple reply, or a chunk (T-020 to T-025).

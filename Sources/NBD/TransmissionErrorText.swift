@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// One sentence for whoever runs the storage: what was asked for, what came, and what was expected.
 extension TransmissionError: CustomStringConvertible {
   package var description: String {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// The parameters after the "?", each at most once (U-018, U-019).
 struct URIParameters {
   /// The parameters this client knows, still encoded.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// Reading a URI (uri.md; RFC 3986).
 extension URI {
   /// Parses a URI, which may ask for what is `allowed` (U-006, U-023).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import CGnuTLS
 internal import Glibc
 
@@ -64,7 +65,7 @@ internal import Glibc
       if type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE { break }
       switch gnutls_x509_subject_alt_name_t(rawValue: UInt32(bitPattern: type)) {
       case GNUTLS_SAN_DNSNAME:
-        names.append(shown(String(decoding: room.prefix(size), as: UTF8.self)))
+        names.append(shown(room.prefix(size), limit: 255))
       case GNUTLS_SAN_IPADDRESS: names.append(address(Array(room.prefix(size))))
       default: continue
       }
@@ -79,7 +80,7 @@ internal import Glibc
   private func shownText(
     _ body: (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<Int>) -> CInt
   ) -> String? {
-    unsafe text(body).map { shown(String(decoding: $0, as: UTF8.self)) }
+    unsafe text(body).map { shown($0, limit: 255) }
   }
 
   private func address(_ bytes: [UInt8]) -> String {

@@ -3,19 +3,6 @@
 
 internal import CGnuTLS
 
-/// Text of others, fit to be shown: without control characters, and not longer than a line or two.
-func shown(_ text: String) -> String {
-  let limit = 200
-  var clean = String.UnicodeScalarView()
-  for scalar in text.unicodeScalars.prefix(limit) {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .surrogate, .lineSeparator, .paragraphSeparator: clean.append("?")
-    default: clean.append(scalar)
-    }
-  }
-  return String(clean) + (text.unicodeScalars.dropFirst(limit).isEmpty ? "" : "…")
-}
-
 /// What GnuTLS says about one of its error numbers.
 func reason(_ code: CInt) -> String {
   unsafe gnutls_strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"

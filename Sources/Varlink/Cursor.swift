@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 /// A reading position in a text: what stands there, its line and its column.
 ///
 /// Bytes that are not UTF-8 end the text where they stand, as its end does; only `isAtEnd` tells
@@ -82,23 +84,12 @@ extension Unicode.Scalar {
   var isASCIILetter: Bool { ("a"..."z").contains(self) || ("A"..."Z").contains(self) }
   var isASCIIDigit: Bool { ("0"..."9").contains(self) }
   var isLineBreak: Bool { self == "\n" || self == "\r" }
-
-  /// Whether the scalar would act on a terminal instead of being shown: C0, DEL, C1.
-  var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 }
 
 extension String {
-  /// The text between single quotes for messages: shortened, control characters escaped.
+  /// The text between single quotes for messages: shortened and printable.
   var quoted: String {
-    var shown = "'"
-    for scalar in shortened.unicodeScalars {
-      if scalar.isControl {
-        shown += "\\u{\(String(scalar.value, radix: 16))}"
-      } else {
-        shown.unicodeScalars.append(scalar)
-      }
-    }
-    return shown + "'"
+    "'\(shown(shortened))'"
   }
 
   /// The text, cut after 64 scalars.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+
 extension JSON {
   /// The value as strict JSON in one line, members in their order.
   ///
@@ -19,7 +21,7 @@ extension JSON {
   }
 }
 
-/// A writer of strict JSON that a terminal can show: control characters are escaped.
+/// A writer of strict JSON that a terminal can show: what is not printable is escaped.
 private struct JSONWriter {
   let isIndented: Bool
   private(set) var text = ""
@@ -69,6 +71,8 @@ private struct JSONWriter {
 
   private mutating func write(_ string: String) {
     text += "\""
+    defer { text += "\"" }
+    if string.utf8.allSatisfy(\.isPlain) { return text += string }
     for scalar in string.unicodeScalars {
       switch scalar {
       case "\"": text += "\\\""
@@ -76,12 +80,21 @@ private struct JSONWriter {
       case "\n": text += "\\n"
       case "\r": text += "\\r"
       case "\t": text += "\\t"
-      case _ where scalar.isControl, "\u{2028}", "\u{2029}":
-        let digits = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
-      default: text.unicodeScalars.append(scalar)
+      case _ where scalar.isPrintable: text.unicodeScalars.append(scalar)
+      default: for unit in String(scalar).utf16 { text += Self.escape(unit) }
       }
     }
-    text += "\""
+  }
+
+  private static func escape(_ unit: UInt16) -> String {
+    let digits = String(unit, radix: 16)
+    return "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+  }
+}
+
+extension UInt8 {
+  /// Whether it stands for itself in a string: it is printable ASCII, no quotation mark and no backslash.
+  fileprivate var isPlain: Bool {
+    0x20...0x7E ~= self && self != UInt8(ascii: "\"") && self != UInt8(ascii: "\\")
   }
 }

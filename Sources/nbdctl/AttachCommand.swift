@@ -44,9 +44,9 @@ struct AttachCommand: ParsableCommand {
     let runtime = reply["device"]?["runtime"]
     if reply["changed"]?.bool == false {
       let name = reply["device"]?["context"]?["name"]?.string ?? target
-      print("nbdctl: \(name) is attached already\n", to: 2)
+      Terminal.note("\(name) is attached already")
     }
-    print("\(runtime?["device"]?.string ?? "?")\n", to: 1)
+    Terminal.line(runtime?["device"]?.string ?? "?")
   }
 
   private var isURI: Bool { target.contains("://") }

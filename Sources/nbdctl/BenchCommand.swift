@@ -69,7 +69,7 @@ struct BenchCommand: ParsableCommand {
     if let flaw = flaws.first, !isUsual || loads.isEmpty {
       throw Failure(flaw, isUsual ? 1 : EX_USAGE)
     }
-    for flaw in flaws { print("nbdctl: \(flaw); left out\n", to: 2) }
+    for flaw in flaws { Terminal.note("\(flaw); left out") }
     return loads
   }
 
@@ -82,7 +82,8 @@ struct BenchCommand: ParsableCommand {
     let kind = (sequential ? "sequential " : "random ") + (write ? "writes" : "reads")
     if !json {
       let size = Words.size(Int64(export.sizeBytes))
-      print("\(kind), \(size) at \(server)\n\n\(Measurement.head)", to: 1)
+      Terminal.line("\(kind), \(size) at \(server)")
+      print("\n\(Measurement.head)", to: 1)
     }
     let progress = Progress()
     defer { progress.remove() }

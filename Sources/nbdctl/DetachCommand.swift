@@ -25,7 +25,7 @@ struct DetachCommand: ParsableCommand {
     let key = target.hasPrefix("/dev/") ? "device" : "name"
     let reply = try connecting.client().call(
       "Detach", .object([key: JSON(target), "force": force ? true : nil]))
-    if reply["changed"]?.bool == false { print("nbdctl: \(target) is not attached\n", to: 2) }
-    for note in reply["notes"]?.array ?? [] { print("nbdctl: \(note.string ?? "")\n", to: 2) }
+    if reply["changed"]?.bool == false { Terminal.note("\(target) is not attached") }
+    for note in reply["notes"]?.array ?? [] { Terminal.note(note.string ?? "") }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Kernel
 internal import Varlink
 
@@ -8,7 +9,9 @@ internal import Varlink
 enum DeviceTable {
   static func text(_ devices: [JSON], isTerminal: Bool) -> String {
     guard !devices.isEmpty else { return "no devices\n" }
-    let rows = [["NAME", "STATE", "DEVICE", "SIZE", "MOUNT", "DETAILS"]] + devices.map(row)
+    let rows =
+      [["NAME", "STATE", "DEVICE", "SIZE", "MOUNT", "DETAILS"]]
+      + devices.map { row($0).map { shown($0) } }
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.enumerated().map { number, row in
       let cells = row.enumerated().map { column, cell in

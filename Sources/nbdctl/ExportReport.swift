@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import NBD
 internal import Varlink
 
@@ -37,6 +38,7 @@ enum ExportReport {
 /// Rows of cells as a table, the last column as wide as it likes.
 enum Table {
   static func text(_ rows: [[String]]) -> String {
+    let rows = rows.map { $0.map { shown($0) } }
     let widths = (rows.first ?? []).indices.map { column in
       rows.map { $0[column].count }.max() ?? 0
     }
@@ -49,7 +51,7 @@ enum Table {
   static func facts(_ facts: [(String, String?)]) -> String {
     let width = facts.map(\.0.count).max() ?? 0
     return facts.compactMap { name, value in
-      value.map { "\(String(repeating: " ", count: width - name.count))\(name): \($0)\n" }
+      value.map { "\(String(repeating: " ", count: width - name.count))\(name): \(shown($0))\n" }
     }.joined()
   }
 }

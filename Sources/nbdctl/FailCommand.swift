@@ -22,7 +22,7 @@ struct FailCommand: ParsableCommand {
   mutating func run() throws {
     let reply = try connecting.client().call("Fail", ["name": JSON(name)])
     if reply["changed"]?.bool == false {
-      print("nbdctl: \(name) has its server; nothing waits for it\n", to: 2)
+      Terminal.note("\(name) has its server; nothing waits for it")
     }
   }
 }

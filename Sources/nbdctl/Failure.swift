@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Glibc
 internal import Varlink
 
 /// Why a command failed: for people, and as an exit status for scripts.
 struct Failure: Error {
-  var message: String
-  var status: Int32
+  /// Printable, whoever said it.
+  let message: String
+  let status: Int32
 
   static let notAttached: Int32 = 3
   static let noSuchDevice: Int32 = 4
 
   init(_ message: String, _ status: Int32 = 1) {
-    self.message = message
+    self.message = shown(message)
+    self.status = status
+  }
+
+  /// A failure that takes several lines to tell.
+  private init(lines: [String], _ status: Int32) {
+    message = lines.map { shown($0) }.joined(separator: "\n")
     self.status = status
   }
 
@@ -38,8 +46,7 @@ struct Failure: Error {
     case "org.nbdd.ConfigurationInvalid":
       let problems = (parameters["problems"]?.array ?? []).map(Self.line)
       self.init(
-        "faults in the configuration, nothing was changed:\n" + problems.joined(separator: "\n"),
-        EX_CONFIG)
+        lines: ["faults in the configuration, nothing was changed:"] + problems, EX_CONFIG)
     case "org.nbdd.ShuttingDown": self.init("nbdd is stopping", EX_TEMPFAIL)
     case "org.varlink.service.PermissionDenied":
       self.init("only root and members of the socket's group may do that", EX_NOPERM)

@@ -30,12 +30,12 @@ struct InfoCommand: ParsableCommand {
     } catch {
       throw Failure(error)
     }
-    for note in told.notes { print("nbdctl: \(note)\n", to: 2) }
+    for note in told.notes { Terminal.note(note) }
     print(json ? report(told, stream).indentedText + "\n" : text(told, stream), to: 1)
   }
 
   private func text(_ told: Description, _ stream: ServerStream) -> String {
-    let name = told.export.name.isEmpty ? "(default)" : shown(told.export.name)
+    let name = told.export.name.isEmpty ? "(default)" : told.export.name
     return Table.facts(
       [("server", stream.server), ("export", name)] + ExportReport.facts(told.export) + [
         ("contexts", told.contexts.isEmpty ? nil : told.contexts.joined(separator: ", ")),

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
+internal import Base
 internal import Connection
 internal import Kernel
 internal import NBD
@@ -32,7 +33,7 @@ struct MapCommand: ParsableCommand {
     if transmission.terms.contexts.isEmpty {
       let problem = "the server does not offer the metadata context \(shown(context))"
       guard context == MetadataContext.allocation else { throw Failure(problem) }
-      print("nbdctl: \(problem); everything counts as data\n", to: 2)
+      Terminal.note("\(problem); everything counts as data")
     }
     var map = ExtentMap(context, size: size, json ? .json : .table)
     var output = try TextOutput()
@@ -59,7 +60,7 @@ extension Transmission where Stream == ServerStream {
   ) throws(Failure) {
     do throws(NegotiationError) {
       let terms = try NBD.negotiate(request, over: stream)
-      for note in terms.notes { print("nbdctl: \(note)\n", to: 2) }
+      for note in terms.notes { Terminal.note(note) }
       self.init(terms, over: stream, mostInFlight: mostInFlight)
     } catch {
       throw Failure(error)

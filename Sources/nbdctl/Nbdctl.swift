@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
+internal import Base
 internal import Glibc
 internal import Kernel
 internal import Varlink
@@ -34,7 +35,12 @@ struct Nbdctl: ParsableCommand {
       print("nbdctl: \(failure.message)\n", to: 2)
       exit(withError: ExitCode(failure.status))
     } catch {
-      exit(withError: error)
+      let status = exitCode(for: error)
+      // A usage error repeats arguments; the rest is our own.
+      if status.isSuccess { exit(withError: error) }
+      let message = fullMessage(for: error)
+      if !message.isEmpty { print("\(shownLines(message))\n", to: 2) }
+      exit(withError: status)
     }
   }
 }

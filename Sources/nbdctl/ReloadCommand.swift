@@ -21,7 +21,7 @@ struct ReloadCommand: ParsableCommand {
     for kind in ["added", "changed", "removed"] {
       for name in names(reply, kind) {
         let rest = deferred.contains(name) ? waiting(name, client) : ""
-        print("\(kind): \(name)\(rest)\n", to: 1)
+        Terminal.line("\(kind): \(name)\(rest)")
       }
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Glibc
 internal import Kernel
 
@@ -15,6 +16,16 @@ enum Terminal {
   private static var hasColor: Bool {
     isTerminal && environmentValue("NO_COLOR").map(\.isEmpty) != false
       && environmentValue("TERM") != "dumb"
+  }
+
+  /// Says something on standard error, in one line whatever is in it.
+  static func note(_ text: String) {
+    print("nbdctl: \(shown(text))\n", to: 2)
+  }
+
+  /// A line of output, whatever is in it.
+  static func line(_ text: String) {
+    print("\(shown(text))\n", to: 1)
   }
 
   /// Text in the colour of a state: green is well, red is not, yellow is on the way.

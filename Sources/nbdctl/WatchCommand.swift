@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
+internal import Base
 internal import Kernel
 internal import Varlink
 
@@ -20,7 +21,9 @@ struct WatchCommand: ParsableCommand {
   mutating func run() throws {
     let json = json
     try connecting.client().follow("Watch", .object(["name": name.map { JSON($0) }])) { event in
-      if let line = json ? event.text : Self.line(event) { print("\(line)\n", to: 1) }
+      if let line = json ? event.text : Self.line(event).map({ shown($0) }) {
+        print("\(line)\n", to: 1)
+      }
     }
   }
 

@@ -123,8 +123,8 @@ nonisolated struct Attempt: Sendable {
   /// The failure of finding a kernel device in use, with who uses it.
   static func taken(_ index: Int) -> Failure {
     let attacher = Sysfs.attacher(of: index).map { process in
-      let name = contents(of: "/proc/\(process)/comm")?.prefix { $0 != "\n" }
-      return name.map { "attached by \($0) (\(process))" } ?? "attached by a process that has gone"
+      Holders.name(of: process).map { "attached by \($0) (\(process))" }
+        ?? "attached by a process that has gone"
     }
     var failure = Failure(.kernel, "")
     failure.holders = (attacher.map { [$0] } ?? []) + Holders.describe(index)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import CSystemd
 internal import Glibc
 internal import Kernel
@@ -21,7 +22,7 @@ enum Journal {
 
     fileprivate var pairs: [(String, String)] {
       [("NBD_DEVICE", device), ("NBD_NODE", node), ("NBD_SERVER", server)]
-        .compactMap { name, value in value.map { (name, $0) } }
+        .compactMap { name, value in value.map { (name, shown($0)) } }
     }
   }
 
@@ -42,6 +43,7 @@ enum Journal {
   }
 
   static func write(_ level: Level, _ message: String, _ fields: Fields) {
+    let message = shown(message)
     if isJournal {
       send([("MESSAGE", message), ("PRIORITY", "\(level.rawValue)")] + fields.pairs)
     } else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Dispatch
 internal import Glibc
 internal import Kernel
@@ -13,7 +14,7 @@ enum Main {
     do throws(Options.Misuse) {
       options = try Options(CommandLine.arguments.dropFirst())
     } catch {
-      print("nbdd: \(error.message)\n\n\(Options.usage)", to: 2)
+      print("nbdd: \(shown(error.message))\n\n\(Options.usage)", to: 2)
       exit(EX_USAGE)
     }
     switch options.mode {
@@ -26,7 +27,9 @@ enum Main {
 
   private static func check(_ directory: String) {
     let configuration = Configuration.read(directory)
-    for problem in configuration.problems { print("\(problem)\n", to: 2) }
+    for problem in configuration.problems {
+      print("\(shown(problem.description))\n", to: 2)
+    }
     guard configuration.problems.isEmpty else { exit(EX_CONFIG) }
     let count = configuration.devices.count
     print("\(directory): \(count) \(count == 1 ? "device" : "devices"), no faults\n", to: 1)

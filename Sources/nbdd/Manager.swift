@@ -126,7 +126,8 @@ final class Manager {
         let result = try? Command.run(["modprobe", "nbd"], within: .seconds(20))
         DispatchQueue.main.async {
           if result?.status != 0 {
-            let reason = result?.output ?? "it did not run"
+            let lines = result?.output.split(whereSeparator: \.isNewline)
+            let reason = lines?.joined(separator: "; ") ?? "it did not run"
             Journal.error("the kernel has no nbd driver, and modprobe nbd failed: \(reason)")
           }
           self.attachAll()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import CSystemd
 internal import Kernel
 
@@ -23,11 +24,12 @@ enum ServiceManager {
     notify("RELOADING=1\nMONOTONIC_USEC=\(Clocks.monotonic)")
   }
 
-  /// The line that `systemctl status` shows.
+  /// The line that `systemctl status` shows, and nothing but that: a line break would begin another
+  /// assignment, as that of MAINPID.
   static func status(_ text: String) {
     guard text != lastStatus else { return }
     lastStatus = text
-    notify("STATUS=\(text)")
+    notify("STATUS=\(shown(text))")
   }
 
   /// Asks for so much more time to stop.

@@ -60,7 +60,7 @@ import Testing
     try folder.makeCertificate("server", for: "DNS:a\u{1b}[31m.example")
     #expect(
       try refusal("server")
-        == .certificate([.wrongName(names: ["a?[31m.example"], expected: "good.example")]))
+        == .certificate([.wrongName(names: ["a\\u{1b}[31m.example"], expected: "good.example")]))
   }
 
   @Test func `refuses an expired certificate and says since when`() throws {

@@ -75,6 +75,10 @@ struct JSONErrorTests {
       String(repeating: "[", count: 65),
       "1:65: arrays and objects are nested more than 64 deep here"
     ),
+    (
+      "{\"a\u{202E}b\": 1, \"a\u{202E}b\": 2}",
+      #"1:12: 'a\u{202e}b' stands here a second time; it was first given in line 1"#
+    ),
     ("\u{1B}[0m", #"1:1: expected a value, found '\u{1b}'"#),
   ]
 
