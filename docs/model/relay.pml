@@ -26,13 +26,16 @@
 #define CRASHES 1   // of the server
 #endif
 #ifndef CUTS
-#define CUTS 1      // connections lost while the server lives
+#define CUTS 1      // connections that the relay gives up while the server lives
 #endif
 #ifndef REFUSALS
 #define REFUSALS 1  // replayed writes that the server refuses
 #endif
 #ifndef FAILURES
 #define FAILURES 0  // flushes that the server fails
+#endif
+#ifndef ABANDON
+#define ABANDON 0   // whether the relay may abandon the export
 #endif
 
 // Requests. A block has at most one write in flight: its number is the block's.
@@ -46,21 +49,23 @@
 #define SENT 2       // on a connection, not executed
 #define DONE 3       // executed, its reply on the way
 #define ANSWERED 4   // of a replay: its reply has arrived
+#define LATE 5       // sent on a connection that was given up and is not over, not executed
 byte at[REQUESTS];
 byte lane[REQUESTS]; // while SENT or DONE
 
 // Connections, as the relay sees them.
 #define DOWN 0
-#define WAITING 1    // made while another is up: carries nothing
+#define WAITING 1    // made while another is up, or an old one not over: carries nothing
 #define FIRST 2      // carries the ledger, and nothing else is sent
 #define ACTIVE 3
 byte link[LANES];
-bool alive[LANES];   // and as they are
+bool alive[LANES];   // whether they lead to a server that lives
 
 // A value is the number of the write to its block. The kernel's memory:
 byte acked[2];       // the last write that was acknowledged; one in flight is the next
 bool fua[2];         // of the write in flight
 byte before[2];      // what was acknowledged when the flush was asked for
+byte promised[2];    // the last write that it was told is durable
 
 // The server's.
 byte cache[2], stable[2];
@@ -72,13 +77,40 @@ bool failed[2];      // the reply to a flush is an error; [1] is that to the rel
 byte count, block[3], version[3]; // the ledger
 byte mark[2];                     // how many entries a flush covers; [1] is the relay's own
 byte since[2];                    // the waiting connections that were made before it was sent
+#if ABANDON
+bool abandoned;
+bool foreign;        // another machine has written to the export since
+#define FOREIGN 100
+#endif
 
 byte writes = WRITES, flushes = FLUSHES, fuas = FUA;
 byte crashes = CRASHES, cuts = CUTS, refusals = REFUSALS, failures = FAILURES;
 
 hidden byte i, n;    // scratch, never alive between two steps
 #ifdef WITHOUT_ONCE
-bool late[REQUESTS]; // replies on closed connections
+bool stray[REQUESTS]; // replies on closed connections
+#endif
+
+// Rule drain taken out, wholly or for some requests: they are sent again at once, and the server of the connection
+// that was given up has a copy, one of each at most.
+#ifdef WITHOUT_DRAIN
+#define COPIED(q) true
+#endif
+#ifdef WITHOUT_DRAIN_WRITE
+#define COPIED(q) (q < 2)
+#endif
+#ifdef WITHOUT_DRAIN_FLUSH
+#define COPIED(q) (q == FLUSH || q == OWN)
+#endif
+#ifdef WITHOUT_DRAIN_REPLAY
+#define COPIED(q) (q >= REPLAY)
+#endif
+#ifdef COPIED
+byte copy[REQUESTS], copyOf[REQUESTS]; // the value, and its block
+#define IS_COPIED(q) (copy[q] != 0)
+#else
+#define COPIED(q) false
+#define NO_COPIES
 #endif
 
 #define EITHER(p) (p(0) || p(1))
@@ -95,8 +127,10 @@ bool late[REQUESTS]; // replies on closed connections
      :: p(4) -> r = 4 :: p(5) -> r = 5 :: p(6) -> r = 6 fi
 
 #define IS_DOWN(c) (link[c] == DOWN)
+#define IS_UP(c) (link[c] != DOWN)
 #define IS_WAITING(c) (link[c] == WAITING)
-#define IS_LOST(c) (link[c] != DOWN && !alive[c])
+#define IS_FIRST(c) (link[c] == FIRST)
+#define IS_LOST(c) (IS_UP(c) && (!alive[c] || cuts > 0))
 #ifdef WITHOUT_FIRST_ALONE
 #define CARRIES(c) (link[c] == ACTIVE || link[c] == FIRST)
 #else
@@ -105,6 +139,18 @@ bool late[REQUESTS]; // replies on closed connections
 #define SERVES(c) (link[c] == ACTIVE || link[c] == FIRST)
 #define IS_QUEUED(q) (at[q] == QUEUED && (q != FLUSH || FLUSHABLE))
 #define IN_FLIGHT(q) (at[q] == SENT || at[q] == DONE)
+#define IS_LATE(q) (at[q] == LATE)
+// Rule drain: whether a connection that was given up is not over.
+#if defined(WITHOUT_DRAIN) || defined(WITHOUT_DRAIN_FIRST) || defined(WITHOUT_DRAIN_REPLAY)
+#define DRAINS false
+#else
+#ifdef WITHOUT_DRAIN_WRITE
+#define DRAINS (SOME_REQUEST(IS_LATE) || SOME_REQUEST(IS_COPIED))
+#else
+#define DRAINS SOME_REQUEST(IS_LATE)
+#endif
+#endif
+#define WRITES_IN_FLIGHT (IN_FLIGHT(0) || IN_FLIGHT(1))
 // Rule fail: one flush at a time. Where flushes do not fail, all rules hold with several in flight as well.
 #if FAILURES == 0 || defined(WITHOUT_FAIL_ALONE)
 #define FLUSHABLE true
@@ -118,26 +164,53 @@ bool late[REQUESTS]; // replies on closed connections
 #define OVERLAPS(b) \
   ((count > 0 && block[0] == b) || (count > 1 && block[1] == b) || (count > 2 && block[2] == b))
 
-// What holds in every state. Nothing is acknowledged that is neither durable nor in the ledger; and no read,
-// on whatever connection, would find less than what is acknowledged.
-#define SAFE(b) (stable[b] >= acked[b] || IN_LEDGER(b, acked[b]))
+// What holds in every state. Nothing is acknowledged that is neither durable nor in the ledger; what is told to
+// be durable stays so; and no read, on whatever connection, would find less than what is acknowledged.
+#define SAFE(b) ((stable[b] >= acked[b] || IN_LEDGER(b, acked[b])) && stable[b] >= promised[b])
 #define READS(c) (CARRIES(c) && alive[c])
 #define FRESH (cache[0] >= acked[0] && cache[1] >= acked[1])
+#if ABANDON // What another machine has written since is not written over.
+#define KEPT(b) (!foreign || (cache[b] == FOREIGN && stable[b] == FOREIGN))
+inline promise() {
+  assert(KEPT(0) && KEPT(1));
+  assert(abandoned || (SAFE(0) && SAFE(1))); assert(abandoned || !SOME_LANE(READS) || FRESH)
+}
+#else
 inline promise() { assert(SAFE(0) && SAFE(1)); assert(!SOME_LANE(READS) || FRESH) }
+#endif
 
 /* ---- server and network ---- */
 
-#define EXECUTABLE(q) (at[q] == SENT && alive[lane[q]])
+#define EXECUTABLE(q) ((at[q] == SENT && alive[lane[q]]) || at[q] == LATE)
 #define DIRTY(b) (cache[b] != stable[b])
-#define ALIVE(c) alive[c]
+
+// Rule again.
+#ifdef WITHOUT_AGAIN
+#define AGAIN(q) (q < OWN -> ANSWERED : IDLE)
+#else
+#define AGAIN(q) (q < OWN -> QUEUED : IDLE)
+#endif
+
+// It has come to an end with a request: the relay gets a reply, or learns that the connection is over.
+inline ended(q) {
+  if
+  :: at[q] == SENT -> at[q] = DONE
+  :: else ->
+    at[q] = AGAIN(q);
+    if
+    :: q == FLUSH || q == OWN -> failed[q - FLUSH] = false
+    :: q >= REPLAY -> refused = false
+    :: else
+    fi
+  fi
+}
 
 active proctype server() {
   byte r, c;
 end:
   do
-  :: atomic { // In any order, whatever the connection.
+  :: atomic { // In any order, whatever the connection, and whether it was given up.
       SOME_REQUEST(EXECUTABLE) -> CHOOSE_REQUEST(EXECUTABLE);
-      at[r] = DONE;
       if
       :: r < 2 -> d_step {
           cache[r] = acked[r] + 1; spoiled[r] = false;
@@ -155,21 +228,44 @@ end:
           cache[block[r - REPLAY]] = version[r - REPLAY]; spoiled[block[r - REPLAY]] = false
         }
       :: r >= REPLAY && refusals > 0 -> refusals--; refused = true
+      :: at[r] == LATE -> skip // Dropped.
       fi;
-      d_step { r = 0; promise() }
+      d_step { ended(r); r = 0; promise() }
     }
+#ifndef NO_COPIES
+  :: atomic {
+      SOME_REQUEST(IS_COPIED) -> CHOOSE_REQUEST(IS_COPIED);
+      if
+      :: r < 2 || r >= REPLAY -> d_step { cache[copyOf[r]] = copy[r]; spoiled[copyOf[r]] = false }
+      :: (r == FLUSH || r == OWN) && failures > 0 -> d_step {
+          failures--; spoiled[0] = DIRTY(0); spoiled[1] = DIRTY(1)
+        }
+      :: skip // Dropped; a late flush that succeeds is what the server may do of its own accord.
+      fi;
+      d_step { copy[r] = 0; copyOf[r] = 0; r = 0; promise() }
+    }
+#endif
   :: d_step { DIRTY(0) -> stable[0] = cache[0]; promise() } // Written back of its own accord.
   :: d_step { DIRTY(1) -> stable[1] = cache[1]; promise() }
-  :: d_step { // A crash. A new instance starts with what is stable.
+  :: d_step { // A crash. A new instance starts with what is stable; all old connections are over.
       crashes > 0 -> crashes--;
       for (i : 0 .. LANES - 1) { alive[i] = false }
       for (i : 0 .. 1) { cache[i] = stable[i]; spoiled[i] = false }
+      for (i : 0 .. REQUESTS - 1) {
+        if :: at[i] == LATE -> ended(i) :: else fi;
+#ifndef NO_COPIES
+        copy[i] = 0; copyOf[i] = 0
+#endif
+      }
       promise()
     }
-  :: atomic {
-      cuts > 0 && SOME_LANE(ALIVE) -> CHOOSE_LANE(ALIVE);
-      d_step { cuts--; alive[c] = false; c = 0 }
+#if ABANDON
+  :: d_step { // Another machine has taken over.
+      abandoned && !foreign -> foreign = true;
+      for (i : 0 .. 1) { cache[i] = FOREIGN; stable[i] = FOREIGN; spoiled[i] = false }
+      promise()
     }
+#endif
   od
 }
 
@@ -179,23 +275,34 @@ end:
 inline answer(q) {
   assert(at[q] != IDLE);
   if
-  :: q < 2 -> acked[q]++; fua[q] = false
+  :: q < 2 ->
+    acked[q]++;
+    if :: fua[q] -> promised[q] = acked[q] :: else fi;
+    fua[q] = false
   :: q == FLUSH ->
-    assert(stable[0] >= before[0] && stable[1] >= before[1]);
+    if :: before[0] > promised[0] -> promised[0] = before[0] :: else fi;
+    if :: before[1] > promised[1] -> promised[1] = before[1] :: else fi;
     before[0] = 0; before[1] = 0
   fi;
   at[q] = IDLE; lane[q] = 0
 }
 
-// Rule keep: what is entered. An FUA write is durable, yet must follow an older entry for its block.
+// Rule keep: what is entered.
 #ifdef WITHOUT_KEEP
 #define ENTERED(b) false
 #else
-#ifdef WITHOUT_KEEP_OVERLAP
-#define ENTERED(b) (!fua[b])
-#else
+#ifdef WITHOUT_DURABLE
 #define ENTERED(b) (!fua[b] || OVERLAPS(b))
+#else
+#define ENTERED(b) (!fua[b])
 #endif
+#endif
+
+// Rule durable: the reply to a FUA write waits until no older entry can be replayed over it.
+#if defined(WITHOUT_DURABLE) || defined(WITHOUT_DURABLE_HELD)
+#define HELD(b) false
+#else
+#define HELD(b) (at[b] == DONE && fua[b] && OVERLAPS(b))
 #endif
 
 // Rule fail: a flush on a lost connection may have failed.
@@ -212,7 +319,7 @@ inline answer(q) {
 #else
 #define ROOM(b) (!ENTERED(b) || count < BOUND)
 #endif
-#define TAKEABLE(q) (at[q] == DONE && (q >= 2 || ROOM(q)))
+#define TAKEABLE(q) (at[q] == DONE && (q >= 2 || (ROOM(q) && !HELD(q))))
 
 #ifdef WITHOUT_BOUND_FLUSH
 #define FULL false
@@ -224,7 +331,25 @@ inline answer(q) {
 #ifdef WITHOUT_JOIN_IDLE
 #define NOTHING_TO_PROVE (count == 0)
 #else
-#define NOTHING_TO_PROVE (count == 0 && !IN_FLIGHT(0) && !IN_FLIGHT(1))
+#define NOTHING_TO_PROVE (count == 0 && !WRITES_IN_FLIGHT)
+#endif
+
+// Rule fail: when a flush that failed has spoiled nothing that anybody will rely on.
+#ifdef WITHOUT_FAIL
+#define NOTHING_SPOILED true
+#else
+#ifdef WITHOUT_FAIL_IDLE
+#define NOTHING_SPOILED (count == 0)
+#else
+#define NOTHING_SPOILED (count == 0 && !WRITES_IN_FLIGHT)
+#endif
+#endif
+
+// When the relay sends a flush of its own: rules bound, durable, join.
+#ifdef WITHOUT_DURABLE_FLUSH
+#define WANTS_FLUSH (FULL || SOME_LANE(IS_WAITING))
+#else
+#define WANTS_FLUSH (FULL || EITHER(HELD) || SOME_LANE(IS_WAITING))
 #endif
 
 // Rule order.
@@ -252,6 +377,14 @@ inline begin(l) {
 #endif
 }
 
+// Rules first and drain: where no connection is in use and all old ones are over, one that waits begins.
+#define BEGINS (!SOME_LANE(SERVES) && !DRAINS)
+inline lead() {
+  for (i : 0 .. LANES - 1) {
+    if :: link[i] == WAITING && BEGINS -> begin(i) :: else fi
+  }
+}
+
 inline made(l) {
   alive[l] = true;
 #ifndef WITHOUT_JOIN_AFTER
@@ -259,14 +392,12 @@ inline made(l) {
 #else
   since[0] = since[0] | (1 << l); since[1] = since[1] | (1 << l);
 #endif
-  if
 #ifdef WITHOUT_JOIN
-  :: SOME_LANE(SERVES) -> link[l] = ACTIVE
+  link[l] = (SOME_LANE(SERVES) -> ACTIVE : WAITING);
 #else
-  :: SOME_LANE(SERVES) -> link[l] = WAITING
+  link[l] = WAITING;
 #endif
-  :: else -> begin(l)
-  fi
+  lead()
 }
 
 // Rule cover: a flush has completed.
@@ -304,38 +435,54 @@ inline send(q, l) {
   fi
 }
 
-// The relay notices that a connection is lost, and closes it.
+// Rules again and drain: a request loses its connection. If the server lives, it may still execute what it has not
+// executed; that is sent again when this has been decided.
+inline giveUp(q, l) {
+  if
+#ifndef NO_COPIES
+  :: at[q] == SENT && alive[l] && COPIED(q) ->
+    if
+    :: q < 2 -> copy[q] = acked[q] + 1; copyOf[q] = q
+    :: q >= REPLAY -> copy[q] = version[q - REPLAY]; copyOf[q] = block[q - REPLAY]
+    :: else -> copy[q] = 1
+    fi;
+    at[q] = AGAIN(q)
+#endif
+  :: at[q] == SENT && alive[l] && !COPIED(q) -> at[q] = LATE
+  :: else -> at[q] = AGAIN(q)
+  fi;
+  lane[q] = 0
+}
+
+// A connection is lost, or given up.
 inline close(l) {
-  link[l] = DOWN; alive[l] = false;
+  link[l] = DOWN;
   for (i : 0 .. REQUESTS - 1) {
     if
-    :: i < OWN && IN_FLIGHT(i) && lane[i] == l -> // Rule again.
+#ifdef WITHOUT_DURABLE_AGAIN
+    :: i < 2 && HELD(i) // The relay has its reply, and keeps it.
+#endif
+    :: i < 2 && IN_FLIGHT(i) && lane[i] == l ->
 #ifdef WITHOUT_ONCE
-      late[i] = (at[i] == DONE);
+      stray[i] = (at[i] == DONE);
 #endif
-#ifdef WITHOUT_AGAIN
-      at[i] = ANSWERED;
+      giveUp(i, l)
+    :: (i == FLUSH || i == OWN) && IN_FLIGHT(i) && lane[i] == l ->
+      mark[i - FLUSH] = 0; since[i - FLUSH] = 0; failed[i - FLUSH] = false;
+#ifdef WITHOUT_ONCE
+      stray[i] = (i == FLUSH && at[i] == DONE);
+#endif
+#ifndef WITHOUT_AGAIN_FLUSH
+      giveUp(i, l)
 #else
-      at[i] = QUEUED;
+      if :: i == FLUSH -> answer(FLUSH) :: else -> giveUp(i, l) fi
 #endif
-      lane[i] = 0;
-      if
-#ifdef WITHOUT_AGAIN_FLUSH
-      :: i == FLUSH -> answer(FLUSH)
-#endif
-      :: i == FLUSH -> mark[0] = 0; since[0] = 0; failed[0] = false
-      :: else
-      fi
-    :: i == OWN && IN_FLIGHT(i) && lane[i] == l ->
-      at[i] = IDLE; lane[i] = 0; mark[1] = 0; since[1] = 0; failed[1] = false
-    :: i >= REPLAY && at[i] != IDLE && lane[i] == l -> at[i] = IDLE; lane[i] = 0; refused = false
+    :: i >= REPLAY && (IN_FLIGHT(i) || at[i] == ANSWERED) && lane[i] == l -> giveUp(i, l); refused = false
     :: else
     fi
   }
-  // Who waited for connections that are lost now begins a generation.
-  for (i : 0 .. LANES - 1) {
-    if :: link[i] == WAITING && !SOME_LANE(SERVES) -> begin(i) :: else fi
-  }
+  alive[l] = false;
+  lead()
 }
 
 inline closeAll() {
@@ -353,13 +500,10 @@ inline take(q) {
     :: else
     fi;
     answer(q)
-#ifdef WITHOUT_FAIL // An error is the kernel's business, and it covers nothing.
-  :: q == FLUSH && failed[0] ->
-    before[0] = 0; before[1] = 0; at[q] = IDLE; lane[q] = 0; mark[0] = 0; since[0] = 0; failed[0] = false
-  :: q == OWN && failed[1] -> at[q] = IDLE; lane[q] = 0; mark[1] = 0; since[1] = 0; failed[1] = false
-#else
-  :: (q == FLUSH || q == OWN) && failed[q - FLUSH] -> closeAll() // Rule fail.
-#endif
+  :: (q == FLUSH || q == OWN) && failed[q - FLUSH] -> // Rule fail. Of its own, the kernel gets the error.
+    if :: q == FLUSH -> before[0] = 0; before[1] = 0 :: else fi;
+    at[q] = IDLE; lane[q] = 0; mark[q - FLUSH] = 0; since[q - FLUSH] = 0; failed[q - FLUSH] = false;
+    if :: !NOTHING_SPOILED -> closeAll() :: else fi
   :: q == FLUSH && !failed[0] -> covered(0); answer(q)
   :: q == OWN && !failed[1] -> covered(1); at[q] = IDLE; lane[q] = 0
 #ifndef WITHOUT_LOUD
@@ -376,21 +520,44 @@ inline take(q) {
   fi
 }
 
+// Rule abandon: not before all connections are over, and none is made after it.
+#if !ABANDON || defined(WITHOUT_ABANDON) || defined(WITHOUT_ABANDON_END)
+#define CONNECTS true
+#else
+#define CONNECTS (!abandoned)
+#endif
+#ifdef WITHOUT_ABANDON_DRAIN
+#define ABANDONABLE (!SOME_LANE(IS_UP))
+#else
+#define ABANDONABLE (!SOME_LANE(IS_UP) && !DRAINS)
+#endif
+
 active proctype relay() {
   byte r, c;
 end:
   do
-  :: atomic { SOME_LANE(IS_DOWN) -> CHOOSE_LANE(IS_DOWN); d_step { made(c); c = 0; promise() } }
-  :: atomic {
+  :: atomic { CONNECTS && SOME_LANE(IS_DOWN) -> CHOOSE_LANE(IS_DOWN); d_step { made(c); c = 0; promise() } }
+  :: atomic { // It notices that the server is gone, or gives a connection up although it is not.
       SOME_LANE(IS_LOST) -> CHOOSE_LANE(IS_LOST);
-      d_step { if :: UNKNOWN(c) -> closeAll() :: else -> close(c) fi; c = 0; promise() }
+      d_step {
+        cuts = (alive[c] -> cuts - 1 : cuts);
+        if :: UNKNOWN(c) -> closeAll() :: else -> close(c) fi;
+        c = 0; promise()
+      }
     }
+  :: d_step { BEGINS && SOME_LANE(IS_WAITING) -> lead(); promise() }
+#ifdef WITHOUT_DRAIN_FIRST
+  :: atomic { // A replay waited for its old copy.
+      SOME_LANE(IS_FIRST) && (REPLAYABLE(0) || REPLAYABLE(1) || REPLAYABLE(2)) -> CHOOSE_LANE(IS_FIRST);
+      d_step { replay(c); c = 0 }
+    }
+#endif
   :: atomic {
       SOME_REQUEST(IS_QUEUED) && SOME_LANE(CARRIES) -> CHOOSE_REQUEST(IS_QUEUED); CHOOSE_LANE(CARRIES);
       d_step { send(r, c); r = 0; c = 0 }
     }
-  :: atomic { // Rules bound and join: flushes of the relay's own.
-      at[OWN] == IDLE && FLUSHABLE && (FULL || SOME_LANE(IS_WAITING)) && SOME_LANE(CARRIES) -> CHOOSE_LANE(CARRIES);
+  :: atomic {
+      at[OWN] == IDLE && FLUSHABLE && WANTS_FLUSH && SOME_LANE(CARRIES) -> CHOOSE_LANE(CARRIES);
       d_step { send(OWN, c); c = 0 }
     }
   :: d_step {
@@ -400,9 +567,19 @@ end:
     }
   :: atomic { SOME_REQUEST(TAKEABLE) -> CHOOSE_REQUEST(TAKEABLE); d_step { take(r); r = 0; promise() } }
 #ifdef WITHOUT_ONCE
-  :: d_step { late[0] -> late[0] = false; answer(0) }
-  :: d_step { late[1] -> late[1] = false; answer(1) }
-  :: d_step { late[FLUSH] -> late[FLUSH] = false; answer(FLUSH) }
+  :: d_step { stray[0] -> stray[0] = false; answer(0) }
+  :: d_step { stray[1] -> stray[1] = false; answer(1) }
+  :: d_step { stray[FLUSH] -> stray[FLUSH] = false; answer(FLUSH) }
+#endif
+#if ABANDON
+  :: d_step { // All is answered with an error, and the ledger forgotten.
+      !abandoned && ABANDONABLE -> abandoned = true;
+#ifndef WITHOUT_ABANDON
+      for (i : 0 .. REQUESTS - 1) { if :: at[i] != LATE -> at[i] = IDLE :: else fi }
+      count = 0; before[0] = 0; before[1] = 0; fua[0] = false; fua[1] = false;
+#endif
+      promise()
+    }
 #endif
   od
 }
@@ -428,8 +605,11 @@ end:
       d_step { flushes--; before[0] = acked[0]; before[1] = acked[1]; send(FLUSH, c); c = 0 }
     }
   :: timeout -> // Nothing is left to happen: all was asked and answered, and the server has the last of each block.
-    assert(writes == 0 && flushes == 0);
+#if ABANDON
+    if :: abandoned -> break :: else fi;
+#endif
     assert(at[0] == IDLE && at[1] == IDLE && at[FLUSH] == IDLE);
+    assert(writes == 0 && flushes == 0);
     assert(cache[0] == acked[0] && cache[1] == acked[1]);
     break
   od
