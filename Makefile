@@ -7,6 +7,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BINARIES ?= .build/release
 SECONDS ?= 60
+HOURS ?= 2
 
 .PHONY: help build demo check bench soak fuzz install format prerequisites
 
@@ -15,7 +16,7 @@ help:
 	@echo 'make demo            shows nbdd at work on a real kernel; nothing of this machine is touched'
 	@echo 'make check           everything that must hold'
 	@echo 'make bench           what the relay costs, as ratios beside its peers'
-	@echo 'make soak            outages by the hundred, under verified load; takes hours'
+	@echo 'make soak            outages by the hundred, under verified load; then HOURS=$(HOURS) of random histories'
 	@echo 'make fuzz            hostile input for everything that reads some, SECONDS=$(SECONDS) of each kind'
 	@echo 'make install         as root, after make build; DESTDIR= and PREFIX=$(PREFIX)'
 	@echo 'make format          brings the Swift files into shape'
@@ -36,6 +37,8 @@ bench: prerequisites build
 
 soak: prerequisites build
 	NBD_SOAK=1 Tests/Machine/run kills cache steady force sparse faults
+	Tests/History/run --seconds $$(($(HOURS) * 3600))
+	Tests/History/run --threads --seconds $$(($(HOURS) * 600))
 
 fuzz:
 	Tests/Fuzz/run --seconds $(SECONDS)

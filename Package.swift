@@ -133,3 +133,13 @@ if Context.environment["NBDD_BENCHMARKS"] != nil {
       path: "Benchmarks/relay-bench", cSettings: gnu, swiftSettings: strict),
   ]
 }
+
+// For Tests/History alone.
+if Context.environment["NBDD_TEST_SWITCHES"] != nil {
+  package.targets += [
+    .executableTarget(
+      name: "history",
+      dependencies: ["Connection", "Kernel", "NBD", "Relay", "TestSupport"],
+      path: "Tests/History", exclude: ["run"], cSettings: gnu, swiftSettings: strict)
+  ]
+}

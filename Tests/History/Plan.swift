@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import TestSupport
+
+/// What is to happen in a scenario; all of it follows from the seed.
+struct Plan {
+  /// Something that is done, as far as it can be done then.
+  enum Kind: CaseIterable {
+    case submit, serve, execute, reply, deliver, connect, writeBack
+    case crash, cut, leave, garble, replace, reconnect, fail, giveUp, stall
+    case failFlush, failRequest
+
+    /// How often it happens, compared with others; faults also differ from scenario to scenario.
+    fileprivate var weight: Int {
+      switch self {
+      case .submit: 300
+      case .serve: 140
+      case .execute: 140
+      case .reply: 100
+      case .deliver: 100
+      case .connect: 80
+      case .writeBack: 20
+      case .crash: 8
+      case .cut, .reconnect, .failFlush: 6
+      case .replace: 3
+      case .leave, .garble, .fail, .giveUp, .failRequest: 2
+      case .stall: 4
+      }
+    }
+
+    fileprivate var isFault: Bool { weight < 20 }
+  }
+
+  struct Step {
+    var kind: Kind
+    /// Decides how it is done.
+    var seed: UInt64
+  }
+
+  let seed: UInt64
+  let laneCount: Int
+  let socketCount: Int
+  let blockCount: Int
+  /// How many requests of the kernel may be under way.
+  let depth: Int
+  let unflushedLimit: Int
+  let requestTimeout: Duration
+  let nature: PlayedServer.Nature
+  var steps: [Step]
+
+  init(seed: UInt64, _ options: Options) {
+    self.seed = seed
+    var random = SplitMix(seed: seed)
+    func chance(_ count: Int) -> Bool { Int.random(in: 0..<count, using: &random) == 0 }
+    laneCount = options.laneCount ?? Int.random(in: 1...4, using: &random)
+    socketCount = Int.random(in: 1...4, using: &random)
+    blockCount = Int.random(in: 2...12, using: &random)
+    depth = [1, 2, 4, 8, 16][Int.random(in: 0..<5, using: &random)]
+    unflushedLimit = [1, 8, 1 << 20][Int.random(in: 0..<3, using: &random)] * 4096
+    let stalls = chance(options.stallPeriod)
+    requestTimeout = stalls ? .milliseconds(100) : .seconds(10)
+    var nature = PlayedServer.Nature()
+    nature.offersFlush = !chance(20)
+    nature.offersFUA = !chance(4) && !options.leftOut.contains("fua")
+    nature.executesLate = !options.leftOut.contains("late")
+    nature.flushesForFUA = chance(2)
+    nature.failsFUA = options.failsFUA
+    nature.trimsMayDoNothing = chance(2)
+    self.nature = nature
+
+    var weights: [(kind: Kind, weight: Int)] = []
+    for kind in Kind.allCases {
+      var weight = kind.weight
+      if options.leftOut.contains("\(kind)") {
+        weight = 0
+      } else if kind == .stall {
+        weight *= stalls ? 1 : 0
+      } else if kind.isFault {
+        weight *= [0, 0, 1, 1, 3][Int.random(in: 0..<5, using: &random)]
+      }
+      weights.append((kind, weight))
+    }
+    let sum = weights.reduce(0) { $0 + $1.weight }
+    steps = []
+    for _ in 0..<Int.random(in: 200...1200, using: &random) {
+      var place = Int.random(in: 0..<sum, using: &random)
+      for (kind, weight) in weights {
+        if place < weight {
+          steps.append(Step(kind: kind, seed: random.next()))
+          break
+        }
+        place -= weight
+      }
+    }
+  }
+
+  var description: String {
+    "\(laneCount) lanes, \(socketCount) sockets, \(blockCount) blocks, \(depth) requests at a time, "
+      + "\(unflushedLimit) bytes unflushed, \(requestTimeout), \(nature)"
+  }
+}

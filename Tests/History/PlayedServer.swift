@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Kernel
+internal import NBD
+internal import TestSupport
+
+/// A server with a volatile cache, which does what it is asked in any order, and only what it must.
+final class PlayedServer {
+  /// What stays as it is, whatever happens.
+  struct Nature {
+    var offersFlush = true
+    var offersFUA = true
+    /// An FUA write is a write and a flush.
+    var flushesForFUA = false
+    /// That flush may fail like any other.
+    var failsFUA = false
+    var trimsMayDoNothing = false
+    /// It finishes what came on a connection that the relay has given up.
+    var executesLate = true
+  }
+
+  let nature: Nature
+  private(set) var storage: Storage
+  /// Every connection whose socket is open.
+  private(set) var links: [Link] = []
+  /// How many of the flushes, and of the other requests, that come next fail.
+  var failingFlushes = 0
+  var failingRequests = 0
+  /// How many requests have failed.
+  private(set) var errorCount = 0
+  private(set) var tally = Tally()
+  private let blockCount: Int
+  private let journal: Journal
+  /// For how long, in microseconds, it may take to finish what it holds once the relay has ended a
+  /// connection: the relay waits longer than that.
+  private let latest: Int64
+  /// Grows with each message.
+  private var time = 0
+
+  init(_ nature: Nature, _ expectation: Expectation, latest: Int64, _ journal: Journal) {
+    self.nature = nature
+    storage = Storage(expectation)
+    blockCount = expectation.blockCount
+    self.latest = latest
+    self.journal = journal
+  }
+
+  func add(_ link: Link) { links.append(link) }
+
+  func receive(_ link: Link) throws(Violation) {
+    time += 1
+    try link.receive(blockCount: blockCount, at: time)
+  }
+
+  /// Closes what is over; answers whether there was anything.
+  func sweep() -> Bool {
+    let before = links.count
+    for link in links {
+      if link.isAtEnd, !mayExecute(link), !link.isCut, !link.held.isEmpty {
+        // Who is waited for in vain cannot be waited for.
+        journal.note("link \(link.number) is too late")
+        tally.abandoned += 1
+        link.held = []
+      }
+      if link.isLeaving, link.held.isEmpty, link.outbox.isEmpty { link.isCut = true }
+      if link.isAtEnd, link.held.isEmpty { link.deliver(link.outbox.count) }
+      let isOver = link.isCut && link.outbox.isEmpty || link.isAtEnd && link.held.isEmpty
+      guard isOver || link.isCut && link.isAtEnd else { continue }
+      journal.note("link \(link.number) is closed")
+      shutDownSocket(link.socket)
+      link.closedAt = Clocks.monotonic
+      links.removeAll { $0 === link }
+    }
+    return links.count < before
+  }
+
+  // MARK: requests
+
+  private func mayExecute(_ link: Link) -> Bool {
+    guard !link.isCut, nature.executesLate || !link.isAtEnd && !link.isGivenUp else { return false }
+    return !link.isAtEnd || Clocks.monotonic - link.openAt < latest
+  }
+
+  /// Does one request, or a part of one.
+  func executeOne(_ random: inout SplitMix) throws(Violation) {
+    let choices = links.filter { link in
+      mayExecute(link) && link.held.contains { !$0.isExecuted }
+    }
+    guard let link = choices.randomElement(using: &random),
+      let index = link.held.indices.filter({ !link.held[$0].isExecuted })
+        .randomElement(using: &random)
+    else { return }
+    let request = link.held[index]
+    if request.command.changesData, request.range.count > 1,
+      Int.random(in: 0..<8, using: &random) == 0
+    {
+      journal.note("link \(link.number): a part of \(request.command) \(request.range)")
+      for (block, word) in zip(request.range, request.words) where Bool.random(using: &random) {
+        storage.put(word, block)
+      }
+    } else {
+      try execute(link, index, &random)
+    }
+  }
+
+  /// Answers one request that has been done.
+  func replyToOne(_ random: inout SplitMix) {
+    let choices = links.filter { link in
+      !link.isCut && link.held.contains(where: \.isExecuted)
+    }
+    guard let link = choices.randomElement(using: &random),
+      let index = link.held.indices.filter({ link.held[$0].isExecuted })
+        .randomElement(using: &random)
+    else { return }
+    reply(link, index, &random)
+  }
+
+  /// Lets replies of one connection arrive, or a part of them.
+  func deliverSome(_ random: inout SplitMix) {
+    guard let link = links.filter({ !$0.outbox.isEmpty }).randomElement(using: &random) else {
+      return
+    }
+    let isAll = Int.random(in: 0..<4, using: &random) > 0
+    let count = isAll ? link.outbox.count : Int.random(in: 1...link.outbox.count, using: &random)
+    journal.note("link \(link.number): \(count) of \(link.outbox.count) bytes arrive")
+    link.deliver(count)
+  }
+
+  func deliverAll() {
+    for link in links { link.deliver(link.outbox.count) }
+  }
+
+  /// Does and answers all that has come on some connections.
+  func serve(_ random: inout SplitMix) throws(Violation) {
+    let isForAll = Bool.random(using: &random)
+    for link in links where !link.isCut && (isForAll || Bool.random(using: &random)) {
+      let isInOrder = Bool.random(using: &random)
+      while mayExecute(link),
+        let next = link.held.indices.filter({ !link.held[$0].isExecuted })
+          .nonEmpty
+      {
+        try execute(link, isInOrder ? next[0] : next.randomElement(using: &random) ?? 0, &random)
+      }
+      while !link.held.isEmpty, !link.isCut {
+        guard link.held.allSatisfy(\.isExecuted) else { break }
+        let places = link.held.indices
+        reply(link, isInOrder ? 0 : places.randomElement(using: &random) ?? 0, &random)
+      }
+      link.deliver(link.outbox.count)
+    }
+  }
+
+  private func execute(_ link: Link, _ index: Int, _ random: inout SplitMix) throws(Violation) {
+    let request = link.held[index]
+    link.held[index].isExecuted = true
+    if link.isGivenUp, request.command != .read { tally.lateExecutions += 1 }
+    if link.isLeaving {
+      link.held[index].error = ErrorNumber.shutdown.rawValue
+    } else if request.command == .flush {
+      link.held[index].error = try flush(request, &random)
+    } else if failingRequests > 0 {
+      failingRequests -= 1
+      link.held[index].error = fail()
+    } else if request.command == .read {
+      link.held[index].words = request.range.map { storage[$0] }
+    } else {
+      link.held[index].error = try change(request, &random)
+    }
+    let error = link.held[index].error
+    journal.note(
+      "link \(link.number): \(request.command) \(request.range)"
+        + (request.isFUA ? " FUA" : "") + (error == 0 ? "" : ", error \(error)")
+        + (link.isGivenUp ? ", late" : "")
+        + (request.words.isEmpty ? "" : ": \(request.words.map(Content.name))"))
+  }
+
+  private func change(_ request: Link.Held, _ random: inout SplitMix) throws(Violation) -> UInt32 {
+    let isIdle =
+      request.command == .trim && nature.trimsMayDoNothing && Bool.random(using: &random)
+    if !isIdle {
+      for (block, word) in zip(request.range, request.words) { storage.put(word, block) }
+    }
+    guard request.isFUA || !nature.offersFlush else { return 0 }
+    if nature.flushesForFUA {
+      let error = try flush(request, &random)
+      if error != 0 { return error }
+    }
+    try storage.store(request.range)
+    return 0
+  }
+
+  private func flush(_ request: Link.Held, _ random: inout SplitMix) throws(Violation) -> UInt32 {
+    let mayFail = request.command == .flush || nature.failsFUA
+    if failingFlushes > 0, mayFail, storage.isDirty {
+      failingFlushes -= 1
+      tally.failedFlushes += 1
+      try storage.failToFlush(&random)
+      return fail()
+    }
+    try storage.flush(upTo: request.arrivedAt, &random)
+    return 0
+  }
+
+  private func fail() -> UInt32 {
+    errorCount += 1
+    return ErrorNumber.inputOutput.rawValue
+  }
+
+  private func reply(_ link: Link, _ index: Int, _ random: inout SplitMix) {
+    let request = link.held.remove(at: index)
+    if request.command.changesData, request.error == 0 {
+      storage.answered(request.range, at: time)
+      time += 1
+    }
+    journal.note("link \(link.number): answers \(request.command) \(request.range)")
+    link.reply(to: request, &random)
+  }
+
+  // MARK: what befalls it
+
+  func writeBack(_ random: inout SplitMix) throws(Violation) {
+    journal.note("some of the cache is written back")
+    try storage.writeBack(&random)
+  }
+
+  /// It loses its cache, or a part of it, and all connections, of which the relay learns bit by bit.
+  func crash(_ random: inout SplitMix) throws(Violation) {
+    if Bool.random(using: &random) { try storage.writeBack(&random) }
+    journal.note("the server crashes")
+    tally.crashes += 1
+    storage.crash()
+    for link in links { cut(link, &random) }
+    if Bool.random(using: &random) { deliverAll() }
+  }
+
+  /// It ends one connection, and goes on.
+  func cutOne(_ random: inout SplitMix) {
+    guard let link = links.filter({ !$0.isCut }).randomElement(using: &random) else { return }
+    journal.note("link \(link.number) is cut")
+    tally.cuts += 1
+    cut(link, &random)
+  }
+
+  private func cut(_ link: Link, _ random: inout SplitMix) {
+    link.isCut = true
+    link.held = []
+    link.outbox.removeLast(Int.random(in: 0...link.outbox.count, using: &random))
+  }
+
+  /// It says on one connection that it is shutting down.
+  func leaveOne(_ random: inout SplitMix) {
+    guard let link = links.filter({ !$0.isCut && !$0.isLeaving }).randomElement(using: &random)
+    else { return }
+    journal.note("link \(link.number): the server is shutting down")
+    tally.cuts += 1
+    link.isLeaving = true
+  }
+
+  /// What it says on one connection makes no sense any more.
+  func garbleOne(_ random: inout SplitMix) {
+    guard let link = links.filter({ !$0.isCut }).randomElement(using: &random) else { return }
+    journal.note("link \(link.number) is garbled")
+    link.outbox += [UInt8](repeating: 0xee, count: 16)
+  }
+}
+
+extension Array {
+  /// The array, if it has anything.
+  fileprivate var nonEmpty: Self? { isEmpty ? nil : self }
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Glibc
+internal import Kernel
+internal import NBD
+internal import Relay
+internal import Synchronization
+internal import TestSupport
+
+/// A relay of its own, between a played kernel and a played server, all driven step by step by one thread.
+///
+/// Before each step the relay has dealt with what came before, as far as it does not wait for time to pass.
+final class Scenario {
+  private struct Lane {
+    var link: Link?
+    /// The relay awaits a connection.
+    var isDown = true
+    /// How many reports are to come of connections that were replaced.
+    var replacedCount = 0
+  }
+
+  private let plan: Plan
+  private let journal: Journal
+  private let doorway: Doorway
+  private let expectation: Expectation
+  private let kernel: PlayedKernel
+  private let server: PlayedServer
+  private let relay: Relay
+  private let thread: RelayThread
+  private let threadState: Descriptor
+  private let readiness = Readiness(capacity: 64)
+  private var lanes: [Lane]
+  private var linkCount = 0
+  /// The relay may not yet have known what made the kernel expect failures when it reported what comes next.
+  private var isFailureNew = false
+  private var tally = Tally()
+
+  init(_ plan: Plan, _ options: Options, _ doorway: Doorway, _ journal: Journal) throws(SystemError)
+  {
+    self.plan = plan
+    self.journal = journal
+    self.doorway = doorway
+    expectation = Expectation(blockCount: plan.blockCount)
+    var pairs: [SocketPair] = []
+    for _ in 0..<plan.socketCount { pairs.append(try SocketPair()) }
+    kernel = try PlayedKernel(pairs.map(\.kernel), plan.nature, expectation, journal)
+    // Long before the relay stops to wait, however busy the machine is.
+    let latest = min(5000, plan.requestTimeout.milliseconds) * 1000 / 4
+    server = PlayedServer(plan.nature, expectation, latest: latest, journal)
+    lanes = Array(repeating: Lane(), count: plan.laneCount)
+    var settings = Relay.Settings()
+    settings.unflushedLimit = plan.unflushedLimit
+    settings.requestTimeout = plan.requestTimeout
+    options.apply(to: &settings)
+    thread = try RelayThread()
+    relay = try Relay(pairs.map(\.ours), laneCount: plan.laneCount, settings) {
+      [thread] in thread.report($0)
+    }
+    threadState = try thread.start(relay)
+  }
+
+  /// Runs it, and answers what was done; a violation is thrown with it.
+  func run() -> (Tally, Violation?) {
+    var violation: Violation?
+    do throws(Violation) {
+      for step in plan.steps {
+        try perform(step)
+        try settle()
+      }
+      try finish()
+    } catch {
+      violation = error
+    }
+    relay.stop()
+    do throws(Violation) {
+      try thread.awaitEnd()
+    } catch {
+      violation = violation ?? error
+    }
+    tally += server.tally
+    tally.operations = kernel.answeredCount
+    tally.scenarios = 1
+    return (tally, violation)
+  }
+
+  // MARK: steps
+
+  private func perform(_ step: Plan.Step) throws(Violation) {
+    var random = SplitMix(seed: step.seed)
+    switch step.kind {
+    case .submit:
+      for _ in 0..<Int.random(in: 1...4, using: &random)
+      where kernel.awaitedCount < plan.depth {
+        kernel.submit(&random)
+      }
+    case .serve: try server.serve(&random)
+    case .execute: try server.executeOne(&random)
+    case .reply: server.replyToOne(&random)
+    case .deliver: server.deliverSome(&random)
+    case .writeBack: try server.writeBack(&random)
+    case .connect:
+      if let lane = lanes.indices.filter({ lanes[$0].isDown }).randomElement(using: &random) {
+        try connect(lane, &random)
+      }
+    case .replace: try connect(Int.random(in: 0..<plan.laneCount, using: &random), &random)
+    case .crash: try server.crash(&random)
+    case .cut: server.cutOne(&random)
+    case .leave: server.leaveOne(&random)
+    case .garble: server.garbleOne(&random)
+    case .failFlush: server.failingFlushes += 1
+    case .failRequest: server.failingRequests += 1
+    case .reconnect: command("reconnect") { relay.reconnect() }
+    case .fail:
+      (kernel.isFailing, isFailureNew) = (true, true)
+      command("fail") { relay.fail() }
+    case .giveUp:
+      (kernel.isFailing, isFailureNew) = (true, true)
+      command("give up") { relay.giveUp() }
+    case .stall: try stall()
+    }
+  }
+
+  private func command(_ name: String, _ body: () -> Void) {
+    journal.note("the relay is told to \(name)")
+    tally.commands += 1
+    body()
+  }
+
+  private func connect(_ lane: Int, _ random: inout SplitMix) throws(Violation) {
+    // There is a limit to how many can be waited for.
+    guard server.links.count < 40 else { return }
+    do {
+      let (stream, accepted) = try doorway.connect()
+      let style = [ReplyStyle.simple, .structured, .extended][
+        Int.random(in: 0..<3, using: &random)]
+      let blocks = [1, 2, 3, 65536][Int.random(in: 0..<4, using: &random)]
+      linkCount += 1
+      let link = try Link(
+        linkCount, lane: lane, accepted, style, largestPayload: blocks * Content.blockBytes)
+      var flags: TransmissionFlags = [.hasFlags, .sendTrim, .sendWriteZeroes, .canMultiConn]
+      if plan.nature.offersFlush { flags.insert(.sendFlush) }
+      if plan.nature.offersFUA { flags.insert(.sendFUA) }
+      let sizes = BlockSizes(
+        minimum: UInt32(Content.blockBytes), preferred: UInt32(Content.blockBytes),
+        maximumPayload: UInt32(link.largestPayload))
+      let export = Export(
+        name: "", sizeBytes: UInt64(plan.blockCount * Content.blockBytes), flags: flags,
+        blockSizes: sizes)
+      journal.note(
+        "link \(linkCount) for lane \(lane), \(style), at most \(link.largestPayload) bytes")
+      if !lanes[lane].isDown {
+        lanes[lane].replacedCount += 1
+        lanes[lane].link?.isGivenUp = true
+      }
+      lanes[lane].link = link
+      lanes[lane].isDown = false
+      server.add(link)
+      relay.connected(lane, stream, Negotiated(export: export, replies: style))
+    } catch {
+      throw Violation("no connection: \(error)")
+    }
+  }
+
+  /// The server does nothing until the relay has had enough of it.
+  private func stall() throws(Violation) {
+    let isAsked = server.links.contains { !$0.isCut && !$0.isGivenUp && !$0.held.isEmpty }
+    guard isAsked else { return }
+    journal.note("the server stalls")
+    tally.stalls += 1
+    let before = (tally.outages, lanes.count { $0.isDown })
+    let end = Clocks.monotonic + plan.requestTimeout.milliseconds * 1000 * 4
+    while Clocks.monotonic < end, (tally.outages, lanes.count { $0.isDown }) == before {
+      try look(5)
+    }
+  }
+
+  // MARK: between steps
+
+  /// Waits until the relay has dealt with everything, and takes what it has sent.
+  private func settle() throws(Violation) {
+    try look(0)
+    let end = Clocks.monotonic + 60_000_000
+    while isIdle {
+      guard Clocks.monotonic < end else {
+        throw Violation("\(kernel.awaitedCount) requests wait, and nothing happens")
+      }
+      try look(20)
+    }
+  }
+
+  /// The relay has a connection and requests, and does not send them: it waits for time to pass.
+  private var isIdle: Bool {
+    kernel.awaitedCount > 0
+      && server.links.allSatisfy { $0.held.isEmpty && $0.outbox.isEmpty && !$0.isCut }
+      && lanes.contains { !$0.isDown && $0.link?.isCut == false && $0.link?.isAtEnd == false }
+  }
+
+  /// Takes what has come, after waiting at most so many milliseconds for something.
+  private func look(_ milliseconds: CInt) throws(Violation) {
+    try thread.awaitRest(threadState)
+    readiness.removeAll()
+    let bell = readiness.add(thread.bell.descriptor, reading: true, writing: false)
+    for descriptor in kernel.descriptors {
+      _ = readiness.add(descriptor, reading: true, writing: false)
+    }
+    // Of one that is at its end nothing comes any more.
+    let links = server.links.filter { !$0.isAtEnd }
+    for link in links { _ = readiness.add(link.socket, reading: true, writing: false) }
+    let now = Clocks.monotonic
+    readiness.wait(milliseconds)
+    if milliseconds > 0 { try thread.awaitRest(threadState) }
+    takeEvents()
+    isFailureNew = false
+    for index in kernel.descriptors.indices where readiness.isReadable(bell + 1 + index) {
+      try kernel.receive(index)
+    }
+    guard kernel.errorCount <= server.errorCount else {
+      throw Violation("a request is answered with an error, and nothing has failed")
+    }
+    let first = bell + 1 + kernel.descriptors.count
+    for (index, link) in links.enumerated() {
+      if readiness.isReadable(first + index) {
+        try server.receive(link)
+      } else {
+        link.openAt = now
+      }
+    }
+    if server.sweep() {
+      try thread.awaitRest(threadState)
+      takeEvents()
+    }
+  }
+
+  private func takeEvents() {
+    thread.bell.silence()
+    for event in thread.takeEvents() {
+      journal.note("the relay reports \(event)")
+      switch event {
+      case .up(let lane):
+        if !isFailureNew { kernel.isFailing = false }
+        if lanes[lane].replacedCount == 0 { lanes[lane].isDown = false }
+      case .down(let lane, _):
+        if lanes[lane].replacedCount > 0 {
+          lanes[lane].replacedCount -= 1
+        } else {
+          lanes[lane].isDown = true
+          lanes[lane].link?.isGivenUp = true
+        }
+        tally.outages += lanes.allSatisfy(\.isDown) ? 1 : 0
+      default: break
+      }
+    }
+  }
+
+  // MARK: the end
+
+  /// Lets everything end well, and looks at what there is then.
+  private func finish() throws(Violation) {
+    journal.note("no more faults")
+    (server.failingFlushes, server.failingRequests) = (0, 0)
+    try drain()
+    kernel.readAll()
+    try drain()
+    kernel.flush()
+    try drain()
+    let held = relay.figures.requestsHeld.load(ordering: .relaxed)
+    let unflushed = relay.figures.unflushedBytes.load(ordering: .relaxed)
+    guard held == 0, unflushed == 0 else {
+      throw Violation("the relay still has \(held) requests, and \(unflushed) unflushed bytes")
+    }
+    let answered = relay.figures.requestsAnswered.load(ordering: .relaxed)
+    guard kernel.answeredCount == answered else {
+      throw Violation("the relay counts \(answered) answers instead of \(kernel.answeredCount)")
+    }
+  }
+
+  /// Whether a lane can take a connection, also if the report was taken for that of an earlier one.
+  private func isAvailable(_ lane: Int) -> Bool {
+    guard let link = lanes[lane].link, !lanes[lane].isDown else { return true }
+    return Clocks.monotonic - 500_000 > link.closedAt
+  }
+
+  /// Serves well until every request is answered.
+  private func drain() throws(Violation) {
+    var random = SplitMix(seed: plan.seed)
+    let end = Clocks.monotonic + 60_000_000
+    while true {
+      for lane in lanes.indices where isAvailable(lane) { try connect(lane, &random) }
+      try server.serve(&random)
+      server.deliverAll()
+      try look(0)
+      // Nothing more can come of these.
+      let isOver = server.links.allSatisfy { $0.held.isEmpty && !$0.isGivenUp }
+      if kernel.awaitedCount == 0, isOver { return }
+      guard Clocks.monotonic < end else {
+        throw Violation("\(kernel.awaitedCount) requests are not answered")
+      }
+      if isIdle { try look(20) }
+    }
+  }
+}

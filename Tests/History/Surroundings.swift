@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Connection
+internal import Glibc
+internal import Kernel
+internal import NBD
+internal import Relay
+internal import Synchronization
+internal import TestSupport
+
+/// Makes connections, whose server's end the test plays.
+final class Doorway {
+  private let directory: TemporaryDirectory
+  private let listener: Descriptor
+  private let transport: URI.Transport
+
+  init() throws(SystemError) {
+    directory = try TemporaryDirectory()
+    let path = "\(directory.path)/socket"
+    listener = try ControlSocket.listen(at: path, group: nil)
+    transport = .unix(path: Array(path.utf8))
+  }
+
+  /// Both ends of a connection.
+  func connect() throws -> (ServerStream, Descriptor) {
+    let pace = Pace(connectTime: .seconds(20), stepTime: .seconds(20))
+    let stream = try ServerStream.connect(to: transport, pace)
+    while true {
+      if let accepted = try ControlSocket.accept(on: listener) { return (stream, accepted) }
+      sched_yield()
+    }
+  }
+}
+
+/// What the relay reports, and the thread it runs on.
+final class RelayThread: Sendable {
+  let bell: Bell
+  private let events = Mutex<[Relay.Event]>([])
+  private let id = Atomic(0)
+  private let hasEnded = Atomic(false)
+
+  init() throws(SystemError) {
+    bell = try Bell()
+  }
+
+  func report(_ event: Relay.Event) {
+    events.withLock { $0.append(event) }
+    bell.ring()
+  }
+
+  func takeEvents() -> [Relay.Event] {
+    events.withLock { list in
+      defer { list.removeAll(keepingCapacity: true) }
+      return list
+    }
+  }
+
+  /// Starts the relay, and answers where the state of its thread can be read.
+  func start(_ relay: Relay) throws(SystemError) -> Descriptor {
+    try Thread.start("relay") { [self] in
+      id.store(Thread.currentID, ordering: .releasing)
+      relay.run()
+      hasEnded.store(true, ordering: .releasing)
+    }
+    while id.load(ordering: .acquiring) == 0 { sched_yield() }
+    return try Descriptor.open(
+      "/proc/self/task/\(id.load(ordering: .acquiring))/stat", O_RDONLY)
+  }
+
+  /// Waits until the thread sleeps: then it has dealt with all it was sent, and only time or something new
+  /// wakes it.
+  func awaitRest(_ state: Descriptor) throws(Violation) {
+    let end = Clocks.monotonic + 30_000_000
+    while !isAsleep(state) {
+      guard Clocks.monotonic < end else { throw Violation("the relay does not rest") }
+      sched_yield()
+    }
+  }
+
+  private func isAsleep(_ state: Descriptor) -> Bool {
+    // "ID (NAME) STATE …"
+    let text = unsafe withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { room in
+      let count = unsafe pread(state.number, room.baseAddress, room.count, 0)
+      guard count > 0, let name = unsafe room.prefix(count).lastIndex(of: UInt8(ascii: ")")),
+        name + 2 < count
+      else { return UInt8(ascii: "S") }
+      return unsafe room[name + 2]
+    }
+    return text == UInt8(ascii: "S")
+  }
+
+  /// Waits until the thread has ended.
+  func awaitEnd() throws(Violation) {
+    let end = Clocks.monotonic + 30_000_000
+    while !hasEnded.load(ordering: .acquiring) {
+      guard Clocks.monotonic < end else { throw Violation("the relay does not end") }
+      sched_yield()
+    }
+  }
+}
+
+extension Descriptor {
+  /// Sends all; there is room for it.
+  func sendAll(_ bytes: [UInt8]) {
+    var sent = 0
+    while sent < bytes.count {
+      let count = unsafe bytes.withUnsafeBytes { bytes in
+        unsafe send(
+          number, bytes.baseAddress.map { unsafe $0 + sent }, bytes.count - sent,
+          CInt(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { return }
+      sent += count
+    }
+  }
+}
+
+/// Stays on one processor, with all threads that are started from here on: who gives it up is followed by the
+/// relay.
+func stayOnProcessor(_ number: Int) {
+  var processors = cpu_set_t()
+  unsafe withUnsafeMutableBytes(of: &processors) { unsafe $0[number / 8] = 1 << (number % 8) }
+  unsafe sched_setaffinity(0, MemoryLayout<cpu_set_t>.size, &processors)
+}
