@@ -12,11 +12,11 @@ rounds=$1 credentials=$2
 serve unix --unix $work/unix.sock memory 128M
 serve tcp --port 10809 memory 128M
 serve tls --port 10810 --tls=require --tls-certificates "$credentials/server" memory 128M
-unix="nbd+unix:///?socket=$work/unix.sock" tcp=nbd://127.0.0.1:10809
-device unix-relay "{ \"uri\": \"$unix\", \"device\": \"/dev/nbd0\" }"
-device unix-direct "{ \"uri\": \"$unix\", \"path\": \"direct\", \"device\": \"/dev/nbd1\" }"
-device tcp-relay "{ \"uri\": \"$tcp\", \"device\": \"/dev/nbd2\" }"
-device tcp-direct "{ \"uri\": \"$tcp\", \"path\": \"direct\", \"device\": \"/dev/nbd3\" }"
+unix="?socket=$work/unix.sock" tcp=nbd://127.0.0.1:10809
+device unix-relay "{ \"uri\": \"nbd+unix:///relay$unix\", \"device\": \"/dev/nbd0\" }"
+device unix-direct "{ \"uri\": \"nbd+unix:///direct$unix\", \"path\": \"direct\", \"device\": \"/dev/nbd1\" }"
+device tcp-relay "{ \"uri\": \"$tcp/relay\", \"device\": \"/dev/nbd2\" }"
+device tcp-direct "{ \"uri\": \"$tcp/direct\", \"path\": \"direct\", \"device\": \"/dev/nbd3\" }"
 device tls-relay "{ \"uri\": \"nbds://127.0.0.1:10810\", \"tlsCertificates\": \"$credentials/trust\", \"device\": \"/dev/nbd4\" }"
 start_nbdd
 all_attached() { [ "$(nbdctl status --json | jq '[.devices[] | select(.runtime.state == "attached")] | length')" = 5 ]; }

@@ -46,6 +46,23 @@ package struct Address: Sendable, CustomStringConvertible {
     return addresses
   }
 
+  /// A host in one spelling: an address as the kernel writes it, a name in small letters and without
+  /// the dot of the root.
+  ///
+  /// Asks nobody, so a name and its address stay different.
+  package static func canonical(host: String) -> String {
+    var hints = unsafe addrinfo()
+    unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+    unsafe hints.ai_flags = AI_NUMERICHOST
+    var list: UnsafeMutablePointer<addrinfo>?
+    guard unsafe getaddrinfo(host, nil, &hints, &list) == 0 else {
+      return (host.hasSuffix(".") ? String(host.dropLast()) : host).lowercased()
+    }
+    defer { unsafe freeaddrinfo(list) }
+    guard let entry = unsafe list?.pointee, let address = unsafe entry.ai_addr else { return host }
+    return unsafe numericName(of: address, entry.ai_addrlen)
+  }
+
   /// A UNIX socket; `path` of an abstract one begins with a NUL byte.
   ///
   /// Nil if the path is too long for the kernel (107 bytes, 108 for an abstract one).

@@ -16,7 +16,7 @@ package struct URI: Sendable, Equatable {
   package var extensions: [String: String]
 
   /// The kind of connection.
-  package enum Transport: Sendable, Equatable {
+  package enum Transport: Sendable, Hashable {
     /// A name or an address; an IPv6 address stands without brackets.
     case tcp(host: String, port: UInt16)
     /// What goes into `sun_path`: a path without a closing NUL, or a NUL and an abstract name of

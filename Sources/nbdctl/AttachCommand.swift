@@ -29,13 +29,15 @@ struct AttachCommand: ParsableCommand {
   var device: String?
   @Flag(help: "Attach read-only.")
   var readOnly = false
+  @Flag(help: "Another device may have the same export: for a cluster file system.")
+  var shared = false
   @Option(help: "Mount it at this path.")
   var mount: String?
 
   mutating func validate() throws {
-    guard !isURI, name != nil || device != nil || readOnly || mount != nil else { return }
+    guard !isURI, name != nil || device != nil || readOnly || shared || mount != nil else { return }
     throw ValidationError(
-      "--name, --device, --read-only and --mount go with a URI; a configured device has them in its file"
+      "--name, --device, --read-only, --shared and --mount go with a URI; a configured device has them in its file"
     )
   }
 
@@ -60,6 +62,7 @@ struct AttachCommand: ParsableCommand {
       "uri": JSON(target),
       "device": device.map { JSON($0) },
       "readOnly": readOnly ? true : nil,
+      "shared": shared ? true : nil,
       "mount": mount.map { ["path": JSON($0)] },
     ])
     return .object(["context": context, "waitTimeout": wait])

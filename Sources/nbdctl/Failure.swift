@@ -47,6 +47,7 @@ struct Failure: Error {
       let problems = (parameters["problems"]?.array ?? []).map(Self.line)
       self.init(
         lines: ["faults in the configuration, nothing was changed:"] + problems, EX_CONFIG)
+    case "org.nbdd.OnlyRoot": self.init(text("message"), EX_NOPERM)
     case "org.nbdd.ShuttingDown": self.init("nbdd is stopping", EX_TEMPFAIL)
     case "org.varlink.service.PermissionDenied":
       self.init("only root and members of the socket's group may do that", EX_NOPERM)

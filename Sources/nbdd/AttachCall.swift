@@ -61,14 +61,27 @@ final class AttachCall {
       throw .invalid(fields.problems)
     }
     guard let device = manager.device(named: context.name) else {
+      let keys = connection.peer.isRoot ? [] : context.keysForRoot(in: given)
+      guard keys.isEmpty else { throw .onlyRoot(keys) }
       return (manager.add(context), isNew: true)
     }
-    guard device.context.servesAlike(context) else {
-      let message = "\(context.name) is another device (\(device.context.uri)); choose another name"
+    // What waits for the next attempt counts as well: that may be the one that this call asks for.
+    for known in [device.context, device.nextContext].compactMap(\.self)
+    where !known.servesAlike(context) {
       throw Refusal(
-        "DeviceExists", ["name": JSON(context.name), "message": JSON(message)])
+        "DeviceExists",
+        ["name": JSON(context.name), "message": JSON(Self.difference(context, known))])
     }
     return (device, isNew: false)
+  }
+
+  private static func difference(_ context: Context, _ known: Context) -> String {
+    guard ExportUse(context).export == ExportUse(known).export else {
+      return "\(known.name) is another device (\(known.uri)); choose another name"
+    }
+    let keys = context.keys(unlike: known).joined(separator: ", ")
+    return
+      "\(known.name) exists with other settings (\(keys)); detach it first, or give its name only"
   }
 
   private func waitTime(_ parameters: JSON) throws(Refusal) -> Duration? {

@@ -13,6 +13,8 @@ nonisolated struct Configuration: Sendable {
   struct Declaration: Sendable, Equatable {
     var context: Context
     var file: String
+    /// Where its URI stands.
+    var place: JSON.Place?
   }
 
   /// By the device's name.
@@ -38,6 +40,7 @@ nonisolated struct Configuration: Sendable {
     var configuration = Configuration()
     configuration.check(directory, mayBeMissing: directory == defaultDirectory)
     configuration.readMain("\(directory)/nbdd.json")
+    var uses: Uses = [:]
     var files: [String: String] = [:]
     for directory in [directory] + lower {
       configuration.check("\(directory)/devices.d", mayBeMissing: true)
@@ -46,7 +49,7 @@ nonisolated struct Configuration: Sendable {
       }
     }
     for (name, file) in files.sorted(by: { $0.key < $1.key }) {
-      configuration.readDevice(String(name.dropLast(".json".count)), file)
+      configuration.readDevice(String(name.dropLast(".json".count)), file, &uses)
     }
     return configuration
   }
@@ -80,7 +83,10 @@ nonisolated struct Configuration: Sendable {
     defaults = settings ?? defaults
   }
 
-  private mutating func readDevice(_ name: String, _ file: String) {
+  /// The exports of the devices read so far, with the files that name them.
+  private typealias Uses = [ExportIdentity: [(use: ExportUse, file: String)]]
+
+  private mutating func readDevice(_ name: String, _ file: String, _ uses: inout Uses) {
     guard let object = parse(file) else { return }
     var fields = Fields(object, file: file)
     let context = Context(&fields, name: name, defaults: defaults)
@@ -95,7 +101,16 @@ nonisolated struct Configuration: Sendable {
             + "choose another, or leave it out for any free one"))
       return
     }
-    devices[name] = Declaration(context: context, file: file)
+    let use = ExportUse(context)
+    if let rival = uses[use.export]?.first(where: { $0.use.clashes(with: use) }) {
+      problems.append(
+        Problem(
+          file: file, place: object["uri"]?.place,
+          message: "uri: this is the export of \(rival.file) already; \(ExportUse.remedy)"))
+      return
+    }
+    uses[use.export, default: []].append((use, file))
+    devices[name] = Declaration(context: context, file: file, place: object["uri"]?.place)
   }
 
   private mutating func parse(_ file: String, mayBeMissing: Bool = false) -> JSON? {

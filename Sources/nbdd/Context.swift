@@ -14,6 +14,8 @@ nonisolated struct Context: Sendable, Equatable {
   var device: Int?
   var readOnly = false
   var autoAttach = true
+  /// The user knows that another device may have the same export.
+  var shared = false
   /// The name that the server's certificate has to be for, if it is not the URI's host.
   var tlsHostname: String?
   /// False: the server is not verified.
@@ -46,6 +48,7 @@ nonisolated struct Context: Sendable, Equatable {
     var context = self
     context.uri = other.uri
     context.autoAttach = other.autoAttach
+    context.shared = other.shared
     context.tlsHostname = other.tlsHostname
     context.verifyPeer = other.verifyPeer
     context.settings.connectTimeout = other.settings.connectTimeout
@@ -90,6 +93,7 @@ extension Context {
     let device = fields.string("device", "\"/dev/nbd0\" or \"nbd0\"") { Sysfs.index(of: $0) }
     let readOnly = fields.bool("readOnly") ?? false
     let autoAttach = fields.bool("autoAttach") ?? true
+    let shared = fields.bool("shared") ?? false
     let tlsHostname = fields.string("tlsHostname")
     let verifyPeer = fields.bool("verifyPeer")
     let mount = fields.object("mount") { Mount(&$0) }
@@ -100,7 +104,8 @@ extension Context {
     guard fields.isSound, let chosen, let uri else { return nil }
     self.init(
       name: chosen, uri: uri, device: device, readOnly: readOnly, autoAttach: autoAttach,
-      tlsHostname: tlsHostname, verifyPeer: verifyPeer, mount: mount, settings: settings)
+      shared: shared, tlsHostname: tlsHostname, verifyPeer: verifyPeer, mount: mount,
+      settings: settings)
   }
 
   /// Letters, digits, '.', '_' and '-', at most 64, first a letter or digit.
@@ -156,6 +161,7 @@ extension Context {
       "device": device.map { JSON(BlockDevice.path($0)) },
       "readOnly": JSON(readOnly),
       "autoAttach": JSON(autoAttach),
+      "shared": JSON(shared),
       "tlsHostname": tlsHostname.map { JSON($0) },
       "verifyPeer": verifyPeer.map { JSON($0) },
       "mount": mount?.json,

@@ -97,7 +97,7 @@ final class ControlService {
   }
 
   private func mayChange(_ peer: ControlSocket.Peer) -> Bool {
-    peer.user == 0 || peer.user == geteuid() || socketGroup.map(peer.groups.contains) == true
+    peer.isRoot || socketGroup.map(peer.groups.contains) == true
   }
 
   private func status(_ call: Call, _ connection: Connection) {

@@ -9,9 +9,17 @@ internal import Synchronization
 /// A device that nbdd looks after: performs what its lifecycle says and feeds it what happens.
 final class Device {
   /// What is in force, as long as it is attached.
-  private(set) var context: Context
+  private(set) var context: Context {
+    didSet { if context != oldValue { use = ExportUse(context) } }
+  }
   /// What the next attempt will use, if the configuration was changed meanwhile.
-  private(set) var nextContext: Context?
+  private(set) var nextContext: Context? {
+    didSet { if nextContext != oldValue { nextUse = nextContext.map(ExportUse.init) } }
+  }
+  private var use: ExportUse
+  private var nextUse: ExportUse?
+  /// Where connections that are up may still lead, although the URI was changed.
+  private var formerUses: [ExportUse] = []
   /// The configuration file; nil for a device that was attached by its URI.
   var file: String?
   /// The configuration does not have it any more: it is forgotten when it is detached.
@@ -63,12 +71,16 @@ final class Device {
 
   init(_ context: Context, file: String?, manager: Manager) {
     self.context = context
+    use = ExportUse(context)
     self.file = file
     self.manager = manager
     lifecycle = Lifecycle(reconnectDelay: context.settings.reconnectDelay)
   }
 
   var name: String { context.name }
+
+  /// The exports that it uses, or will; last what was configured last.
+  var uses: [ExportUse] { formerUses + [use] + (nextUse.map { [$0] } ?? []) }
 
   /// As the control interface has it: what the lifecycle says, as long as I/O flows.
   var state: Lifecycle.State {
@@ -134,6 +146,7 @@ final class Device {
       do throws(SystemError) {
         try lanes.change(to: taken)
         DeviceLog.changed(self, taken)
+        if !lanes.isCut, taken.uri != self.context.uri { formerUses.append(use) }
         self.context = taken
         lifecycle.reconnectDelay = taken.settings.reconnectDelay
       } catch {
@@ -189,6 +202,7 @@ final class Device {
     lanes?.stop()
     earlierOutages += lanes?.outages.count ?? 0
     lanes = nil
+    formerUses = []
     forceTimer = nil
     serving = nil
   }
@@ -254,6 +268,7 @@ final class Device {
     nextContext = nil
     lifecycle.reconnectDelay = context.settings.reconnectDelay
     do throws(Failure) {
+      try manager.checkExport(of: self)
       let index = try manager.reserve(for: self, avoiding: avoided)
       let interrupt: Interrupt
       do throws(SystemError) { interrupt = try Interrupt() } catch {
@@ -320,6 +335,7 @@ final class Device {
           + "not kept any longer")
     }
     lanes?.take(event)
+    if lanes?.isCut == true { formerUses = [] }
   }
 
   private func take(_ change: Lanes.Change) {

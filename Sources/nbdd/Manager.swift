@@ -7,7 +7,7 @@ internal import Kernel
 /// All devices, and the configuration they come from.
 final class Manager {
   private let directory: String
-  private var devices: [String: Device] = [:]
+  private(set) var devices: [String: Device] = [:]
   private var problems: [Problem] = []
   /// How long a stop may wait for those who use devices.
   private(set) var stopTimeout = Duration.seconds(30)
@@ -66,9 +66,8 @@ final class Manager {
   /// Nothing is detached: what an attached device cannot take waits for its next attach.
   func reload() throws(ConfigurationFaults) -> ReloadResult {
     let configuration = Configuration.read(directory)
-    guard configuration.problems.isEmpty else {
-      throw ConfigurationFaults(problems: configuration.problems)
-    }
+    let faults = configuration.problems + conflicts(configuration)
+    guard faults.isEmpty else { throw ConfigurationFaults(problems: faults) }
     problems = []
     take(configuration)
     var result = ReloadResult()

@@ -46,16 +46,59 @@ struct PermissionTests {
       #expect(try daemon.state("quiet") == "detached")
     }
   }
+
+  @Test(
+    .enabled(if: Tool.isRoot, "only root can become another user"),
+    .enabled(if: Tool.setpriv.isInstalled, "setpriv is not installed: apt-get install util-linux"))
+  func `lets a member of the group attach what nbdd does not follow as root`() throws {
+    try Workspace.run { workspace in
+      let socket = "nbd+unix:///?socket=\(workspace.file("none"))"
+      let mounted = #"autoAttach: false, mount: { "path": "/srv" }, tlsPSKFile: "/psk""#
+      let daemon = try Daemon(in: workspace, ["quiet": Daemon.device(socket, 9000, mounted)])
+      var file = stat()
+      try #require(unsafe stat(daemon.socket, &file) == 0)
+      unsafe chmod(daemon.socket, 0o660)
+      let member = try Nobody(of: daemon, group: file.st_gid)
+      let closed = "nbd://127.0.0.1:\(try Workspace.freePort("127.0.0.1"))/"
+
+      // What root has declared is as root has declared it.
+      #expect(try member.run(["attach", "quiet"]).errors.contains("there is no such socket"))
+      #expect(try member.run(["detach", "quiet"]).status == 0)
+      #expect(try member.run(["reload"]).status == 0)
+      // The server is tried, so the call was allowed.
+      let allowed = try member.run(["attach", closed, "--device", "nbd9001", "--read-only"])
+      #expect(allowed.status == 1)
+      #expect(allowed.errors.contains("connection refused"))
+
+      let refused = [
+        ([socket], "a URI with a UNIX socket"),
+        (["nbd+unix:///?socket=%00abstract"], "a URI with a UNIX socket"),
+        ([closed, "--mount", "/etc"], "mount"),
+        ([socket, "--mount", "/etc"], "mount, a URI with a UNIX socket"),
+      ]
+      for (arguments, words) in refused {
+        let outcome = try member.run(
+          ["attach", "--name", "new", "--device", "nbd9001"] + arguments)
+        #expect(outcome.status == 77)
+        #expect(outcome.errors.hasPrefix("nbdctl: only root may attach with \(words), because "))
+        #expect(try daemon.nbdctl("status", "new").status == 4)
+      }
+    }
+  }
 }
 
 /// A user without rights, who has nbdctl.
 struct Nobody {
   private let daemon: Daemon
   private let nbdctl: String
+  private let groups: [String]
 
   /// Cancels the test if such a user cannot run programs of this package.
-  init(of daemon: Daemon) throws {
+  ///
+  /// `group` is one that it is a member of.
+  init(of daemon: Daemon, group: gid_t? = nil) throws {
     self.daemon = daemon
+    groups = group.map { ["--groups", "\($0)"] } ?? ["--clear-groups"]
     // The package may be in a directory that is root's alone.
     nbdctl = daemon.workspace.file("nbdctl")
     _ = try Command.run(["cp", Tool.built("nbdctl"), nbdctl], within: .seconds(60))
@@ -67,9 +110,15 @@ struct Nobody {
   }
 
   func start(_ arguments: [String]) throws -> Program {
-    let identity = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]
+    let identity = ["--reuid", "65534", "--regid", "65534"] + groups + ["--"]
     return try daemon.workspace.start(
       [Tool.setpriv.rawValue] + identity + [nbdctl] + arguments,
       environment: ["NBDD_SOCKET": daemon.socket])
+  }
+
+  func run(_ arguments: [String]) throws -> Daemon.Outcome {
+    let program = try start(arguments)
+    return Daemon.Outcome(
+      status: try program.wait(), output: program.output, errors: program.errors)
   }
 }

@@ -36,7 +36,8 @@ struct ReloadTests {
 
   @Test func `tells what was added, changed, removed and deferred`() throws {
     try Workspace.run { workspace in
-      let silent = "nbd+unix:///?socket=\(try workspace.responder(""))"
+      let socket = try workspace.responder("")
+      let silent = { (export: String) in "nbd+unix:///\(export)?socket=\(socket)" }
       let patient = "negotiationTimeout: \"1h\""
       let daemon = try Daemon(
         in: workspace,
@@ -44,15 +45,16 @@ struct ReloadTests {
           "same": Daemon.device("nbd://same.invalid/", 9000, Self.quiet),
           "changed": Daemon.device("nbd://old.invalid/", 9001, Self.quiet),
           "removed": Daemon.device("nbd://removed.invalid/", 9002, Self.quiet),
-          "busy": Daemon.device(silent, 9003, patient),
-          "leaving": Daemon.device(silent, 9004, patient),
+          "busy": Daemon.device(silent("busy"), 9003, patient),
+          "leaving": Daemon.device(silent("leaving"), 9004, patient),
         ])
       for name in ["busy", "leaving"] {
         try eventually("\(name) to connect") { (try? daemon.state(name)) == "connecting" }
       }
       try Daemon.declare(
         "changed", Daemon.device("nbd://new.invalid/", 9001, Self.quiet), in: workspace)
-      try Daemon.declare("busy", Daemon.device(silent, 9003, "readOnly: true"), in: workspace)
+      try Daemon.declare(
+        "busy", Daemon.device(silent("busy"), 9003, "readOnly: true"), in: workspace)
       try Daemon.declare(
         "added", Daemon.device("nbd://added.invalid/", 9005, Self.quiet), in: workspace)
       removeFile(workspace.file("etc/devices.d/removed.json"))

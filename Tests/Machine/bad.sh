@@ -83,7 +83,7 @@ matches "reason" "good" "$noted"
 ends "a URI of another scheme" 78 nbdctl attach http://127.0.0.1/ --name web
 ends "a name that cannot be one" 78 nbdctl attach nbd://127.0.0.1/ --name ../etc
 ends "a device that cannot be one" 78 nbdctl attach nbd://127.0.0.1/ --name a --device sda
-ends "a device that does not exist" 1 nbdctl attach nbd://127.0.0.1/ --name a --device nbd4711
+ends "a device that does not exist" 1 nbdctl attach nbd://127.0.0.1/a --name a --device nbd4711
 ends "no argument" 64 nbdctl attach
 ends "an argument too many" 64 nbdctl detach good better
 ends "an unknown option" 64 nbdctl status --frobnicate
@@ -142,7 +142,7 @@ faulty "a bad file name" 'devices.d/-x y.json' '{ "uri": "nbd://127.0.0.1/" }' .
 faulty "an unknown key of the daemon" nbdd.json '{ "stopTimout": "3s" }' stopTimout
 faulty "a device that is none" devices.d/new.json '{ "uri": "nbd://127.0.0.1/", "device": "sda" }' '(device|sda)'
 
-printf '{ "uri": "nbd://127.0.0.1/", "device": "nbd12" }' | tee $config/devices.d/left.json >$config/devices.d/right.json
+for name in left right; do printf '{ "uri": "nbd://127.0.0.1/%s", "device": "nbd12" }' $name >$config/devices.d/$name.json; done
 if nbdctl reload 2>$work/noted; then
   # Accepted: then the second of the two must fail to attach and say why.
   within 20 "one of the two is attached" bash -c 'nbdctl status left || nbdctl status right'

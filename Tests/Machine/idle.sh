@@ -6,7 +6,7 @@
 . "$(dirname "$0")/common.sh"
 
 serve tcp --port 10809 memory 64M
-for index in {1..16}; do device "disk$index" '{ "uri": "nbd://127.0.0.1/" }'; done
+for index in {1..16}; do device "disk$index" "{ \"uri\": \"nbd://127.0.0.1/$index\" }"; done
 start_nbdd
 all_attached() { [ "$(nbdctl status --json | jq '[.devices[] | select(.runtime.state == "attached")] | length')" = 16 ]; }
 within 40 "16 devices are attached" all_attached

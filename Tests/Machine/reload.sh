@@ -84,12 +84,50 @@ under_way tree 20
 check "the server and the outages" "127.0.0.1:10803 $outages" "$(server) $(runtime tree .relay.outages)"
 check "what holds and what waits" 'nbd://127.0.0.1:10804/ null ["readAhead"]' \
   "$(context tree .uri) $(context tree .readAhead) $(nbdctl status tree --json | jq -c '.devices[0].runtime.pendingKeys')"
+# Both where it is and where it will be.
+for port in 10803 10804; do
+  ends "another name for its export at $port" 1 nbdctl attach nbd://127.0.0.1:$port/ --name twice
+  matches "it says who has it" 'is attached as device tree already' "$noted"
+done
+device twice '{ "uri": "nbd://localhost:10803/", "autoAttach": false }'
+ends "that a name leads to the same server nbdd cannot know" 0 nbdctl reload
+device twice '{ "uri": "nbd://127.0.0.1:10803/", "autoAttach": false }'
+ends "a file with the export that it has left, but not yet" 78 nbdctl reload
+matches "it names both" 'twice.json:1:10: uri: this export is attached as device tree already' "$noted"
 started=$(now)
 ends "reconnect" 0 nbdctl reconnect tree
 within 15 "the next server" is 127.0.0.1:10804 server
 end_server 10803 KILL
 goes_on "reconnect"
+ends "now it has left that export" 0 nbdctl reload
+rm $config/devices.d/twice.json
+reload "a removed file" "removed: twice"
 check "state" attached "$(runtime tree .state)"
+
+say "a file does not lead what was attached by hand to another disk"
+image hand 16M
+image file 16M
+serve hand --port 10841 file $work/hand.img
+serve file --port 10842 file $work/file.img
+ends "attach by hand" 0 nbdctl attach nbd://127.0.0.1:10841/ --name hand
+device hand '{ "uri": "nbd://127.0.0.1:10842/" }'
+ends "reload" 78 nbdctl reload
+matches "it names both" 'hand.json:1:10: uri: device hand was attached by hand .*nbd://127.0.0.1:10841/' "$noted"
+end_server hand KILL
+within 10 "an outage" in_state hand reconnecting
+ends "reload in an outage" 78 nbdctl reload
+sleep 1
+check "it waits for its own server" "reconnecting nbd://127.0.0.1:10841/" "$(runtime hand .state) $(context hand .uri)"
+serve hand --port 10841 file $work/hand.img
+within 10 "attached" in_state hand attached
+check "its own server" 127.0.0.1:10841 "$(runtime hand .server)"
+ends "detach" 0 nbdctl detach hand
+reload "after the detach" "added: hand"
+within 10 "attached" in_state hand attached
+check "the server" 127.0.0.1:10842 "$(runtime hand .server)"
+ends "detach" 0 nbdctl detach hand
+rm $config/devices.d/hand.json
+reload "a removed file" "removed: hand"
 
 say "one of several connections has to be made anew: all are, where the export is now"
 servers() { runtime several '.relay.connections | map(.server) | unique | join(" ")'; }

@@ -9,8 +9,8 @@ serve tcp --port 10809 memory 64M
 serve unix --unix $work/server.sock memory 64M
 device one '{ "uri": "nbd://127.0.0.1/", "autoAttach": false }'
 for index in {1..8}; do
-  device "tcp$index" '{ "uri": "nbd://127.0.0.1/", "autoAttach": false }'
-  device "unix$index" "{ \"uri\": \"nbd+unix:///?socket=$work/server.sock\", \"autoAttach\": false }"
+  device "tcp$index" "{ \"uri\": \"nbd://127.0.0.1/$index\", \"autoAttach\": false }"
+  device "unix$index" "{ \"uri\": \"nbd+unix:///$index?socket=$work/server.sock\", \"autoAttach\": false }"
 done
 start_nbdd
 

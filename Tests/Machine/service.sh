@@ -106,7 +106,7 @@ ends "no new device" 4 nbdctl status new
 check "disk" attached "$(runtime disk .state)"
 matches "the journal has the place of the fault" 'new\.json:[0-9]+:[0-9]+' "$(journalctl -b --no-pager -u nbdd.service)"
 rm /etc/nbdd/devices.d/new.json
-echo "{ \"uri\": \"nbd+unix:///?socket=$work/raw.sock\" }" >/etc/nbdd/devices.d/late.json
+echo "{ \"uri\": \"nbd+unix:///late?socket=$work/raw.sock\" }" >/etc/nbdd/devices.d/late.json
 ends "reload with a new device" 0 systemctl reload nbdd.service
 within 20 "it is attached" in_state late attached
 rm /etc/nbdd/devices.d/late.json

@@ -7,7 +7,7 @@
 
 serve tcp --port 10809 memory 64M
 names=(db storage.vg-01 a-name-longer-than-15-bytes)
-for name in "${names[@]}"; do device "$name" '{ "uri": "nbd://127.0.0.1/" }'; done
+for name in "${names[@]}"; do device "$name" "{ \"uri\": \"nbd://127.0.0.1/$name\" }"; done
 start_nbdd
 for name in "${names[@]}"; do within 20 "$name is attached" in_state "$name" attached; done
 

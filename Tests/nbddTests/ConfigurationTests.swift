@@ -65,7 +65,7 @@ struct ConfigurationTests {
     try write(#"{"uri": "nbd://h/x", "device": "nbd3"}"#, to: "devices.d/a.json")
     try write("{\"uri\": \"nbd://h/y\",\n \"device\": \"/dev/nbd3\"}", to: "devices.d/b.json")
     try write(#"{"uri": "nbd://h/z"}"#, to: "devices.d/c.json")
-    try write(#"{"uri": "nbd://h/z"}"#, to: "devices.d/d.json")
+    try write(#"{"uri": "nbd://h/w"}"#, to: "devices.d/d.json")
     let configuration = setup.read()
     #expect(configuration.devices.keys.sorted() == ["a", "c", "d"])
     #expect(
@@ -73,6 +73,47 @@ struct ConfigurationTests {
         "devices.d/b.json:2:12: device: /dev/nbd3 is taken by \(path)/devices.d/a.json already; "
           + "choose another, or leave it out for any free one"
       ])
+  }
+
+  @Test(arguments: [
+    ("nbd://h/x", "nbd://h:10809/x"), ("nbd://Host.example/x", "nbds://host.EXAMPLE./x"),
+    ("nbd://h/a%20b", "nbd://h/%61%20b"), ("nbd://[::1]/", "nbd://[0:0::1]"),
+    ("nbd://127.0.0.1/", "nbd://127.1/"), ("nbd:///x", "nbd://localhost/x"),
+    ("nbd+vsock://2/x", "nbds+vsock://2:10809/x"),
+    ("nbd+unix:///x?socket=/run/s", "nbds+unix:///x?socket=/run/..//run/./s&tls-hostname=h"),
+    ("nbd+unix:///?socket=%00s", "nbd+unix:///?socket=%00%73"),
+  ])
+  func `two files cannot have one export, however it is spelled`(a: String, b: String) throws {
+    try write("{\"uri\": \"\(a)\"}", to: "devices.d/a.json")
+    for (mine, theirs) in [("", ""), ("shared", ""), ("", "readOnly"), ("shared", "readOnly")] {
+      let terms = [mine, theirs].map { $0.isEmpty ? "" : ", \"\($0)\": true" }
+      try write("{\"uri\": \"\(a)\"\(terms[0])}", to: "devices.d/a.json")
+      try write("{\"uri\": \"\(b)\"\(terms[1])}", to: "devices.d/b.json")
+      let configuration = setup.read()
+      #expect(configuration.devices.keys.sorted() == ["a"])
+      #expect(
+        setup.faults(configuration) == [
+          "devices.d/b.json:1:9: uri: this is the export of \(path)/devices.d/a.json already; "
+            + ExportUse.remedy
+        ])
+    }
+    for key in ["shared", "readOnly"] {
+      try write("{\"uri\": \"\(a)\", \"\(key)\": true}", to: "devices.d/a.json")
+      try write("{\"uri\": \"\(b)\", \"\(key)\": true}", to: "devices.d/b.json")
+      #expect(setup.read().problems == [])
+      #expect(setup.read().devices.count == 2)
+    }
+  }
+
+  @Test(arguments: [
+    ("nbd://h/x", "nbd://h/X"), ("nbd://h/x", "nbd://h:1/x"), ("nbd://h/", "nbd://h/x"),
+    ("nbd://h/x", "nbd://g/x"), ("nbd+unix:///?socket=/run/s", "nbd+unix:///?socket=/run/S"),
+    ("nbd+unix:///?socket=/run/s", "nbd+unix:///?socket=%00/run/s"),
+  ])
+  func `what is not the same export is no fault`(a: String, b: String) throws {
+    try write("{\"uri\": \"\(a)\"}", to: "devices.d/a.json")
+    try write("{\"uri\": \"\(b)\"}", to: "devices.d/b.json")
+    #expect(setup.read().problems == [])
   }
 
   // MARK: precedence
@@ -119,7 +160,7 @@ struct ConfigurationTests {
                     reconnectDelay: "4s", readAhead: "5KiB" } }
       """, to: "nbdd.json")
     try write(Self.sound, to: "devices.d/a.json")
-    try write(#"{"uri": "nbd://h/x", "requestTimeout": "9s"}"#, to: "devices.d/b.json")
+    try write(#"{"uri": "nbd://h/y", "requestTimeout": "9s"}"#, to: "devices.d/b.json")
     let configuration = setup.read()
     #expect(setup.faults(configuration) == [])
     #expect(configuration.stopTimeout == .seconds(120))

@@ -26,7 +26,7 @@ struct ContextTests {
     #expect(context.name == "db")
     #expect(context.uri.description == "nbd://server.example.com:10809/backup")
     #expect(context.device == nil && context.mount == nil)
-    #expect(!context.readOnly && context.autoAttach)
+    #expect(!context.readOnly && context.autoAttach && !context.shared)
     #expect(context.settings == Context.Settings())
   }
 
@@ -38,6 +38,7 @@ struct ContextTests {
       device: "/dev/nbd7",
       readOnly: true,
       autoAttach: false,
+      shared: true,
       tlsHostname: "db.example",
       verifyPeer: false,
       mount: { path: "/srv/db", type: "ext4", options: ["noatime", "errors=remount-ro"], check: true },
@@ -63,7 +64,7 @@ struct ContextTests {
     #expect(context.uri.transport == .unix(path: Array("/run/db.sock".utf8)))
     #expect(context.uri.exportName == "x")
     #expect(context.device == 7)
-    #expect(context.readOnly && !context.autoAttach)
+    #expect(context.readOnly && !context.autoAttach && context.shared)
     #expect(
       context.mount
         == Context.Mount(
@@ -155,6 +156,7 @@ struct ContextTests {
       { $0.mount = Context.Mount(path: "/srv") }, { $0.settings.requestTimeout = .seconds(1) },
       { $0.settings.readAhead = 4096 }, { $0.uri.exportName = "y" },
       { $0.settings.path = .direct }, { $0.settings.connections = 2 }, { $0.verifyPeer = false },
+      { $0.shared = true },
     ]
     for (number, change) in changes.enumerated() {
       var other = context
@@ -173,6 +175,7 @@ struct ContextTests {
       ("device", false, { $0.device = 1 }),
       ("readOnly", false, { $0.readOnly = true }),
       ("autoAttach", true, { $0.autoAttach = false }),
+      ("shared", true, { $0.shared = true }),
       ("tlsHostname", true, { $0.tlsHostname = "h" }),
       ("verifyPeer", true, { $0.verifyPeer = false }),
       ("mount", false, { $0.mount = Context.Mount(path: "/srv") }),
@@ -215,5 +218,26 @@ struct ContextTests {
     let taken = context.connecting(as: other)
     let rest = Self.changes.filter { !$0.isForConnections }.map(\.key)
     #expect(taken.keys(unlike: other) == rest.sorted())
+  }
+
+  @Test(arguments: [
+    (#"{"uri": "nbds://h/x", "readOnly": true, "verifyPeer": false, "mount": null}"#, []),
+    (#"{"uri": "nbd+vsock://2/x", "device": "nbd3", "shared": true}"#, []),
+    (#"{"uri": "nbd+unix:///x?socket=/run/s"}"#, ["uri"]),
+    (#"{"uri": "nbds+unix:///x?socket=%00s"}"#, ["uri"]),
+    (#"{"uri": "nbd://h/x", "mount": {"path": "/srv"}}"#, ["mount"]),
+    (#"{"uri": "nbds://h/x", "tlsPriority": "NORMAL"}"#, ["tlsPriority"]),
+    (
+      #"{"uri": "nbds://h/x", "tlsPSKFile": "/a", "tlsCertificates": "/b"}"#,
+      ["tlsCertificates", "tlsPSKFile"]
+    ),
+  ])
+  func `what names files of this machine is for root`(text: String, keys: [String]) throws {
+    let object = try JSON(parsing: Array(text.utf8), dialect: .json5)
+    var fields = Fields(object, file: "context")
+    // What all devices have by the configuration is nobody's wish.
+    let defaults = Context.Settings(tlsCertificates: "/etc/nbdd/tls")
+    let context = try #require(Context(&fields, name: "a", defaults: defaults))
+    #expect(context.keysForRoot(in: object) == keys)
   }
 }

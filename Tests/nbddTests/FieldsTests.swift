@@ -113,7 +113,7 @@ struct FieldsTests {
   }
 
   nonisolated private static let known =
-    "name, uri, device, readOnly, autoAttach, tlsHostname, verifyPeer, mount, "
+    "name, uri, device, readOnly, autoAttach, shared, tlsHostname, verifyPeer, mount, "
     + "path, connections, connectTimeout, negotiationTimeout, requestTimeout, reconnectDelay, "
     + "giveUpAfter, unflushedLimit, readAhead, tlsCertificates, tlsPSKFile, tlsPriority"
 
