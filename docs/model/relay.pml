@@ -32,7 +32,7 @@
 #define REFUSALS 1  // replayed writes that the server refuses
 #endif
 #ifndef FAILURES
-#define FAILURES 0  // flushes that the server fails
+#define FAILURES 0  // flushes and FUA writes that the server fails
 #endif
 #ifndef ABANDON
 #define ABANDON 0   // whether the relay may abandon the export
@@ -69,9 +69,10 @@ byte promised[2];    // the last write that it was told is durable
 
 // The server's.
 byte cache[2], stable[2];
-bool spoiled[2];     // a flush failed: later ones pass over what was not stable then
+bool spoiled[2];     // a flush or FUA write failed: later ones pass over what was not stable then
 bool refused;        // the reply to a replay is a refusal
-bool failed[2];      // the reply to a flush is an error; [1] is that to the relay's own
+bool failed[REPLAY]; // the reply to a flush or FUA write is an error
+byte behind[2];      // the FUA writes that had failed when a flush was executed; [1] is the relay's own
 
 // The relay's.
 byte count, block[3], version[3]; // the ledger
@@ -181,8 +182,10 @@ inline promise() { assert(SAFE(0) && SAFE(1)); assert(!SOME_LANE(READS) || FRESH
 
 /* ---- server and network ---- */
 
+#define FAILED(b) (at[b] == DONE && failed[b])
 #define EXECUTABLE(q) ((at[q] == SENT && alive[lane[q]]) || at[q] == LATE)
 #define DIRTY(b) (cache[b] != stable[b])
+inline spoil() { spoiled[0] = DIRTY(0); spoiled[1] = DIRTY(1) }
 
 // Rule again.
 #ifdef WITHOUT_AGAIN
@@ -191,17 +194,21 @@ inline promise() { assert(SAFE(0) && SAFE(1)); assert(!SOME_LANE(READS) || FRESH
 #define AGAIN(q) (q < OWN -> QUEUED : IDLE)
 #endif
 
+inline forget(q) {
+  if
+  :: q < 2 -> failed[q] = false; behind[0] = behind[0] & ~(1 << q); behind[1] = behind[1] & ~(1 << q)
+  :: q == FLUSH || q == OWN -> failed[q] = false; behind[q - FLUSH] = 0
+  :: q >= REPLAY -> refused = false
+  fi
+}
+
 // It has come to an end with a request: the relay gets a reply, or learns that the connection is over.
 inline ended(q) {
   if
   :: at[q] == SENT -> at[q] = DONE
   :: else ->
     at[q] = AGAIN(q);
-    if
-    :: q == FLUSH || q == OWN -> failed[q - FLUSH] = false
-    :: q >= REPLAY -> refused = false
-    :: else
-    fi
+    forget(q)
   fi
 }
 
@@ -216,13 +223,16 @@ end:
           cache[r] = acked[r] + 1; spoiled[r] = false;
           if :: fua[r] -> stable[r] = cache[r] :: else fi
         }
+      :: r < 2 && fua[r] && failures > 0 -> d_step { // As where it is a write and a flush.
+          failures--; failed[r] = true; cache[r] = acked[r] + 1; spoil()
+        }
       :: r == FLUSH || r == OWN -> d_step {
+          behind[r - FLUSH] = (FAILED(0) -> 1 : 0) + (FAILED(1) -> 2 : 0);
           if :: !spoiled[0] -> stable[0] = cache[0] :: else fi;
           if :: !spoiled[1] -> stable[1] = cache[1] :: else fi
         }
       :: (r == FLUSH || r == OWN) && failures > 0 -> d_step {
-          failures--; failed[r - FLUSH] = true;
-          spoiled[0] = DIRTY(0); spoiled[1] = DIRTY(1)
+          failures--; failed[r] = true; spoil()
         }
       :: r >= REPLAY -> d_step {
           cache[block[r - REPLAY]] = version[r - REPLAY]; spoiled[block[r - REPLAY]] = false
@@ -238,7 +248,7 @@ end:
       if
       :: r < 2 || r >= REPLAY -> d_step { cache[copyOf[r]] = copy[r]; spoiled[copyOf[r]] = false }
       :: (r == FLUSH || r == OWN) && failures > 0 -> d_step {
-          failures--; spoiled[0] = DIRTY(0); spoiled[1] = DIRTY(1)
+          failures--; spoil()
         }
       :: skip // Dropped; a late flush that succeeds is what the server may do of its own accord.
       fi;
@@ -302,15 +312,27 @@ inline answer(q) {
 #if defined(WITHOUT_DURABLE) || defined(WITHOUT_DURABLE_HELD)
 #define HELD(b) false
 #else
-#define HELD(b) (at[b] == DONE && fua[b] && OVERLAPS(b))
+#define HELD(b) (at[b] == DONE && fua[b] && !failed[b] && OVERLAPS(b))
 #endif
 
-// Rule fail: a flush on a lost connection may have failed.
+// Rule fail: a flush or FUA write on a lost connection may have failed, unless its reply has arrived and is held.
 #define LOST_WITH(q, l) (IN_FLIGHT(q) && lane[q] == l)
+#define FUA_LOST_WITH(b, l) (LOST_WITH(b, l) && fua[b] && !HELD(b))
 #if FAILURES == 0 || defined(WITHOUT_FAIL_UNKNOWN)
 #define UNKNOWN(l) false
 #else
+#ifdef WITHOUT_FAIL_UNKNOWN_FUA
 #define UNKNOWN(l) (LOST_WITH(FLUSH, l) || LOST_WITH(OWN, l))
+#else
+#define UNKNOWN(l) (LOST_WITH(FLUSH, l) || LOST_WITH(OWN, l) || FUA_LOST_WITH(0, l) || FUA_LOST_WITH(1, l))
+#endif
+#endif
+
+// Rule fail: a flush is not taken before the reply to a FUA write that failed earlier.
+#ifdef WITHOUT_FAIL_BEHIND
+#define IN_TURN(q) true
+#else
+#define IN_TURN(q) (q < FLUSH || q > OWN || behind[q - FLUSH] == 0)
 #endif
 
 // Rule bound: a write that finds no room is not acknowledged yet.
@@ -319,7 +341,7 @@ inline answer(q) {
 #else
 #define ROOM(b) (!ENTERED(b) || count < BOUND)
 #endif
-#define TAKEABLE(q) (at[q] == DONE && (q >= 2 || (ROOM(q) && !HELD(q))))
+#define TAKEABLE(q) (at[q] == DONE && IN_TURN(q) && (q >= 2 || failed[q] || (ROOM(q) && !HELD(q))))
 
 #ifdef WITHOUT_BOUND_FLUSH
 #define FULL false
@@ -334,7 +356,7 @@ inline answer(q) {
 #define NOTHING_TO_PROVE (count == 0 && !WRITES_IN_FLIGHT)
 #endif
 
-// Rule fail: when a flush that failed has spoiled nothing that anybody will rely on.
+// Rule fail: when what failed has spoiled nothing that anybody will rely on.
 #ifdef WITHOUT_FAIL
 #define NOTHING_SPOILED true
 #else
@@ -451,6 +473,7 @@ inline giveUp(q, l) {
   :: at[q] == SENT && alive[l] && !COPIED(q) -> at[q] = LATE
   :: else -> at[q] = AGAIN(q)
   fi;
+  forget(q);
   lane[q] = 0
 }
 
@@ -468,16 +491,16 @@ inline close(l) {
 #endif
       giveUp(i, l)
     :: (i == FLUSH || i == OWN) && IN_FLIGHT(i) && lane[i] == l ->
-      mark[i - FLUSH] = 0; since[i - FLUSH] = 0; failed[i - FLUSH] = false;
+      mark[i - FLUSH] = 0; since[i - FLUSH] = 0;
 #ifdef WITHOUT_ONCE
       stray[i] = (i == FLUSH && at[i] == DONE);
 #endif
 #ifndef WITHOUT_AGAIN_FLUSH
       giveUp(i, l)
 #else
-      if :: i == FLUSH -> answer(FLUSH) :: else -> giveUp(i, l) fi
+      if :: i == FLUSH -> forget(i); answer(FLUSH) :: else -> giveUp(i, l) fi
 #endif
-    :: i >= REPLAY && (IN_FLIGHT(i) || at[i] == ANSWERED) && lane[i] == l -> giveUp(i, l); refused = false
+    :: i >= REPLAY && (IN_FLIGHT(i) || at[i] == ANSWERED) && lane[i] == l -> giveUp(i, l)
     :: else
     fi
   }
@@ -492,7 +515,12 @@ inline closeAll() {
 
 inline take(q) {
   if
-  :: q < 2 -> // Rule keep: first entered, then acknowledged.
+  :: q < 2 && failed[q] -> // Rule fail. The kernel gets the error, and asks again.
+    forget(q); at[q] = QUEUED; lane[q] = 0;
+#ifndef WITHOUT_FAIL_FUA
+    if :: !NOTHING_SPOILED -> closeAll() :: else fi
+#endif
+  :: q < 2 && !failed[q] -> // Rule keep: first entered, then acknowledged.
     if
     :: ENTERED(q) ->
       assert(count < BOUND);
@@ -500,12 +528,12 @@ inline take(q) {
     :: else
     fi;
     answer(q)
-  :: (q == FLUSH || q == OWN) && failed[q - FLUSH] -> // Rule fail. Of its own, the kernel gets the error.
+  :: (q == FLUSH || q == OWN) && failed[q] -> // Rule fail. Of its own, the kernel gets the error.
     if :: q == FLUSH -> before[0] = 0; before[1] = 0 :: else fi;
-    at[q] = IDLE; lane[q] = 0; mark[q - FLUSH] = 0; since[q - FLUSH] = 0; failed[q - FLUSH] = false;
+    forget(q); at[q] = IDLE; lane[q] = 0; mark[q - FLUSH] = 0; since[q - FLUSH] = 0;
     if :: !NOTHING_SPOILED -> closeAll() :: else fi
-  :: q == FLUSH && !failed[0] -> covered(0); answer(q)
-  :: q == OWN && !failed[1] -> covered(1); at[q] = IDLE; lane[q] = 0
+  :: q == FLUSH && !failed[q] -> covered(0); answer(q)
+  :: q == OWN && !failed[q] -> covered(1); at[q] = IDLE; lane[q] = 0
 #ifndef WITHOUT_LOUD
   :: q >= REPLAY && refused -> closeAll() // Rule loud: nothing goes on until a server takes it.
 #endif
