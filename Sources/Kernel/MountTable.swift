@@ -10,6 +10,7 @@ package struct MountTable: Sendable {
     /// The device number, as "43:0".
     package let number: String
     package let path: String
+    package let type: String
     /// What was mounted, as "/dev/nbd0".
     package let source: String
   }
@@ -34,7 +35,12 @@ package struct MountTable: Sendable {
   /// Where the disk or a partition of it is mounted.
   package func paths(of index: Int) -> [String] {
     let numbers = Sysfs.deviceNumbers(of: index)
-    return entries.filter { numbers.contains($0.number) }.map(\.path)
+    // Btrfs has a number of its own for each mount, and names one of the devices that it is made of.
+    let nodes =
+      entries.contains { $0.type == "btrfs" } ? Sysfs.nodes(sharingBtrfsWith: index) : []
+    return entries.filter {
+      numbers.contains($0.number) || $0.type == "btrfs" && nodes.contains($0.source)
+    }.map(\.path)
   }
 }
 
@@ -47,6 +53,7 @@ extension MountTable.Entry {
     else { return nil }
     number = String(decoding: fields[2], as: UTF8.self)
     path = Self.unescape(fields[4])
+    type = Self.unescape(fields[dash + 1])
     source = Self.unescape(fields[dash + 2])
   }
 

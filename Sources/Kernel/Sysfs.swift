@@ -55,6 +55,15 @@ package enum Sysfs {
         .compactMap { text("\(directory(index))\($0)/dev") })
   }
 
+  /// The nodes of the disk and its partitions, and of all devices that form a mounted Btrfs with one of them.
+  package static func nodes(sharingBtrfsWith index: Int) -> Set<String> {
+    let own = Set([BlockDevice.path(index)] + partitions(of: index))
+    return names(in: "/sys/fs/btrfs").reduce(into: own) { nodes, fileSystem in
+      let members = names(in: "/sys/fs/btrfs/\(fileSystem)/devices").map { "/dev/\($0)" }
+      if !own.isDisjoint(with: members) { nodes.formUnion(members) }
+    }
+  }
+
   /// Writes a setting of the request queue, such as "scheduler".
   ///
   /// Blocks while requests are stuck.

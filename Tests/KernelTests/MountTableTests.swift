@@ -25,6 +25,17 @@ struct MountTableTests {
     #expect(table.entry(at: "/mnt/d") == nil)
   }
 
+  @Test func `finds a Btrfs by its device, because it has a number of its own`() {
+    // Far beyond what the driver can have.
+    let text = """
+      31 22 0:40 / /mnt rw - btrfs /dev/nbd1000000 rw
+      32 22 0:40 /sub /mnt/sub rw - btrfs /dev/nbd1000000 rw
+      33 22 0:41 / /other rw - btrfs /dev/nbd100000 rw
+      34 22 0:42 / /by-name rw - tmpfs /dev/nbd1000000 rw
+      """
+    #expect(MountTable(Array(text.utf8)).paths(of: 1_000_000) == ["/mnt", "/mnt/sub"])
+  }
+
   @Test func `finds what is mounted here`() throws {
     #expect(try #require(MountTable().entry(at: "/proc")).source == "proc")
   }

@@ -127,6 +127,27 @@ within 30 "disk is mounted" bash -c '[ "$(nbdctl status disk --json | jq .device
 figure "all back $(seconds $(($(now) - started))) s after SIGKILL"
 check "its data" data "$(cat /srv/disk/file)"
 
+if [ -n "$(command -v mkfs.btrfs)" ]; then
+  say "Btrfs on two devices, mounted by the one that the kernel does not name"
+  truncate -s 128M $work/disks/btrfs1 $work/disks/btrfs2
+  ends "make it" 0 mkfs.btrfs -q $work/disks/btrfs1 $work/disks/btrfs2
+  echo '{ "uri": "nbd://127.0.0.1/btrfs1" }' >/etc/nbdd/devices.d/btrfs1.json
+  echo '{ "uri": "nbd://127.0.0.1/btrfs2", "autoAttach": false, "mount": { "path": "/srv/btrfs", "check": true } }' \
+    >/etc/nbdd/devices.d/btrfs2.json
+  ends "reload" 0 nbdctl reload
+  within 20 "the first is attached" in_state btrfs1 attached
+  udevadm settle  # so that the kernel knows the first
+  ends "attach the second" 0 nbdctl attach btrfs2
+  check "mounted" true "$(runtime btrfs2 .mount.mounted)"
+  ends "write to Btrfs" 0 dd if=/dev/zero of=/srv/btrfs/file bs=1M count=4 conv=fsync status=none
+  ends "detach the first" 1 nbdctl detach btrfs1
+  matches "it is in use" 'mounted at /srv/btrfs' "$noted"
+  ends "detach the second" 0 nbdctl detach btrfs2
+  check "mounts" '' "$(grep ' btrfs ' /proc/mounts)"
+  ends "detach the first" 0 nbdctl detach btrfs1
+  rm /etc/nbdd/devices.d/btrfs?.json
+fi
+
 say "stop"
 started=$(now)
 ends "stop" 0 systemctl stop nbdd.socket nbdd.service
