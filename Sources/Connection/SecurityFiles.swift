@@ -8,8 +8,8 @@ package import TLS
 
 /// Where credentials are found unless the URI says so itself.
 package struct SecurityFiles: Sendable {
-  /// A directory with `ca-cert.pem`, `client-cert.pem`, `client-key.pem` and `psk.txt`, as far as
-  /// they are needed.
+  /// A directory with `ca-cert.pem`, `ca-crl.pem`, `client-cert.pem`, `client-key.pem` and `psk.txt`, as
+  /// far as they are needed.
   package var directory: String?
   /// The file with the pre-shared key.
   package var pskFile: String?
@@ -42,6 +42,7 @@ package struct SecurityFiles: Sendable {
     case .x509:
       settings.method = .certificate
       settings.caFile = try Self.file("ca-cert.pem", in: directory)
+      settings.revocationFile = try Self.file("ca-crl.pem", in: directory)
       settings.certificateFile = try Self.file("client-cert.pem", in: directory)
       settings.keyFile = try Self.file("client-key.pem", in: directory)
     case .psk:

@@ -14,6 +14,8 @@ internal import Kernel
     package var method = Method.certificate
     /// Certificates to trust, PEM; nil: those that the system trusts.
     package var caFile: String?
+    /// Lists of certificates that have been revoked, PEM; nil: none are known.
+    package var revocationFile: String?
     /// Our own certificate and those that lead to its CA, PEM.
     package var certificateFile: String?
     /// The private key of our certificate, PEM.
@@ -62,6 +64,7 @@ internal import Kernel
       if settings.verifyPeer {
         guard serverName != nil else { throw .noHostName }
         try trust()
+        try distrust()
       }
       try identify()
     case .preSharedKey:
@@ -143,6 +146,20 @@ internal import Kernel
     if count > 0 { return }
     throw .unusable(
       .authorities, file: file, reason: count < 0 ? reason(count) : "there are none")
+  }
+
+  /// Reads which certificates were revoked; those of the authorities on the way to a server's count as well.
+  ///
+  /// When a list was made, and when the next one is due, does not matter.
+  private func distrust() throws(CredentialsError) {
+    guard let file = settings.revocationFile else { return }
+    let count = unsafe withDatum(try publicBytes(of: file)) {
+      unsafe gnutls_certificate_set_x509_crl_mem(
+        OpaquePointer(handle.pointer), $0, GNUTLS_X509_FMT_PEM)
+    }
+    if count > 0 { return }
+    throw .unusable(
+      .revocations, file: file, reason: count < 0 ? reason(count) : "there are none")
   }
 
   private func identify() throws(CredentialsError) {

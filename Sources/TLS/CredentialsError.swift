@@ -38,6 +38,7 @@ package enum CredentialsError: Error, Sendable, Equatable {
   /// What a file is for.
   package enum Part: String, Sendable {
     case authorities = "CA certificates"
+    case revocations = "certificate revocation lists"
     case certificate = "client certificate"
     case key = "private key"
     case preSharedKeys = "pre-shared keys"

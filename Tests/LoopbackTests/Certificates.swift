@@ -8,7 +8,8 @@ internal import Testing
 ///
 /// For servers: good, early and late are made by the authority "trust" for good.example; own vouches for
 /// itself. For clients: trust has only that authority's certificate, other that of another; client has
-/// one of its own as well, and foreign one that the authority "other" made.
+/// one of its own as well, and foreign one that the authority "other" made. wary has a list that revokes the
+/// server of good.
 enum Certificates {
   static let good = "good"
 
@@ -16,7 +17,7 @@ enum Certificates {
   static func make(in workspace: Workspace) throws {
     let commands = """
       set -e; umask 077; cd \(workspace.path)
-      mkdir good early late own trust other client foreign
+      mkdir good early late own trust other client foreign wary
       : >index; echo 01 >serial
       cat >openssl.cnf <<END
       [ca]
@@ -41,7 +42,7 @@ enum Certificates {
       key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
       for ca in trust other; do
         openssl req -x509 -days 2 -subj /CN=$ca $key -keyout $ca.key -out $ca/ca-cert.pem \\
-          -addext keyUsage=critical,keyCertSign
+          -addext keyUsage=critical,keyCertSign,cRLSign
       done
       # DIRECTORY KIND AUTHORITY FROM UNTIL
       sign() {
@@ -60,6 +61,10 @@ enum Certificates {
         -addext subjectAltName=DNS:good.example -addext basicConstraints=critical,CA:FALSE \\
         -out own/server-cert.pem
       cp trust/ca-cert.pem own
+      revoke="openssl ca -config openssl.cnf -cert trust/ca-cert.pem -keyfile trust.key"
+      $revoke -revoke good/server-cert.pem
+      $revoke -gencrl -crldays 2 -out wary/ca-crl.pem
+      cp trust/ca-cert.pem wary
       """
     let result = try Command.run(["bash", "-c", commands], within: .seconds(60))
     try #require(result.status == 0, "\(result.output)")
@@ -82,6 +87,19 @@ extension Server {
     return try qemu(
       "--object", "tls-creds-x509,id=tls,endpoint=server,dir=\(directory),\(options)",
       "--tls-creds", "tls", in: workspace)
+  }
+
+  /// An nbd-server that insists on TLS and on a certificate of the client, with the export "one".
+  static func nbdServerDemandingCertificate(in workspace: Workspace) throws -> Server {
+    let (own, trust) = (workspace.file(Certificates.good), workspace.file("trust"))
+    return try nbdServer(
+      exports: ["one"],
+      general: """
+        certfile = \(own)/server-cert.pem
+        keyfile = \(own)/server-key.pem
+        cacertfile = \(trust)/ca-cert.pem
+        force_tls = true
+        """, in: workspace)
   }
 
   /// The URI of an export that has to be secured.

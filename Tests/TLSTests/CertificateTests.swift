@@ -13,9 +13,15 @@ import Testing
     folder = try makeFolder()
   }
 
-  private func refusal(_ name: String, hostname: String = "good.example") throws -> TLSError? {
+  private func refusal(
+    _ name: String, hostname: String = "good.example", revoked: String? = nil
+  ) throws -> TLSError? {
     let peer = try Peer(folder, mode: "echo", folder.certificate(name))
-    let error = try peer.refusal(credentials(folder) { $0.hostname = hostname })
+    let error = try peer.refusal(
+      credentials(folder) {
+        $0.hostname = hostname
+        $0.revocationFile = revoked
+      })
     #expect(error?.isLasting == true)
     // The server is told, in the alert that fits or in a general one.
     #expect(peer.prints("refused: "))
@@ -85,6 +91,35 @@ import Testing
           .wrongName(names: ["good.example"], expected: "c.example"),
           .expired(subject: "CN=old", on: Time(seconds: 1_580_428_800)),
         ]))
+  }
+
+  // Rows: N-054
+  @Test func `refuses a revoked certificate, and only that`() throws {
+    try folder.makeCertificate("other")
+    try folder.makeRevocationList("list", of: "server", by: "ca")
+    let list = folder.path("list.pem")
+    #expect(
+      try refusal("server", revoked: list)?.description
+        == "the server's certificate is refused: it was revoked")
+    let peer = try Peer(folder, mode: "echo", folder.certificate("other"))
+    _ = try peer.session(credentials(folder) { $0.revocationFile = list })
+  }
+
+  // Rows: N-054
+  @Test func `refuses the certificate of a revoked CA`() throws {
+    try folder.openssl([
+      "req", "-x509", "-days", "2", "-subj", "/CN=between", "-newkey", "ec", "-pkeyopt",
+      "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder.path("between.key"), "-CA",
+      folder.path("ca.pem"), "-CAkey", folder.path("ca.key"), "-addext",
+      "keyUsage=critical,keyCertSign,cRLSign", "-out", folder.path("between.pem"),
+    ])
+    try folder.makeCertificate("below", by: "between")
+    _ = try folder.write(
+      ["below", "between"].compactMap { contents(of: folder.path("\($0).pem")) }.joined(),
+      to: "below.pem")
+    try folder.makeRevocationList("list", of: "between", by: "ca")
+    #expect(
+      try refusal("below", revoked: folder.path("list.pem")) == .certificate([.revoked]))
   }
 
   @Test func `refuses a certificate that is not for servers`() throws {

@@ -65,6 +65,7 @@ import Testing
     let file = folder.path("nothing")
     let missing = CredentialsError.unreadable(file: file, SystemError("open \(file)", ENOENT))
     #expect(try flaw { $0.caFile = file } == missing)
+    #expect(try flaw { $0.revocationFile = file } == missing)
     #expect(try flaw { $0.certificateFile = file } == missing)
     #expect(try flaw { $0.keyFile = file } == missing)
     #expect(missing.description == "open \(file): No such file or directory")
@@ -74,6 +75,7 @@ import Testing
     let file = try folder.write("nothing of the kind\n", to: "odd")
     for (part, error) in [
       (CredentialsError.Part.authorities, try flaw { $0.caFile = file }),
+      (.revocations, try flaw { $0.revocationFile = file }),
       (.certificate, try flaw { $0.certificateFile = file }),
       (.key, try flaw { $0.keyFile = file }),
     ] {

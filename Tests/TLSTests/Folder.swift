@@ -61,9 +61,32 @@ final class Folder {
 
   /// Makes NAME.pem and NAME.key, valid from and until moments like "20200131000000Z".
   func makeCertificate(_ name: String, from start: String, until end: String) throws {
+    let settings = try register()
+    try openssl(
+      ["req", "-new", "-subj", "/CN=\(name)"] + newKey(name) + ["-out", path("\(name).csr")])
+    try openssl([
+      "ca", "-batch", "-notext", "-config", settings, "-cert", path("ca.pem"),
+      "-keyfile", path("ca.key"), "-startdate", start, "-enddate", end,
+      "-in", path("\(name).csr"), "-out", path("\(name).pem"),
+    ])
+  }
+
+  /// Makes NAME.pem, the list of the one certificate that a CA has revoked.
+  func makeRevocationList(_ name: String, of certificate: String, by authority: String) throws {
+    let settings = try register()
+    let ca = [
+      "ca", "-config", settings, "-cert", path("\(authority).pem"),
+      "-keyfile", path("\(authority).key"),
+    ]
+    try openssl(ca + ["-revoke", path("\(certificate).pem")])
+    try openssl(ca + ["-gencrl", "-crldays", "2", "-out", path("\(name).pem")])
+  }
+
+  /// Settings for `openssl ca`, with an empty register.
+  private func register() throws -> String {
     _ = try write("", to: "index")
     _ = try write("01", to: "serial")
-    let settings = try write(
+    return try write(
       """
       [ca]
       default_ca = any
@@ -79,13 +102,6 @@ final class Folder {
       [extensions]
       subjectAltName = DNS:good.example
       """, to: "openssl.cnf")
-    try openssl(
-      ["req", "-new", "-subj", "/CN=\(name)"] + newKey(name) + ["-out", path("\(name).csr")])
-    try openssl([
-      "ca", "-batch", "-notext", "-config", settings, "-cert", path("ca.pem"),
-      "-keyfile", path("ca.key"), "-startdate", start, "-enddate", end,
-      "-in", path("\(name).csr"), "-out", path("\(name).pem"),
-    ])
   }
 
   private func newKey(_ name: String) -> [String] {
