@@ -8,8 +8,7 @@ package import TLS
 
 /// Connecting to where a URI points.
 extension ServerStream {
-  /// Tries every address in order, and answers with the first that accepts; TCP sends small messages
-  /// at once (N-014).
+  /// Tries every address in order, and answers with the first that accepts.
   ///
   /// Blocks as long as the name servers and the pace let it.
   package static func connect(
@@ -18,13 +17,8 @@ extension ServerStream {
   ) throws(ConnectError) -> ServerStream {
     var last = ConnectError.noAddress
     for address in try addresses(of: transport) {
-      let left = pace.end.map { max(.zero, ContinuousClock.now.duration(to: $0)) }
       do throws(SocketError) {
-        let socket = try StreamSocket.connect(
-          to: address, within: min(pace.connectTime, left ?? pace.connectTime), interrupt: interrupt
-        )
-        socket.setNoDelay()
-        return ServerStream(socket, address.description, pace, credentials)
+        return try ServerStream(to: address, pace, credentials, interrupt)
       } catch {
         last = .unreachable(address.description, error)
         if error == .interrupted { break }

@@ -9,28 +9,82 @@ internal import TLS
 ///
 /// Used by one thread only. The socket is closed when nobody refers to it any more (N-185).
 package final class ServerStream: ByteStream {
-  package let socket: StreamSocket
+  package private(set) var socket: StreamSocket
   /// The address that answered, as in "127.0.0.1:10809".
-  package let server: String
+  package var server: String { address.description }
 
+  private let address: Address
+  private let interrupt: Interrupt?
   private let pace: Pace
   private let credentials: Credentials?
   private(set) var session: Session?
   private var deadline: ContinuousClock.Instant
 
-  init(_ socket: StreamSocket, _ server: String, _ pace: Pace, _ credentials: Credentials?) {
-    self.socket = socket
-    self.server = server
+  /// Connects; TCP sends small messages at once (N-014).
+  init(
+    to address: Address, _ pace: Pace, _ credentials: Credentials?, _ interrupt: Interrupt?
+  ) throws(SocketError) {
+    socket = try Self.socket(to: address, pace, interrupt)
+    self.address = address
+    self.interrupt = interrupt
     self.pace = pace
     self.credentials = credentials
     deadline = pace.deadline(within: pace.stepTime)
+  }
+
+  private static func socket(
+    to address: Address, _ pace: Pace, _ interrupt: Interrupt?
+  ) throws(SocketError) -> StreamSocket {
+    let left = pace.end.map { max(.zero, ContinuousClock.now.duration(to: $0)) }
+    let socket = try StreamSocket.connect(
+      to: address, within: min(pace.connectTime, left ?? pace.connectTime), interrupt: interrupt)
+    socket.setNoDelay()
+    return socket
+  }
+
+  package func restart() -> Bool {
+    close()
+    session = nil
+    do throws(SocketError) {
+      socket = try Self.socket(to: address, pace, interrupt)
+      return true
+    } catch {
+      return false
+    }
   }
 
   package func beginStep() {
     deadline = pace.deadline(within: pace.stepTime)
   }
 
+  /// What has to pass within the time of a step: a slow connection is not a dead one, but a byte now and
+  /// then is.
+  private static let leastProgress = 64 << 10
+
   package func read(_ count: Int) throws(StreamError) -> [UInt8] {
+    var bytes = try receive(min(count, Self.leastProgress))
+    bytes.reserveCapacity(count)
+    while bytes.count < count {
+      beginStep()
+      do throws(StreamError) {
+        bytes += try receive(min(count - bytes.count, Self.leastProgress))
+      } catch {
+        guard case .ended(let received) = error else { throw error }
+        throw .ended(received: bytes.count + received)
+      }
+    }
+    return bytes
+  }
+
+  package func write(_ bytes: [UInt8]) throws(StreamError) {
+    guard bytes.count > Self.leastProgress else { return try send(bytes) }
+    for begin in stride(from: 0, to: bytes.count, by: Self.leastProgress) {
+      if begin > 0 { beginStep() }
+      try send(Array(bytes[begin..<min(begin + Self.leastProgress, bytes.count)]))
+    }
+  }
+
+  private func receive(_ count: Int) throws(StreamError) -> [UInt8] {
     guard let session else {
       do throws(SocketError) {
         return try socket.receive(count, until: deadline, pace.stepTime)
@@ -45,7 +99,7 @@ package final class ServerStream: ByteStream {
     }
   }
 
-  package func write(_ bytes: [UInt8]) throws(StreamError) {
+  private func send(_ bytes: [UInt8]) throws(StreamError) {
     guard let session else {
       do throws(SocketError) {
         return try socket.send(bytes, until: deadline, pace.stepTime)

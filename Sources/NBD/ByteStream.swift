@@ -25,6 +25,11 @@ package protocol ByteStream {
   /// Bytes that have arrived already belong to the handshake (N-051). A failure leaves the stream
   /// fit for nothing but closing.
   func secure() throws(StreamError)
+
+  /// Gives the connection up and makes another one to the same server, in the clear.
+  ///
+  /// False says that this cannot be done; the stream is fit for nothing but closing then.
+  func restart() -> Bool
 }
 
 /// Why a stream did not do what it was asked.

@@ -46,8 +46,10 @@ extension Negotiation {
     case .fixedNewstyle:
       replies = try agreeOnReplies(structured: true, extended: request.extendedHeaders)
       if let told = try facts(of: request, by: .info) {
-        export = told
         if replies != .simple { contexts = try listContexts(of: Array(request.name.utf8)) }
+        // Some know the size only of what is attached to (nbd-server 3.24).
+        let attached = told.sizeBytes == 0 ? try facts(of: request, by: .go) : nil
+        export = attached ?? told
       } else {
         export = try exportWithoutGo(request.name, replies)
       }

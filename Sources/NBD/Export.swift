@@ -7,6 +7,8 @@ package struct Export: Sendable, Equatable {
   package var name: String
   /// How much of it can be used: whole minimum blocks (N-092), at most 2^63-1 (N-090).
   package var sizeBytes: UInt64
+  /// How many bytes follow that cannot be used, being less than a minimum block.
+  package var unreachableBytes: UInt64 = 0
   /// What the export allows; unknown bits are kept.
   package var flags: TransmissionFlags
   /// The sizes the server asks to be kept, or nil where it said nothing about them (N-098).

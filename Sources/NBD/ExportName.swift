@@ -10,14 +10,16 @@ extension Negotiation {
     canAbort = false
     try write(request(.exportName, Array(name.utf8)))
     let size: UInt64
-    let flags: TransmissionFlags
     do {
       size = try read("the size of the export")
-      flags = TransmissionFlags(rawValue: try read("the flags of the export"))
     } catch {
-      if case .receiving(.ended, _) = error.reason { throw failure(.hungUpOnName(name)) }
+      // One that has begun to tell has not refused.
+      if case .receiving(.ended(received: 0), _) = error.reason {
+        throw failure(.hungUpOnName(name))
+      }
       throw error
     }
+    let flags = TransmissionFlags(rawValue: try read("the flags of the export"))
     guard size != Magic.optionReply else { throw failure(.replyInPlaceOfExport) }
     let export = try export(name, size, flags)
     try skipReservedBlock()

@@ -110,6 +110,7 @@ extension Negotiation {
       let tail = size % UInt64(sizes.minimum)
       if tail > 0 {
         export.sizeBytes -= tail
+        export.unreachableBytes = tail
         notes.append(
           "the last \(tail) bytes of the export are out of reach: its size is \(size) bytes, its"
             + " minimum block size \(sizes.minimum)")

@@ -7,12 +7,29 @@ internal import Base
 ///
 /// Nothing may have been read from the stream before, and the caller closes it (N-164). One export
 /// that cannot be told about does not spoil the others, but there is no list in part (N-169).
+///
+/// What is said to be empty is attached to, on a connection of its own, as long as that works: some servers
+/// know the size only then (nbd-server 3.24).
 package func listExports(
   security: Security = .none, over stream: some ByteStream
 ) throws(NegotiationError) -> [ListedExport] {
-  try Negotiation.run(over: stream) { (negotiation) throws(NegotiationError) in
+  var exports = try Negotiation.run(over: stream) { (negotiation) throws(NegotiationError) in
     try negotiation.listExports(security)
   }
+  for index in exports.indices {
+    guard case .success(let told) = exports[index].information, told.sizeBytes == 0 else { continue }
+    guard stream.restart() else { break }
+    do throws(NegotiationError) {
+      let attached = try Negotiation.run(over: stream) { (negotiation) throws(NegotiationError) in
+        try negotiation.attach(told.name, security)
+      }
+      if let attached { exports[index].information = .success(attached) }
+    } catch {
+      guard error.concernsOneExport else { break }
+      exports[index].information = .failure(error)
+    }
+  }
+  return exports
 }
 
 /// An export in a server's list.
@@ -28,6 +45,14 @@ package struct ListedExport: Sendable {
 
   /// Its name, fit to be shown (N-172).
   package var name: String { shown(nameBytes) }
+  /// What leads to it, on a server that a URI leads to; nil if no URI can name it.
+  package func uri(on server: URI) -> URI? {
+    guard NameFlaw(in: nameBytes) == nil else { return nil }
+    var uri = server
+    uri.exportName = String(decoding: nameBytes, as: UTF8.self)
+    return uri
+  }
+
   /// Its description, fit to be shown, if it has one (N-153, N-172).
   package var description: String? { descriptionBytes.isEmpty ? nil : shown(descriptionBytes) }
 }
@@ -50,6 +75,16 @@ extension Negotiation {
       leave()
       return exports
     }
+  }
+
+  /// Attaches to an export and leaves it; nil where there is no GO.
+  mutating func attach(
+    _ name: String, _ security: Security
+  ) throws(NegotiationError) -> Export? {
+    guard try greet(security) == .fixedNewstyle else { return nil }
+    let export = try facts(of: ExportRequest(name), by: .go)
+    leave()
+    return export
   }
 
   /// Asks about each export, until the server turns out not to know how to tell (N-159 to N-162).

@@ -12,6 +12,7 @@ extension Negotiation {
   mutating func setContexts(
     _ names: [String], of export: String
   ) throws(NegotiationError) -> [MetadataContext] {
+    guard !avoided.contains(.setMetaContext) else { return [] }
     let wanted = names.map { Array($0.utf8) }
     try ask(.setMetaContext, about: Array(export.utf8), queries: wanted)
     var ids: [[UInt8]: UInt32] = [:]
@@ -53,6 +54,7 @@ extension Negotiation {
   private mutating func contexts(
     of export: [UInt8], queries: [[UInt8]]
   ) throws(NegotiationError) -> [String] {
+    guard !avoided.contains(.listMetaContext) else { return [] }
     try ask(.listMetaContext, about: export, queries: queries)
     var names: [String] = []
     while true {

@@ -42,21 +42,35 @@ struct Negotiation<Stream: ByteStream> {
   /// Whether the stream has turned to TLS.
   var isSecure = false
 
-  private init(stream: Stream) {
+  /// What is not asked for, because the server hangs up when it is.
+  let avoided: Set<Option>
+
+  private init(stream: Stream, avoiding avoided: Set<Option>) {
     self.stream = stream
+    self.avoided = avoided
+    notes = avoided.sorted { $0.rawValue < $1.rawValue }.map {
+      "the server hung up on option \($0.name), and was asked again without it"
+    }
   }
 
   /// Runs a conversation to its end; one that fails ends in a courtesy where that is wanted (N-181).
+  ///
+  /// A server that hangs up on an option that is not essential gets another connection, and is not asked
+  /// for that again: it should have refused it, but there are such servers.
   static func run<Outcome>(
     over stream: Stream,
     _ conversation: (inout Negotiation) throws(NegotiationError) -> Outcome
   ) throws(NegotiationError) -> Outcome {
-    var negotiation = Negotiation(stream: stream)
-    do {
-      return try conversation(&negotiation)
-    } catch {
-      negotiation.sayGoodbye()
-      throw error
+    var avoided: Set<Option> = []
+    while true {
+      var negotiation = Negotiation(stream: stream, avoiding: avoided)
+      do {
+        return try conversation(&negotiation)
+      } catch {
+        negotiation.sayGoodbye()
+        guard let option = error.optionHungUpOn, avoided.insert(option).inserted, stream.restart()
+        else { throw error }
+      }
     }
   }
 

@@ -118,6 +118,17 @@ package struct NegotiationError: Error, Sendable, Equatable {
     case listedNameTooLong(UInt32, entry: UInt32)
   }
 
+  /// The option on which the server hung up without a word, if the conversation can do without it.
+  var optionHungUpOn: Option? {
+    guard case .option(let option) = step,
+      [.extendedHeaders, .structuredReply, .setMetaContext, .listMetaContext].contains(option)
+    else { return nil }
+    return switch reason {
+    case .receiving(.ended(received: 0), _), .receiving(.failed, _), .sending(.failed): option
+    default: nil
+    }
+  }
+
   /// Whether it will hardly come right by itself.
   ///
   /// What a server's restart, an export's appearance or a better network can cure is not lasting; a

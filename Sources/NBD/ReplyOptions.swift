@@ -15,6 +15,7 @@ extension Negotiation {
   }
 
   private mutating func isGranted(_ option: Option) throws(NegotiationError) -> Bool {
+    guard !avoided.contains(option) else { return false }
     guard let refusal = try refusal(of: option) else { return true }
     try tolerate(refusal)
     return false

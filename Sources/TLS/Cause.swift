@@ -38,6 +38,8 @@ extension TLSError {
       self = end
     case GNUTLS_E_PULL_ERROR, GNUTLS_E_PUSH_ERROR:
       self = errno == EPIPE || errno == ECONNRESET ? end : .system(SystemError(call, errno))
+    case GNUTLS_E_UNEXPECTED_PACKET where unsafe isHandshake && Self.isOver(session):
+      self = end
     case GNUTLS_E_UNSUPPORTED_VERSION_PACKET, GNUTLS_E_UNEXPECTED_PACKET_LENGTH,
       GNUTLS_E_UNEXPECTED_PACKET, GNUTLS_E_RECORD_OVERFLOW:
       self = unsafe isHandshake && !Self.hasSpoken(session) ? .notTLS : .broken(reason(code))
@@ -77,16 +79,28 @@ extension TLSError {
     if isHandshake, let user = credentials.user {
       return .preSharedKeyRefused(user: user, nil)
     }
-    if unsafe gnutls_certificate_client_get_request_status(session) != 0 {
-      return credentials.settings.certificateFile == nil
-        ? .clientCertificateDemanded(nil) : .clientCertificateRefused(nil)
-    }
-    return isHandshake ? .endedInHandshake : .truncated
+    return unsafe refusal(byEndOf: session, credentials)
+      ?? (isHandshake ? .endedInHandshake : .truncated)
+  }
+
+  /// What the server thinks of the client's certificate if it just ends the session; nil if it did not ask
+  /// for one.
+  static func refusal(
+    byEndOf session: gnutls_session_t, _ credentials: Credentials
+  ) -> TLSError? {
+    guard unsafe gnutls_certificate_client_get_request_status(session) != 0 else { return nil }
+    return credentials.settings.certificateFile == nil
+      ? .clientCertificateDemanded(nil) : .clientCertificateRefused(nil)
   }
 
   // Whether any message of the peer was understood.
   private static func hasSpoken(_ session: gnutls_session_t) -> Bool {
     unsafe gnutls_handshake_get_last_in(session).rawValue != .max
+  }
+
+  /// Whether the peer has ended the session in good order, in the middle of the handshake.
+  private static func isOver(_ session: gnutls_session_t) -> Bool {
+    unsafe hasSpoken(session) && gnutls_alert_get(session) == GNUTLS_A_CLOSE_NOTIFY
   }
 
   private static func chain(of session: gnutls_session_t) -> [Certificate] {

@@ -30,6 +30,9 @@ extension Session {
       switch CInt(clamping: part) {
       case 0...:
         if part > 0 { hasReceived.store(true, ordering: .relaxed) }
+        if part == 0, !hasReceived.load(ordering: .relaxed), let refusal = refusalByEnd {
+          throw refusal
+        }
         return part
       // Nothing has come, or a record without content, or a wish for a new handshake, which may be
       // left unheard (RFC 5246, *Hello Request*), or a warning. Behind these there may be more that

@@ -166,6 +166,12 @@ internal import Synchronization
       code, call, errno: errno, in: handle, credentials, isHandshake: false, isJudged: isJudged)
   }
 
+  /// What it means that a server ends the session in good order before it has said anything: with TLS 1.3
+  /// that may be how it refuses the client (nbd-server does).
+  var refusalByEnd: TLSError? {
+    unsafe TLSError.refusal(byEndOf: handle.session, credentials)
+  }
+
   private static func agreed(_ session: gnutls_session_t) -> String {
     let version =
       switch unsafe gnutls_protocol_get_version(session) {

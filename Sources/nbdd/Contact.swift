@@ -24,13 +24,13 @@ nonisolated struct Contact: Sendable {
   func run() throws(Failure) -> (ServerStream, Negotiated) {
     // Names and files are looked at afresh each time: both may have changed since.
     let stream = try connect(try credentials())
-    stream.socket.prepareForRequests()
     let negotiated: Negotiated
     do throws(NegotiationError) {
       negotiated = try NBD.negotiate(request, over: stream)
     } catch {
       throw Failure(.negotiate, error.description, isLasting: error.isLasting)
     }
+    stream.socket.prepareForRequests()
     return (stream, negotiated)
   }
 

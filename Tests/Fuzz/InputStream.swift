@@ -30,4 +30,6 @@ final class InputStream: ByteStream {
   let canSecure = true
 
   func secure() {}
+
+  func restart() -> Bool { false }
 }

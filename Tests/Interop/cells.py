@@ -11,7 +11,7 @@ attach     attach over TCP and UNIX sockets: a kernel of one's own, and nbdd
 import contextlib, itertools, json, os, signal, socket, subprocess, sys, tempfile, time
 import content, credentials
 from daemon import Daemon
-from gaps import Differs, Lacks, RefusesToStart
+from gaps import Lacks, RefusesToStart
 from operations import Failed, Visit, ends, ends_well
 from places import Place, TRANSPORTS, lacking
 from servers import SERVERS
@@ -109,9 +109,9 @@ def refusal(gap, error):
 
 def perform(visit, operation, gap):
     try:
-        if gap is None or isinstance(gap.proof, Differs):
+        if gap is None:
             getattr(visit, operation)()
-            return operation, "cannot" if gap else "passed", gap.words if gap else ""
+            return operation, "passed", ""
         if isinstance(gap.proof, RefusesToStart):
             raise Failed("it starts")
         options = ["--output", "/dev/null"] if operation == "read" else []

@@ -32,15 +32,10 @@ class Ends:
 
 
 @dataclasses.dataclass(frozen=True)
-class Differs:
-    """It can, in its own way: the operation is held against what `servers` states of the server."""
-
-
-@dataclasses.dataclass(frozen=True)
 class Gap:
     """Of the cells with this transport, security and operation; all of them, where it is empty."""
     words: str
-    proof: Union[RefusesToStart, Lacks, Ends, Differs]
+    proof: Union[RefusesToStart, Lacks, Ends]
     transport: tuple = ()
     security: tuple = ()
     operation: tuple = ()

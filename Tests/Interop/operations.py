@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The nbdd authors
 """What is done with a server, and what has to come of it."""
 import json, os, re, subprocess
+import content
 
 DEADLINE = 60
 
@@ -59,13 +60,13 @@ class Visit:
         listed = self.told("list")["exports"]
         check("names", self.server.exports, [export["name"] for export in listed])
         sizes = {export["export"]["sizeBytes"] for export in listed}
-        check("sizes", {self.server.told_size}, sizes)
+        check("sizes", {content.SIZE}, sizes)
 
     def info(self):
         told = self.told("info")
         export = told["export"]
         check("name", self.server.exports[0], told["name"])
-        check("size", self.server.told_size, export["sizeBytes"])
+        check("size", content.SIZE, export["sizeBytes"])
         check("missing flags", set(), self.server.flags - set(export["flags"]))
         check("read-only", self.server.read_only, "readOnly" in export["flags"])
         check("minimum block", self.server.minimum, export.get("minimumBlockBytes"))

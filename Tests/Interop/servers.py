@@ -2,8 +2,7 @@
 # SPDX-FileCopyrightText: The nbdd authors
 """The servers: how each is started, what it is known to offer, and what it cannot do."""
 import shutil, subprocess
-import content
-from gaps import Differs, Ends, Gap, Lacks, RefusesToStart, TLS, mentions, offers
+from gaps import Ends, Gap, Lacks, RefusesToStart, TLS, mentions, offers
 
 NO_MAP = Gap("has no allocation map: nbdctl says so and counts all as data", Ends(
     0, "does not offer the metadata context base:allocation; everything counts as data"),
@@ -15,7 +14,6 @@ class Server:
     exports = ["disk"]
     handshake = "fixed newstyle"
     replies = "structured"
-    told_size = content.SIZE
     minimum = None
     read_only = True
     flags = {"sendFlush"}
@@ -63,7 +61,6 @@ class Nbdkit(Server):
 class NbdServer(Server):
     program = name = "nbd-server"
     exports = ["disk", "spare"]
-    told_size = 0
 
     def __init__(self):
         self.gaps = (
@@ -73,8 +70,7 @@ class NbdServer(Server):
                 security=("PSK",)),
             # Its manual has it otherwise; `verify_cert` in its source does not.
             Gap("hangs up on a client without a certificate",
-                Ends(69, "connection was closed|closed the connection"), security=("x509",)),
-            Gap("tells of no size before somebody attaches", Differs(), operation=("list", "info")),
+                Ends(77, "asked for a client certificate"), security=("x509",)),
             NO_MAP)
         if self.missing() is None and not mentions("nbd-server", "structured"):
             self.replies = "simple"

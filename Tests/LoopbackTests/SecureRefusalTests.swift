@@ -4,6 +4,7 @@
 internal import Glibc
 internal import Kernel
 internal import Testing
+internal import Varlink
 
 /// Servers that speak TLS and must be refused, or that refuse: each with its exit status and its words.
 @Suite(.needsSecureServers) struct SecureRefusalTests {
@@ -12,7 +13,7 @@ internal import Testing
     enum Partner: Sendable {
       /// An nbdkit with the certificate of this directory.
       case showing(String)
-      case demandingCertificate, qemuDemandingCertificate
+      case demandingCertificate, qemuDemandingCertificate, nbdServerDemandingCertificate
       case demandingKey
       case qemuWithOnly(String)
       case withoutTLS
@@ -55,6 +56,9 @@ internal import Testing
       words: "TLS handshake: the server's certificate is refused: "
         + "it is self-signed and not trusted: CN=alone"),
     Refusal(
+      title: "revoked", partner: .showing("good"), directory: "wary",
+      words: "TLS handshake: the server's certificate is refused: it was revoked"),
+    Refusal(
       title: "TLS for a server without", partner: .withoutTLS,
       words: "option STARTTLS: refused with ERR_POLICY: the server's policy forbids it"),
   ]
@@ -74,6 +78,13 @@ internal import Testing
         Refusal(
           title: "a foreign client certificate, qemu-nbd, TLS \(version)",
           partner: .qemuDemandingCertificate, directory: "foreign", version: version,
+          words: hungUpOnCertificate),
+        Refusal(
+          title: "no client certificate, nbd-server, TLS \(version)",
+          partner: .nbdServerDemandingCertificate, version: version, words: hungUpOnNone),
+        Refusal(
+          title: "a foreign client certificate, nbd-server, TLS \(version)",
+          partner: .nbdServerDemandingCertificate, directory: "foreign", version: version,
           words: hungUpOnCertificate),
         Refusal(
           title: "wrong key, TLS \(version)", partner: .demandingKey,
@@ -126,7 +137,7 @@ internal import Testing
         uri = server.securedURI()
         options = ["--tls-psk-file", file]
       } else if !refusal.isInTheClear {
-        uri = server.securedURI("&tls-hostname=\(refusal.name)")
+        uri = server.securedURI("&tls-hostname=\(refusal.name)", export: "one")
         options = ["--tls-certificates", workspace.file(refusal.directory)]
       }
       if let version = refusal.version { options += ["--tls-priority", only(version)] }
@@ -145,6 +156,8 @@ internal import Testing
     switch partner {
     case .qemuDemandingCertificate, .qemuWithOnly:
       if !Tool.qemu.isInstalled { try Test.cancel(DirectTests.noQemu) }
+    case .nbdServerDemandingCertificate:
+      if !Tool.nbdServer.isInstalled { try Test.cancel(DirectTests.noNbdServer) }
     default: break
     }
     return switch partner {
@@ -152,6 +165,8 @@ internal import Testing
     case .demandingCertificate:
       try Server.nbdkit(showing: Certificates.good, "--tls-verify-peer", in: workspace)
     case .qemuDemandingCertificate: try Server.qemu(securedBy: "verify-peer=on", in: workspace)
+    case .nbdServerDemandingCertificate:
+      try Server.nbdServerDemandingCertificate(in: workspace)
     case .demandingKey: try Server.requiringTLS(in: workspace)
     case .qemuWithOnly(let version):
       try Server.qemu(securedBy: "verify-peer=off,priority=\(only(version))", in: workspace)
@@ -170,6 +185,56 @@ internal import Testing
         ], workspace)
       #expect(outcome.status == 1)
       #expect(outcome.errors.contains("\(workspace.file("slip")): No such file or directory"))
+    }
+  }
+
+  @Test func `wants a list of revoked certificates to be one`() throws {
+    try Workspace.run { workspace in
+      try Certificates.make(in: workspace)
+      let server = try Server.nbdkit(showing: Certificates.good, in: workspace)
+      let list = try workspace.write("nothing of the kind\n", to: "trust/ca-crl.pem")
+      let outcome = try nbdctl(
+        [
+          "info", server.securedURI("&tls-hostname=good.example"),
+          "--tls-certificates", workspace.file("trust"),
+        ], workspace)
+      #expect(outcome.status == 1)
+      #expect(
+        outcome.errors.hasPrefix(
+          "nbdctl: credentials: \(list): no usable certificate revocation lists: "))
+    }
+  }
+
+  // What nbdd does at each attempt.
+  @Test func `sees at the next attempt that a server was revoked`() throws {
+    try Workspace.run { workspace in
+      try Certificates.make(in: workspace)
+      let server = try Server.nbdkit(showing: Certificates.good, in: workspace)
+      let device = Daemon.device(
+        server.securedURI("&tls-hostname=good.example"), 9000,
+        "autoAttach: false, tlsCertificates: \"\(workspace.file("trust"))\"")
+      let daemon = try Daemon(in: workspace, ["device": device])
+      let accepted = try daemon.nbdctl("attach", "device").errors
+      #expect(accepted.contains("/dev/nbd9000: No such file"), "\(accepted)")
+      let list = try #require(contents(of: workspace.file("wary/ca-crl.pem")))
+      try workspace.write(list, to: "trust/ca-crl.pem")
+      try eventually("the refusal") {
+        (try? daemon.nbdctl("attach", "device").errors)?.contains("it was revoked") == true
+      }
+      #expect(try daemon.awaitFailure(of: "device")["state"]?.string == "failed")
+    }
+  }
+
+  @Test(.enabled(if: Tool.nbdServer.isInstalled, DirectTests.noNbdServer))
+  func `does not hope that nbd-server will think better of the client`() throws {
+    try Workspace.run { workspace in
+      try Certificates.make(in: workspace)
+      let server = try Server.nbdServerDemandingCertificate(in: workspace)
+      let device = Daemon.device(
+        server.securedURI("&tls-hostname=good.example", export: "one"), 9000,
+        "tlsCertificates: \"\(workspace.file("foreign"))\"")
+      let daemon = try Daemon(in: workspace, ["device": device])
+      #expect(try daemon.awaitFailure(of: "device")["state"]?.string == "failed")
     }
   }
 

@@ -55,12 +55,12 @@ struct Server {
     return server
   }
 
-  /// With exports of 1 MiB; `settings` go to each.
+  /// With exports of 1 MiB; `settings` go to each, and `general` ones to the server.
   static func nbdServer(
-    exports: [String], settings: String = "", in workspace: Workspace
+    exports: [String], settings: String = "", general: String = "", in workspace: Workspace
   ) throws -> Server {
     let socket = workspace.file("nbd-server.sock")
-    var text = "[generic]\n  unixsock = \(socket)\n  allowlist = true\n"
+    var text = "[generic]\n  unixsock = \(socket)\n  allowlist = true\n\(general)\n"
     for name in exports {
       let image = try workspace.write(String(repeating: "\0", count: 1 << 20), to: "\(name).img")
       text += "[\(name)]\n  exportname = \(image)\n  \(settings)\n"
@@ -84,14 +84,14 @@ struct Server {
       workspace)
   }
 
-  /// With an image of the workspace in QEMU's own format.
+  /// With an image of the workspace.
   static func qemu(
-    serving image: String, _ arguments: String..., in workspace: Workspace
+    serving image: String, format: String = "qcow2", _ arguments: String..., in workspace: Workspace
   ) throws -> Server {
     let socket = workspace.file("qemu.sock")
     return try unix(
       socket,
-      ["qemu-nbd", "-t", "-e", "0", "-f", "qcow2", "-k", socket] + arguments
+      ["qemu-nbd", "-t", "-e", "0", "-f", format, "-k", socket] + arguments
         + [workspace.file(image)], workspace)
   }
 

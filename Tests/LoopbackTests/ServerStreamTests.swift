@@ -28,6 +28,29 @@ struct ServerStreamTests {
     }
   }
 
+  @Test(
+    .enabled(
+      if: Tool.nbdkit.isInstalled && Tool.python.isInstalled,
+      "needs nbdkit and python3: apt-get install nbdkit python3"))
+  func `gives a message more time as long as enough of it comes`() throws {
+    try Workspace.run { workspace in
+      let server = try Server.nbdkit("pattern", "size=512K", in: workspace)
+      let uri = try server.throughMan("trickle-16384", in: workspace)
+      let slow = Pace(connectTime: .seconds(60), stepTime: .seconds(2))
+      let stream = try ServerStream.connect(to: URI(parsing: uri).transport, slow)
+      defer { stream.close() }
+      let transmission = try Transmission(NBD.negotiate(ExportRequest(""), over: stream), over: stream)
+      var count: UInt64 = 0
+      let start = ContinuousClock.now
+      try transmission.read(offset: 0, length: 512 << 10) { piece in
+        count += piece.length
+        return true
+      }
+      #expect(count == 512 << 10)
+      #expect(start.duration(to: .now) > slow.stepTime)
+    }
+  }
+
   // Rows: N-164, N-185
   @Test(arguments: ["NBDMAGIC", "not a server", "NBDMAGIC\u{0}\u{0}\u{42}\u{2}\u{1}"])
   func `ends the connection after a listing that failed, and keeps nothing open`(

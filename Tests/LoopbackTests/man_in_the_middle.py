@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
-"""Stands between a client and an NBD server, and meddles with the start of TLS.
+"""Stands between a client and an NBD server, and meddles with what they say.
 
   man_in_the_middle.py SOCKET SERVER RECORD MODE
 
@@ -11,11 +11,13 @@
   plain          takes fixed newstyle, and all options with it, from the server's greeting
   inject         puts replies to later options in the clear behind the server's ACK of STARTTLS
   inject-record  the same, dressed up as application data of TLS
+  hang-up-N,N    hangs up when the client asks for an option with such a number
+  trickle-N      passes on what the server says N bytes at a time, ten times a second
 
 All that the client sends in its first connection goes to RECORD.0, in its second to RECORD.1. It prints
 "ready", and the number of each connection that the client has ended.
 """
-import itertools, socket, struct, sys, threading
+import itertools, socket, struct, sys, threading, time
 
 MAGIC, STARTTLS, ACK = 0x0003E889045565A9, 5, 1
 REFUSALS = {"unsupported": 0x80000001, "policy": 0x80000002}
@@ -34,6 +36,8 @@ INJECTED = {"inject": FORGED, "inject-record": b"\x17\x03\x03" + struct.pack(">H
 class Man:
     def __init__(self, client, server, record, mode):
         self.client, self.mode = client, mode
+        self.detested = mode[8:].split(",") if mode.startswith("hang-up-") else []
+        self.pace = int(mode[8:]) if mode.startswith("trickle-") else None
         self.record = open(record, "wb", buffering=0)
         self.server = socket.socket(socket.AF_UNIX)
         self.server.connect(server)
@@ -52,7 +56,9 @@ class Man:
     def run(self, number):
         try:
             self.meddle()
-            threading.Thread(target=self.pump, args=(self.server, self.client)).start()
+            threading.Thread(target=self.pump, args=(self.server, self.client, None, self.pace)).start()
+            if self.detested:
+                self.listen()
             self.pump(self.client, self.server, self.record)
         except (EOFError, OSError):
             self.client.close()
@@ -65,7 +71,7 @@ class Man:
             greeting = greeting[:16] + struct.pack(">H", struct.unpack(">H", greeting[16:])[0] & ~1)
         self.client.sendall(greeting)
         self.server.sendall(self.heard(4))
-        if self.mode in ("forward", "plain"):
+        if self.mode in ("forward", "plain") or self.detested or self.pace:
             return
         head = self.heard(16)
         _, option, length = struct.unpack(">QII", head)
@@ -76,10 +82,25 @@ class Man:
         if option == STARTTLS:
             self.client.sendall(self.server.recv(20, socket.MSG_WAITALL) + INJECTED[self.mode])
 
+    def listen(self):
+        """Passes on the options, until one is detested or they are over."""
+        option = None
+        while option not in (1, 7):
+            head = self.heard(16)
+            _, option, length = struct.unpack(">QII", head)
+            if str(option) in self.detested:
+                # The other thread holds the sockets as well.
+                self.client.shutdown(socket.SHUT_RDWR)
+                self.server.shutdown(socket.SHUT_RDWR)
+                raise EOFError
+            self.server.sendall(head + self.heard(length))
+
     @staticmethod
-    def pump(source, sink, record=None):
+    def pump(source, sink, record=None, pace=None):
         try:
-            while data := source.recv(65536):
+            while data := source.recv(pace or 65536):
+                if pace:
+                    time.sleep(0.1)
                 if record:
                     record.write(data)
                 try:

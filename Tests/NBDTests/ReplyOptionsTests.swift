@@ -137,4 +137,26 @@ struct ReplyOptionsTests {
     #expect(negotiated.contexts.map(\.id) == [1, 2])
     #expect(stream.passed.map(\.description) == expected.map(\.description))
   }
+
+  @Test func `are done without where the server hangs up on what it does not know`() throws {
+    let end = Server.export + Server.goAcknowledged
+    let stream = ScriptedStream(
+      Server.fixed, later: [Server.fixed, Server.fixed + end])
+    let negotiated = try negotiate(request(extendedHeaders: true), over: stream)
+    #expect(negotiated.replies == .simple)
+    #expect(negotiated.notes.count == 2)
+    #expect(stream.options == [7])
+
+    let half = ScriptedStream(
+      Server.fixed + Server.acknowledgement(11).prefix(5), later: [Server.fixed + end])
+    #expect(throws: NegotiationError.self) {
+      try negotiate(request(extendedHeaders: true), over: half)
+    }
+
+    let silent = ScriptedStream(
+      Server.fixed, end: .timedOut(.seconds(1)), later: [Server.fixed + end])
+    #expect(throws: NegotiationError.self) {
+      try negotiate(request(extendedHeaders: true), over: silent)
+    }
+  }
 }

@@ -10,6 +10,7 @@ final class ScriptedStream: ByteStream {
   private let end: StreamError?
   private var writable: Int
   private let secured: Result<[UInt8], StreamError>?
+  private var later: ArraySlice<[UInt8]>
 
   /// What passed, in order; what passes in one direction without a break is one entry.
   private(set) var passed: [Passage] = []
@@ -22,16 +23,18 @@ final class ScriptedStream: ByteStream {
   ///   - script: All that the server sends.
   ///   - end: How reading fails after that; by default as an orderly end.
   ///   - writable: How many bytes the server takes before it hangs up.
+  ///   - later: What the server sends on each connection after the first; then it takes no more.
   ///   - secured: What the server sends after the TLS handshake, or how that fails; by default there
   ///     is no TLS on this side.
   init(
     _ script: [UInt8], end: StreamError? = nil, writable: Int = .max,
-    secured: Result<[UInt8], StreamError>? = nil
+    later: [[UInt8]] = [], secured: Result<[UInt8], StreamError>? = nil
   ) {
     self.script = script[...]
     self.end = end
     self.writable = writable
     self.secured = secured
+    self.later = later[...]
   }
 
   var canSecure: Bool { secured != nil }
@@ -49,6 +52,13 @@ final class ScriptedStream: ByteStream {
   }
 
   func beginStep() { steps += 1 }
+
+  func restart() -> Bool {
+    guard let next = later.popFirst() else { return false }
+    script = next[...]
+    passed = []
+    return true
+  }
 
   func read(_ count: Int) throws(StreamError) -> [UInt8] {
     largestRead = max(largestRead, count)

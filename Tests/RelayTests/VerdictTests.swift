@@ -119,6 +119,7 @@ private final class Tape: ByteStream {
   func write(_ bytes: [UInt8]) {}
   var canSecure: Bool { false }
   func secure() {}
+  func restart() -> Bool { false }
 
   func read(_ count: Int) throws(StreamError) -> [UInt8] {
     let left = bytes.count - place
