@@ -20,20 +20,25 @@ package final class Interrupt: Sendable {
     eventfd_write(descriptor.number, 1)
   }
 
-  /// Has a signal interrupt instead of ending the process; the second time it ends it.
+  /// Has signals interrupt instead of ending the process; the second of them ends it.
   ///
-  /// For a process that has no thread yet besides the calling one.
-  package func raise(on signal: CInt) throws(SystemError) {
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe sigaddset(&signals, signal)
-    unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-    try Thread.start("signal") { [signals] in
-      var signals = signals
+  /// One that is ignored stays so, as nohup(1) wants it. For a process that has no thread yet besides the
+  /// calling one.
+  package func raise(on signals: CInt...) throws(SystemError) {
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    for signal in signals {
+      var action = sigaction()
+      unsafe sigaction(signal, nil, &action)
+      if unsafe action.__sigaction_handler.sa_handler == nil { unsafe sigaddset(&set, signal) }
+    }
+    unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    try Thread.start("signal") { [set] in
+      var set = set
       var arrived: CInt = 0
-      unsafe sigwait(&signals, &arrived)
+      unsafe sigwait(&set, &arrived)
       self.raise()
-      unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+      unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
       while true { pause() }
     }
   }

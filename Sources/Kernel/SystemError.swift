@@ -27,7 +27,7 @@ package struct SystemError: Error, Sendable, Equatable, CustomStringConvertible 
 
 /// Runs a system call that answers -1 on failure, again if a signal interrupted it.
 @discardableResult
-func check<Result: SignedInteger>(
+package func check<Result: SignedInteger>(
   _ call: String, _ body: () -> Result
 ) throws(SystemError) -> Result {
   while true {

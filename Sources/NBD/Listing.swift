@@ -17,7 +17,8 @@ package func listExports(
     try negotiation.listExports(security)
   }
   for index in exports.indices {
-    guard case .success(let told) = exports[index].information, told.sizeBytes == 0 else { continue }
+    guard case .success(let told) = exports[index].information, told.sizeBytes == 0
+    else { continue }
     guard stream.restart() else { break }
     do throws(NegotiationError) {
       let attached = try Negotiation.run(over: stream) { (negotiation) throws(NegotiationError) in

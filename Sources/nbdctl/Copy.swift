@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Connection
+internal import Kernel
 internal import NBD
 
 /// Reads a range in order with several requests in flight, and none for what the server calls zeroes.
@@ -12,74 +13,100 @@ struct Copy {
   private let transmission: Transmission<ServerStream>
   private let range: Range<UInt64>
   private let block: UInt64
+  private let interrupt: Interrupt
+  private var size: RequestSize
   private var tellsZeroes: Bool
 
-  init(_ transmission: Transmission<ServerStream>, _ range: Range<UInt64>) {
+  /// A request that is in flight, or whose reply waits for that of an earlier one.
+  private struct Turn {
+    let cookie: Cookie
+    let start: ContinuousClock.Instant
+    var pieces: [Piece]?
+  }
+
+  /// `time` is that after which a server that sends nothing counts as gone.
+  init(
+    _ transmission: Transmission<ServerStream>, _ range: Range<UInt64>, time: Duration,
+    _ interrupt: Interrupt
+  ) {
     self.transmission = transmission
     self.range = range
-    block = UInt64(transmission.terms.export.blockSizes?.minimum ?? 1)
+    self.interrupt = interrupt
+    let export = transmission.terms.export
+    block = UInt64(export.blockSizes?.minimum ?? 1)
+    size = RequestSize(
+      block: block, most: min(export.largestPayload, 1 << 20), depth: Self.depth, time: time)
     tellsZeroes = !transmission.terms.contexts.isEmpty
   }
 
-  mutating func run(into sink: OutputFile) throws(Failure) {
+  mutating func run(into sink: inout SparseOutput) throws(Failure) {
     // Requests are about whole blocks; what is beside the range is left out.
     let end = (range.upperBound + block - 1) / block * block
     var place = range.lowerBound / block * block
     while place < end, !range.isEmpty {
       let part = place..<min(end, place + Self.window)
-      for extent in try extents(of: part) {
-        if extent.isZero {
-          try emit(Piece(offset: extent.offset, content: .hole(extent.length)), into: sink)
-        } else {
-          try read(extent.offset..<extent.end, into: sink)
-        }
+      for zeroes in try zeroes(in: part) {
+        try read(place..<zeroes.lowerBound, into: &sink)
+        let length = zeroes.upperBound - zeroes.lowerBound
+        try emit(Piece(offset: zeroes.lowerBound, content: .hole(length)), into: &sink)
+        place = zeroes.upperBound
       }
+      try read(place..<part.upperBound, into: &sink)
       place = part.upperBound
     }
   }
 
-  /// What the server says about a part; all is data to one that does not say, or fails to.
-  private mutating func extents(of part: Range<UInt64>) throws(Failure) -> [Extent] {
-    let length = part.upperBound - part.lowerBound
-    let whole = Extent(offset: part.lowerBound, length: length, flags: 0)
-    guard tellsZeroes else { return [whole] }
-    var extents: [Extent] = []
+  /// The blocks of a part that the server says are zeroes; none if it does not say, or fails to.
+  ///
+  /// A server may tell of smaller pieces than may be read. A block of which a byte is data is data.
+  private mutating func zeroes(in part: Range<UInt64>) throws(Failure) -> [Range<UInt64>] {
+    guard tellsZeroes else { return [] }
+    var zeroes: [Range<UInt64>] = []
     do throws(TransmissionError) {
-      try transmission.blockStatus(offset: whole.offset, length: length) { _, extent in
-        // What is data, hole or not, is read in one go.
-        if let last = extents.last, last.isZero == extent.isZero {
-          extents[extents.count - 1].length += extent.length
+      let length = part.upperBound - part.lowerBound
+      try transmission.blockStatus(offset: part.lowerBound, length: length) { _, extent in
+        guard extent.isZero else { return true }
+        if let last = zeroes.last, last.upperBound == extent.offset {
+          zeroes[zeroes.count - 1] = last.lowerBound..<extent.end
         } else {
-          extents.append(extent)
+          zeroes.append(extent.offset..<extent.end)
         }
         return true
       }
     } catch {
       guard case .failed = error.reason else { throw Failure(error) }
       tellsZeroes = false
-      return [whole]
+      return []
     }
-    return extents
+    return zeroes.compactMap { zeroes in
+      let begin = (zeroes.lowerBound + block - 1) / block * block
+      let end = zeroes.upperBound / block * block
+      return begin < end ? begin..<end : nil
+    }
   }
 
   /// Reads a part; what comes early waits for its turn, so that no more than `depth` pieces are held.
-  private func read(_ part: Range<UInt64>, into sink: OutputFile) throws(Failure) {
-    let most = max(block, min(transmission.terms.export.largestPayload, 1 << 20))
+  private mutating func read(
+    _ part: Range<UInt64>, into sink: inout SparseOutput
+  ) throws(Failure) {
     var asked = part.lowerBound
-    var turns: [Cookie] = []
-    var early: [Cookie: [Piece]] = [:]
+    var turns: [Turn] = []
     while asked < part.upperBound || !turns.isEmpty {
       while asked < part.upperBound, turns.count < Self.depth {
-        let length = min(most, part.upperBound - asked)
-        turns.append(try submit(Request(.read, offset: asked, length: length)))
+        let length = min(size.bytes, part.upperBound - asked)
+        let cookie = try submit(Request(.read, offset: asked, length: length))
+        turns.append(Turn(cookie: cookie, start: .now))
         asked += length
       }
       let (cookie, pieces) = try next()
-      early[cookie] = pieces
-      while let turn = turns.first, let pieces = early.removeValue(forKey: turn) {
+      guard let index = turns.firstIndex(where: { $0.cookie == cookie }) else { continue }
+      turns[index].pieces = pieces
+      size.adapt(to: turns[index].start.duration(to: .now))
+      while let pieces = turns.first?.pieces {
         turns.removeFirst()
-        for piece in pieces { try emit(piece, into: sink) }
+        for piece in pieces { try emit(piece, into: &sink) }
       }
+      if interrupt.isRaised { throw Failure("interrupted") }
     }
   }
 
@@ -104,7 +131,7 @@ struct Copy {
   }
 
   /// Writes what of a piece is in the range.
-  private func emit(_ piece: Piece, into sink: OutputFile) throws(Failure) {
+  private func emit(_ piece: Piece, into sink: inout SparseOutput) throws(Failure) {
     let begin = max(piece.offset, range.lowerBound)
     let end = min(piece.offset + piece.length, range.upperBound)
     guard begin < end else { return }

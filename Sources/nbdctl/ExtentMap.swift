@@ -58,16 +58,16 @@ struct ExtentMap {
 
   /// The line of the last extent, and what comes after it.
   mutating func finish() -> String {
-    close() + (form == .json ? "\n  ]\n}\n" : "\n" + summary)
+    close() + (form == .json ? "\n  ],\n  \"totals\": [\(totalEntries)\n  ]\n}\n" : "\n" + summary)
   }
 
   private mutating func close() -> String {
     guard let extent = current else { return "" }
     current = nil
     defer { isFirst = false }
+    count(extent)
     switch form {
     case .table:
-      count(extent)
       return line(String(extent.offset), String(extent.length), state.words(extent.flags))
     case .json:
       let entry: JSON = [
@@ -104,6 +104,15 @@ struct ExtentMap {
     if otherTotal > 0 { text += share(otherTotal, "others") }
     if state == .allocation, size > 0 { text += picture + "\n" }
     return text
+  }
+
+  private var totalEntries: String {
+    let known = totals.sorted { $0.key < $1.key }.map { flags, length -> JSON in
+      ["flags": JSON(flags), "state": JSON(state.words(flags)), "length": JSON(length)]
+    }
+    let others: [JSON] =
+      otherTotal > 0 ? [["state": "others", "length": JSON(otherTotal)]] : []
+    return (known + others).map { "\n    \($0.text)" }.joined(separator: ",")
   }
 
   private func share(_ bytes: UInt64, _ words: String) -> String {

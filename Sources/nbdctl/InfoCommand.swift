@@ -12,11 +12,31 @@ struct InfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info",
     abstract: "Show what a server tells about an export.",
-    discussion: "Talks to the server directly; nbdd need not run.")
+    discussion: """
+      Talks to the server directly; nbdd need not run. --is and --can print nothing: the exit status is \
+      0 if it is so, 2 if it is not, and another one if that is not known.
+      """)
 
   @OptionGroup var reaching: Reaching
+  @Flag(help: "Print the size in bytes, and nothing else.")
+  var size = false
+  @ArgumentParser.Option(
+    name: .customLong("is"), help: "Whether the export, or the connection, is so.")
+  var attribute: Attribute?
+  @ArgumentParser.Option(
+    name: .customLong("can"), help: "Whether that can be done with the export.")
+  var ability: Ability?
+  @Flag(inversion: .prefixedNo, help: "Read the beginning, for file(1) to say what it is.")
+  var content = true
   @Flag(help: "Print JSON.")
   var json = false
+
+  func validate() throws {
+    let questions = [size, attribute != nil, ability != nil, json].filter { $0 }
+    guard questions.count <= 1 else {
+      throw ValidationError("--size, --is, --can and --json exclude each other")
+    }
+  }
 
   mutating func run() throws {
     let uri = try reaching.parsed()
@@ -31,39 +51,23 @@ struct InfoCommand: ParsableCommand {
       throw Failure(error)
     }
     for note in told.notes { Terminal.note(note) }
-    print(json ? report(told, stream).indentedText + "\n" : text(told, stream), to: 1)
+    if size { return print("\(told.export.sizeBytes)\n", to: 1) }
+    if let answer = attribute?.holds(for: told) ?? ability?.holds(for: told) {
+      throw ExitCode(answer ? 0 : 2)
+    }
+    var report = InfoReport(
+      told: told, uri: uri, server: stream.server, encryption: stream.encryption)
+    if content { report.content = content(request, stream) }
+    print(json ? report.json.indentedText + "\n" : report.text, to: 1)
   }
 
-  private func text(_ told: Description, _ stream: ServerStream) -> String {
-    let name = told.export.name.isEmpty ? "(default)" : told.export.name
-    return Table.facts(
-      [("server", stream.server), ("export", name)] + ExportReport.facts(told.export) + [
-        ("contexts", told.contexts.isEmpty ? nil : told.contexts.joined(separator: ", ")),
-        ("protocol", "\(Self.words(told.handshake)), \(told.replies) replies"),
-        ("encryption", stream.encryption ?? "none"),
-      ])
-  }
-
-  private func report(_ told: Description, _ stream: ServerStream) -> JSON {
-    .object([
-      "formatVersion": 1,
-      "server": JSON(stream.server),
-      "name": JSON(told.export.name),
-      "description": told.export.description.map { JSON($0) },
-      "export": ExportReport.json(told.export),
-      "contexts": JSON(told.contexts),
-      "handshake": JSON(Self.words(told.handshake)),
-      "replies": JSON(told.replies.description),
-      "encryption": stream.encryption.map { JSON($0) },
-      "notes": JSON(told.notes),
-    ])
-  }
-
-  private static func words(_ handshake: Handshake) -> String {
-    switch handshake {
-    case .oldstyle: "oldstyle"
-    case .newstyle: "newstyle"
-    case .fixedNewstyle: "fixed newstyle"
+  /// What the export contains; that this cannot be found out is no failure.
+  private func content(_ request: ExportRequest, _ stream: ServerStream) -> String? {
+    do {
+      return try Content.describe(request, over: stream)
+    } catch {
+      Terminal.note("what the export contains is not known: \(error)")
+      return nil
     }
   }
 }

@@ -30,33 +30,34 @@ struct ListCommand: ParsableCommand {
       throw Failure(error)
     }
     if json {
-      let document: JSON = ["formatVersion": 1, "exports": JSON(exports.map(Self.report))]
+      let document: JSON = ["formatVersion": 1, "exports": JSON(exports.map { report($0, uri) })]
       print(document.indentedText + "\n", to: 1)
     } else if exports.isEmpty {
       print("no exports\n", to: 1)
     } else {
-      let rows = [["NAME", "SIZE", "ACCESS", "DESCRIPTION"]] + exports.map(Self.row)
+      let rows = [["NAME", "SIZE", "ACCESS", "URI", "DESCRIPTION"]] + exports.map { row($0, uri) }
       print(Table.text(rows), to: 1)
     }
   }
 
-  private static func row(_ listed: ListedExport) -> [String] {
+  private func row(_ listed: ListedExport, _ server: URI) -> [String] {
+    let uri = listed.uri(on: server)?.description ?? "-"
     let name = listed.nameBytes.isEmpty ? "(default)" : listed.name
     switch listed.information {
     case .success(let export):
       return [
         name, Words.size(Int64(export.sizeBytes)),
-        export.flags.contains(.readOnly) ? "read-only" : "writable",
+        export.flags.contains(.readOnly) ? "read-only" : "writable", uri,
         listed.description ?? export.description ?? "",
       ]
     case .failure(let error):
-      return [name, "?", "?", error.description]
+      return [name, "?", "?", uri, error.description]
     case nil:
-      return [name, "-", "-", listed.description ?? ""]
+      return [name, "-", "-", uri, listed.description ?? ""]
     }
   }
 
-  private static func report(_ listed: ListedExport) -> JSON {
+  private func report(_ listed: ListedExport, _ server: URI) -> JSON {
     var export: Export?
     var fault: String?
     switch listed.information {
@@ -66,6 +67,7 @@ struct ListCommand: ParsableCommand {
     }
     return .object([
       "name": JSON(listed.name),
+      "uri": listed.uri(on: server).map { JSON($0.description) },
       "description": (listed.description ?? export?.description).map { JSON($0) },
       "export": export.map(ExportReport.json),
       "contexts": listed.contexts.isEmpty ? nil : JSON(listed.contexts),

@@ -28,10 +28,10 @@ struct Load: Sendable, Equatable {
     }
     let sizes = try parts(blockSizes.isEmpty ? ["4KiB"] : blockSizes)
       .map { text throws(Failure) in
-        guard let size = Quantities.size(text) ?? Int(text), size > 0 else {
+        guard let size = ByteCount(argument: text)?.bytes, size > 0 else {
           throw Failure("--block-size is a size as 4096, 64KiB or 1MiB", EX_USAGE)
         }
-        return UInt64(size)
+        return size
       }
     let depths = try parts(depths.isEmpty ? ["1", "16"] : depths)
       .map { text throws(Failure) in

@@ -14,7 +14,7 @@ struct Nbdctl: ParsableCommand {
     commandName: "nbdctl",
     abstract: "Attach, detach and watch the network block devices that nbdd keeps.",
     discussion: """
-      Exit status: 0 done, or already so; 1 failed; 3 known but not attached; 4 no such device; \
+      Exit status: 0 done, or already so; 1 failed; 2 `info` says no; 3 known but not attached; 4 no such device; \
       64 usage; 69 nbdd or the server cannot be reached; 70 nbdd answered nonsense; 75 the time has \
       passed; 76 the server broke the protocol; 77 not allowed, or refused; 78 faults in the \
       configuration.

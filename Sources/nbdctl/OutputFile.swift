@@ -4,28 +4,45 @@
 internal import Glibc
 internal import Kernel
 
-/// Where bytes go: a regular file, in which zeroes become holes, or anything else, from begin to end.
+/// Where bytes go: a regular file, which has its name only when all of it is there; or anything else, a device
+/// or a pipe, from begin to end.
 struct OutputFile {
+  let name: String
   private let file: Descriptor
-  private let name: String
-  private let hasHoles: Bool
+  private let kind: mode_t
+  private let draft: DraftFile?
 
-  /// Empties the file, or makes it; nil is standard output.
+  /// Opens what is at a path, or prepares a new file; nil is standard output.
+  ///
+  /// Blocks if it is a FIFO that nobody reads yet.
   init(_ path: String?) throws(Failure) {
     name = path ?? "standard output"
     do throws(SystemError) {
-      file =
-        try path.map { path throws(SystemError) in
-          let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-          guard number >= 0 else { throw SystemError("open", errno) }
-          return Descriptor(owning: number)
-        } ?? Descriptor(owning: dup(1))
+      guard let path else {
+        file = try Descriptor(owning: check("dup") { dup(1) })
+        (kind, draft) = (0, nil)
+        return
+      }
+      let found = try DraftFile.existing(path)
+      if let found, found.kind != S_IFREG {
+        (file, kind, draft) = (found.file, found.kind, nil)
+      } else {
+        let draft = try DraftFile(for: path, inPlaceOf: found?.status)
+        (file, kind, self.draft) = (draft.file, S_IFREG, draft)
+      }
     } catch {
       throw Failure("\(name): \(error)")
     }
-    var status = stat()
-    unsafe fstat(file.number, &status)
-    hasHoles = path != nil && status.st_mode & S_IFMT == S_IFREG
+  }
+
+  /// Whether something has to be tidied up if nothing comes of it.
+  var isDraft: Bool { draft != nil }
+
+  /// How much fits, if that is known.
+  var capacity: UInt64? {
+    guard kind == S_IFBLK else { return nil }
+    defer { lseek(file.number, 0, SEEK_SET) }
+    return UInt64(max(0, lseek(file.number, 0, SEEK_END)))
   }
 
   func write(_ bytes: ArraySlice<UInt8>) throws(Failure) {
@@ -35,15 +52,16 @@ struct OutputFile {
         unsafe Glibc.write(file.number, $0.baseAddress, $0.count)
       }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw Failure("\(name): \(SystemError("write", errno))") }
+      guard count > 0 else { throw failure("write", errno) }
       rest = rest.dropFirst(count)
     }
   }
 
+  /// Writes zeroes, or leaves them out where they are what is read anyway.
   func writeZeroes(_ count: UInt64) throws(Failure) {
-    if hasHoles {
+    if isDraft {
       guard lseek(file.number, off_t(clamping: count), SEEK_CUR) >= 0 else {
-        throw Failure("\(name): \(SystemError("lseek", errno))")
+        throw failure("lseek", errno)
       }
       return
     }
@@ -56,10 +74,26 @@ struct OutputFile {
     }
   }
 
-  /// Gives a file that may end in a hole its size.
+  /// Waits until all of it is on stable storage, where there is one, and gives a regular file its size, as it
+  /// may end in a hole, and its name.
   func finish(_ size: UInt64) throws(Failure) {
-    guard !hasHoles || ftruncate(file.number, off_t(clamping: size)) == 0 else {
-      throw Failure("\(name): \(SystemError("ftruncate", errno))")
+    if isDraft, ftruncate(file.number, off_t(clamping: size)) != 0 {
+      throw failure("ftruncate", errno)
     }
+    if kind == S_IFREG || kind == S_IFBLK, fsync(file.number) != 0 { throw failure("fsync", errno) }
+    do throws(SystemError) {
+      try draft?.publish()
+    } catch {
+      throw Failure("\(name): \(error)")
+    }
+  }
+
+  /// Removes what was written to a regular file; one that was there before is as it was.
+  func discard() {
+    draft?.remove()
+  }
+
+  private func failure(_ call: String, _ code: CInt) -> Failure {
+    Failure("\(name): \(SystemError(call, code))")
   }
 }

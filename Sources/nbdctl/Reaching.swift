@@ -16,7 +16,8 @@ struct Reaching: ParsableArguments {
   var uri: String
   @ArgumentParser.Option(help: "How long to wait, as 500ms, 30s or 5min.")
   var timeout = "30s"
-  @ArgumentParser.Option(help: "Directory with ca-cert.pem, client-cert.pem and client-key.pem.")
+  @ArgumentParser.Option(
+    help: "Directory with ca-cert.pem, ca-crl.pem, client-cert.pem and client-key.pem.")
   var tlsCertificates: String?
   @ArgumentParser.Option(help: "File with the pre-shared key.")
   var tlsPskFile: String?
@@ -31,14 +32,19 @@ struct Reaching: ParsableArguments {
     }
   }
 
+  func time() throws(Failure) -> Duration {
+    guard let time = Quantities.duration(timeout), time > .zero else {
+      throw Failure("--timeout is a time as 500ms, 30s or 5min", EX_USAGE)
+    }
+    return time
+  }
+
   /// Connects; `isTotal` says that the time is for all there is to do, besides what is meant to take
   /// its time, else it is for each request.
   func connect(
     to uri: URI, isTotal: Bool, besides rest: Duration = .zero, interrupt: Interrupt? = nil
   ) throws(Failure) -> ServerStream {
-    guard let time = Quantities.duration(timeout), time > .zero else {
-      throw Failure("--timeout is a time as 500ms, 30s or 5min", EX_USAGE)
-    }
+    let time = try time()
     var files = SecurityFiles()
     files.directory = tlsCertificates
     files.pskFile = tlsPskFile

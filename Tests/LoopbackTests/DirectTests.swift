@@ -10,6 +10,7 @@ internal import Varlink
 /// The commands that talk to a server without the daemon.
 struct DirectTests {
   static let missing: Comment = "nbdkit is not installed: apt-get install nbdkit"
+  static let noNbdServer: Comment = "nbd-server is not installed: apt-get install nbd-server"
   static let noQemu: Comment = "qemu-nbd is not installed: apt-get install qemu-utils"
 
   @Test(.enabled(if: Tool.nbdkit.isInstalled, missing), arguments: ["127.0.0.1", "::1"])
@@ -37,9 +38,13 @@ struct DirectTests {
       let server = try Server.nbdServer(exports: ["one", "two"], in: workspace)
       let outcome = try nbdctl(["list", server.uri, "--json"], workspace)
       #expect(outcome.status == 0, "\(outcome.errors)")
-      let names = try JSON(parsing: Array(outcome.output.utf8), dialect: .strict)["exports"]?.array?
-        .map { $0["name"]?.string }
-      #expect(names == ["one", "two"])
+      let report = try JSON(parsing: Array(outcome.output.utf8), dialect: .strict)
+      let exports = report["exports"]?.array
+      #expect(exports?.map { $0["name"]?.string } == ["one", "two"])
+      // It tells the size only of what is attached to.
+      #expect(exports?.map { $0["export"]?["sizeBytes"]?.integer } == [1 << 20, 1 << 20])
+      let one = try #require(exports?.first?["uri"]?.string)
+      #expect(try nbdctl(["info", "--size", one], workspace).output == "1048576\n")
       let lines = try nbdctl(["list", server.uri], workspace).output.split(separator: "\n")
       #expect(lines.count == 3)
       #expect(lines.first?.hasPrefix("NAME") == true)
@@ -52,7 +57,111 @@ struct DirectTests {
       let server = try Server.qemu("-x", "disk", "-D", "all of it", in: workspace)
       let outcome = try nbdctl(["list", server.uri], workspace)
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(outcome.output.contains("disk  1 MiB  writable  all of it\n"))
+      let uri = server.uri.replacing("///", with: "///disk")
+      #expect(outcome.output.contains("disk  1 MiB  writable  \(uri)  all of it\n"))
+    }
+  }
+
+  @Test(.enabled(if: Tool.nbdkit.isInstalled, missing))
+  func `gives a URI for each export, which leads to it`() throws {
+    try Workspace.run { workspace in
+      let names = ["plain", "a b", "ü?x=1&y#z%41", "/dir//file", "'$(id)'\"", "\u{1b}[31m"]
+      let server = try Server.nbdkit(
+        ["--filter=exportname", "null", "size=1M", "exportname-list=explicit"]
+          + ["exportname-strict=true"] + names.map { "exportname=\($0)" }, in: workspace)
+      let listed = try nbdctl(["list", server.uri, "--json"], workspace).output
+      let exports =
+        try JSON(parsing: Array(listed.utf8), dialect: .strict)["exports"]?.array ?? []
+      let uris = exports.compactMap { $0["uri"]?.string }
+      #expect(uris.count == names.count)
+      // No blank, and nothing that a shell takes for itself within quotes.
+      #expect(uris.allSatisfy { $0.allSatisfy { $0.isASCII && !" \"'\\$`\u{1b}".contains($0) } })
+      var told: Set<String> = []
+      for uri in uris {
+        let outcome = try nbdctl(["info", uri, "--json", "--no-content"], workspace)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let report = try JSON(parsing: Array(outcome.output.utf8), dialect: .strict)
+        #expect(report["uri"]?.string == uri)
+        told.insert(report["name"]?.string ?? "")
+      }
+      #expect(told.isSuperset(of: names))
+    }
+  }
+
+  @Test(
+    .enabled(if: Tool.nbdkit.isInstalled, missing),
+    arguments: [
+      ("--is", "read-only", false), ("--can", "write", true), ("--can", "flush", true),
+      ("--can", "multi-conn", true), ("--is", "rotational", false), ("--is", "tls", false),
+      ("--can", "structured-reply", true), ("--can", "fua", true), ("--can", "connect", true),
+      ("--can", "read", true), ("--can", "df", true), ("--can", "trim", true),
+      ("--can", "zero", true), ("--can", "cache", true), ("--can", "fast-zero", true),
+    ])
+  func `answers with its exit status`(
+    _ option: String, _ property: String, _ answer: Bool
+  ) throws {
+    try Workspace.run { workspace in
+      let server = try Server.nbdkit("memory", "1M", in: workspace)
+      let outcome = try nbdctl(["info", option, property, server.uri], workspace)
+      #expect(outcome.status == (answer ? 0 : 2))
+      #expect(outcome.output + outcome.errors == "")
+    }
+    try Workspace.run { workspace in
+      let server = try Server.nbdkit(
+        "-r", "--no-sr", "--filter=multi-conn", "--filter=nocache", "null", "size=1M",
+        "multi-conn-mode=disable", "cache=none", in: workspace)
+      let outcome = try nbdctl(["info", option, property, server.uri], workspace)
+      let isAlways = ["connect", "read"].contains(property)
+      let isOpposite = property == "read-only" || isAlways
+      #expect(outcome.status == (isOpposite ? 0 : 2), "\(property)")
+    }
+  }
+
+  @Test(
+    arguments: [
+      ["--is", "flush"], ["--can", "read-only"], ["--size", "--json"],
+      ["--is", "tls", "--can", "read"],
+    ])
+  func `is not asked two things, or what nobody knows`(_ options: [String]) throws {
+    try Workspace.run { workspace in
+      let question = ["info", "nbd://127.0.0.1:1/"]
+      #expect(try nbdctl(question + options, workspace).status == 64)
+      #expect(try nbdctl(question + ["--is", "tls"], workspace).status == 69)
+    }
+  }
+
+  @Test(
+    .enabled(if: Tool.nbdkit.isInstalled, missing),
+    .enabled(if: Tool.file.isInstalled, "file is not installed: apt-get install file"))
+  func `says what an export contains, if file can tell`() throws {
+    try Workspace.run { workspace in
+      let server = try Server.nbdkit("data", "0x1f 0x8b 8 0", "size=1M", in: workspace)
+      let told = try nbdctl(["info", server.uri], workspace)
+      #expect(told.output.contains("\n       content: gzip compressed data"), "\(told.output)")
+      let json = try nbdctl(["info", server.uri, "--json"], workspace).output
+      let content = try JSON(parsing: Array(json.utf8), dialect: .strict)["content"]?.string
+      #expect(content?.hasPrefix("gzip compressed data") == true)
+      let silent = try nbdctl(["info", server.uri, "--no-content"], workspace)
+      #expect(!silent.output.contains("content"))
+      // Without that program nothing is missed.
+      let program = try workspace.start(
+        [Tool.built("nbdctl"), "info", server.uri], environment: ["PATH": workspace.path])
+      #expect(try program.wait() == 0)
+      #expect(program.output.contains("size: 1 MiB") && !program.output.contains("content"))
+      #expect(program.errors == "")
+    }
+  }
+
+  @Test(.enabled(if: Tool.nbdkit.isInstalled, missing))
+  func `tells about an export whose content cannot be read`() throws {
+    try Workspace.run { workspace in
+      let server = try Server.nbdkit(
+        "--filter=error", "memory", "1M", "error-pread=EIO", "error-pread-rate=100%",
+        in: workspace)
+      let told = try nbdctl(["info", server.uri], workspace)
+      #expect(told.status == 0)
+      #expect(told.output.contains("size: 1 MiB"))
+      #expect(told.errors.hasPrefix("nbdctl: what the export contains is not known: "))
     }
   }
 

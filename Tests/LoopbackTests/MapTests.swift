@@ -18,6 +18,11 @@ struct MapTests {
       #expect(extents.map { $0["offset"]?.integer } == [0, 65536, 98304])
       #expect(extents.map { $0["length"]?.integer } == [65536, 32768, 950_272])
       #expect(extents.map { $0["flags"]?.integer } == [3, 0, 3])
+      let totals =
+        try JSON(parsing: Array(outcome.output.utf8), dialect: .strict)["totals"]?.array ?? []
+      #expect(totals.map { $0["state"]?.string } == ["data", "hole, zero"])
+      #expect(totals.map { $0["flags"]?.integer } == [0, 3])
+      #expect(totals.map { $0["length"]?.integer } == [32768, 1_015_808])
       let text = try nbdctl(["map", server.uri], workspace).output
       #expect(text.contains("\n  65536    32768  data\n"))
       #expect(text.contains("data: 32 KiB (3%)\n"))

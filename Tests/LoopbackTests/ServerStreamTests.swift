@@ -39,7 +39,8 @@ struct ServerStreamTests {
       let slow = Pace(connectTime: .seconds(60), stepTime: .seconds(2))
       let stream = try ServerStream.connect(to: URI(parsing: uri).transport, slow)
       defer { stream.close() }
-      let transmission = try Transmission(NBD.negotiate(ExportRequest(""), over: stream), over: stream)
+      let terms = try NBD.negotiate(ExportRequest(""), over: stream)
+      let transmission = Transmission(terms, over: stream)
       var count: UInt64 = 0
       let start = ContinuousClock.now
       try transmission.read(offset: 0, length: 512 << 10) { piece in

@@ -10,6 +10,7 @@ enum Tool: String {
   case nbdServer = "nbd-server"
   case qemu = "qemu-nbd"
   case openssl
+  case file
   case script
   case python = "python3"
   case setpriv
