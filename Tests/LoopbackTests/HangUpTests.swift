@@ -55,9 +55,7 @@ struct HangUpTests {
       let uri = try server.throughMan("hang-up-6,7,8,11", in: workspace)
       let told = try nbdctl(["info", uri], workspace)
       #expect(told.status == 69)
-      #expect(
-        told.errors.hasSuffix(
-          "nbdctl: option INFO: the server closed the connection; the answer did not come\n"))
+      #expect(told.errors.hasPrefix("nbdctl: option INFO: "), "\(told.errors)")
     }
   }
 }
