@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import NBD
 internal import TestSupport
 
 /// What is to happen in a scenario; all of it follows from the seed.
@@ -11,25 +12,23 @@ struct Plan {
     case crash, cut, leave, garble, replace, reconnect, fail, giveUp, stall
     case failFlush, failRequest
 
-    /// How often it happens, compared with others; faults also differ from scenario to scenario.
+    /// How often it happens, compared with others; that differs from scenario to scenario.
     fileprivate var weight: Int {
       switch self {
-      case .submit: 300
-      case .serve: 140
-      case .execute: 140
-      case .reply: 100
-      case .deliver: 100
-      case .connect: 80
-      case .writeBack: 20
-      case .crash: 8
-      case .cut, .reconnect, .failFlush: 6
-      case .replace: 3
-      case .leave, .garble, .fail, .giveUp, .failRequest: 2
-      case .stall: 4
+      case .submit: 1200
+      case .serve, .execute: 560
+      case .reply, .deliver: 400
+      case .connect: 320
+      case .writeBack: 80
+      case .crash: 32
+      case .cut, .reconnect, .failFlush: 24
+      case .replace: 12
+      case .leave, .garble, .fail, .giveUp, .failRequest: 8
+      case .stall: 16
       }
     }
 
-    fileprivate var isFault: Bool { weight < 20 }
+    fileprivate var isFault: Bool { weight < 80 }
   }
 
   struct Step {
@@ -44,6 +43,8 @@ struct Plan {
   let blockCount: Int
   /// How many requests of the kernel may be under way.
   let depth: Int
+  /// How often the kernel asks for each.
+  let mix: [(NBD.Command, Int)]
   let unflushedLimit: Int
   let requestTimeout: Duration
   let nature: PlayedServer.Nature
@@ -57,6 +58,10 @@ struct Plan {
     socketCount = Int.random(in: 1...4, using: &random)
     blockCount = Int.random(in: 2...12, using: &random)
     depth = [1, 2, 4, 8, 16][Int.random(in: 0..<5, using: &random)]
+    let usual: [(NBD.Command, Int)] = [
+      (.write, 40), (.writeZeroes, 4), (.trim, 4), (.flush, 10), (.read, 22),
+    ]
+    mix = usual.map { ($0, $1 * [1, 2, 2, 6][Int.random(in: 0..<4, using: &random)]) }
     unflushedLimit = [1, 8, 1 << 20][Int.random(in: 0..<3, using: &random)] * 4096
     let stalls = chance(options.stallPeriod)
     requestTimeout = stalls ? .milliseconds(100) : .seconds(10)
@@ -69,7 +74,7 @@ struct Plan {
     nature.trimsMayDoNothing = chance(2)
     self.nature = nature
 
-    var weights: [(kind: Kind, weight: Int)] = []
+    var weights: [(Kind, Int)] = []
     for kind in Kind.allCases {
       var weight = kind.weight
       if options.leftOut.contains("\(kind)") {
@@ -78,21 +83,25 @@ struct Plan {
         weight *= stalls ? 1 : 0
       } else if kind.isFault {
         weight *= [0, 0, 1, 1, 3][Int.random(in: 0..<5, using: &random)]
+      } else if kind != .submit {
+        weight = weight * [1, 4, 4, 12][Int.random(in: 0..<4, using: &random)] / 4
       }
       weights.append((kind, weight))
     }
-    let sum = weights.reduce(0) { $0 + $1.weight }
     steps = []
     for _ in 0..<Int.random(in: 200...1200, using: &random) {
-      var place = Int.random(in: 0..<sum, using: &random)
-      for (kind, weight) in weights {
-        if place < weight {
-          steps.append(Step(kind: kind, seed: random.next()))
-          break
-        }
-        place -= weight
-      }
+      steps.append(Step(kind: Self.pick(weights, &random), seed: random.next()))
     }
+  }
+
+  /// One of several, each as often as it weighs.
+  static func pick<Value>(_ weights: [(Value, Int)], _ random: inout SplitMix) -> Value {
+    var place = Int.random(in: 0..<weights.reduce(0) { $0 + $1.1 }, using: &random)
+    for (value, weight) in weights {
+      if place < weight { return value }
+      place -= weight
+    }
+    return weights[0].0
   }
 
   var description: String {

@@ -40,22 +40,22 @@ final class PlayedKernel {
   private var sockets: [Socket] = []
   private var awaited: [Cookie: Operation] = [:]
   private var cookies: Cookie = 0
-  private let nature: PlayedServer.Nature
+  private let plan: Plan
   private let expectation: Expectation
   private let journal: Journal
 
   init(
-    _ descriptors: [Descriptor], _ nature: PlayedServer.Nature, _ expectation: Expectation,
-    _ journal: Journal
+    _ descriptors: [Descriptor], _ plan: Plan, _ expectation: Expectation, _ journal: Journal
   ) throws(SystemError) {
     for descriptor in descriptors {
       sockets.append(Socket(descriptor: descriptor, inbox: try Inbox()))
     }
-    self.nature = nature
+    self.plan = plan
     self.expectation = expectation
     self.journal = journal
   }
 
+  private var nature: PlayedServer.Nature { plan.nature }
   var awaitedCount: Int { awaited.count }
   var descriptors: [Descriptor] { sockets.map(\.descriptor) }
 
@@ -66,14 +66,7 @@ final class PlayedKernel {
     let count = min(Int.random(in: 1...4, using: &random), expectation.blockCount)
     let first = Int.random(in: 0...(expectation.blockCount - count), using: &random)
     let range = first..<(first + count)
-    var command: NBD.Command =
-      switch Int.random(in: 0..<20, using: &random) {
-      case 0..<10: .write
-      case 10: .writeZeroes
-      case 11: .trim
-      case 12..<14: .flush
-      default: .read
-      }
+    var command = Plan.pick(plan.mix, &random)
     if command == .flush, !nature.offersFlush { command = .read }
     if command.changesData, expectation.isChanging(range) { command = .read }
     let isFUA =

@@ -45,7 +45,7 @@ final class Scenario {
     expectation = Expectation(blockCount: plan.blockCount)
     var pairs: [SocketPair] = []
     for _ in 0..<plan.socketCount { pairs.append(try SocketPair()) }
-    kernel = try PlayedKernel(pairs.map(\.kernel), plan.nature, expectation, journal)
+    kernel = try PlayedKernel(pairs.map(\.kernel), plan, expectation, journal)
     // Long before the relay stops to wait, however busy the machine is.
     let latest = min(5000, plan.requestTimeout.milliseconds) * 1000 / 4
     server = PlayedServer(plan.nature, expectation, latest: latest, journal)
