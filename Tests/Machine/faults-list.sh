@@ -5,7 +5,7 @@
 # has no server, and leaves in `back` when there was one again, in milliseconds (0: that is not measured).
 # shellcheck shell=bash disable=SC2034,SC2154
 
-faults=(kill term stop-long stop-short reset half-open vanished flap cut-reply cut-request bigger smaller read-only gone expired moved)
+faults=(kill term stop-long stop-short reset half-open vanished flap cut-reply cut-request cut-next bigger smaller read-only gone expired moved)
 # What is run when there is no time for all: every fault, load, number of connections and security at least once.
 selection='
 kill writes 1 plain
@@ -20,6 +20,7 @@ vanished idle 1 plain
 flap xfs 4 TLS
 cut-reply reads 1 plain
 cut-request writes 4 TLS
+cut-next writes 4 TLS
 bigger writes 1 plain
 smaller ext4 1 plain
 read-only writes 4 plain
@@ -124,6 +125,23 @@ cuts_are() { [ "$(grep -c ^cut $work/proxy.log)" -ge "$1" ]; }
 # Without a load, the probe alone has to reach the number: its request has 28 bytes, its reply 4112 or more.
 fault_cut_reply() { cut down 4000; }
 fault_cut_request() { if [ $load = idle ]; then cut up 27; else cut up 4000; fi; }
+# One connection after the other is cut, from its first byte through the negotiation to the first requests and replies
+# with their data. Some live a little longer, so that the outages are short and with them the pauses between attempts.
+fault_cut_next() {
+  local way bytes few many count
+  few=$(for_soak 4 1) many=$(for_soak 19 1)
+  back=0
+  for way in up down; do
+    for ((bytes = 0; bytes < 450; bytes += bytes < 20 ? few : many)); do echo next $way $bytes; done
+  done | sed '0~8a next down 8000' >$work/orders
+  count=$(wc -l <$work/orders)
+  cat $work/orders >$work/proxy
+  order reset
+  within $(($(for_soak 30 60) + count)) "$cell: $count connections are cut" reads_until cuts_are $((cut_count + count))
+  cut_count=$(grep -c ^cut $work/proxy.log)
+  probe
+}
+reads_until() { "$@" || { dd if="$path" of=/dev/null bs=4k count=1 iflag=direct status=none; false; }; }
 fault_bigger() {
   away KILL
   truncate -s +64M $work/main.img

@@ -8,8 +8,10 @@ proxy.py PORT ADDRESS:TARGET FIFO    listens on PORT of every address, goes on t
 reset           resets all connections
 stall, resume   forwards nothing until told to; connections are accepted meanwhile
 cut up|down N   closes each present connection when N more bytes have gone to the server, or come from it
+next up|down N  the same for a connection that is still to come; each takes one such order, the oldest
 count FILE      writes how many bytes have gone up and come down since the start
 """
+import collections
 import os
 import selectors
 import socket
@@ -97,6 +99,12 @@ def accept():
     except OSError:
         return near.close()
     roads.add(road)
+    if orders:
+        way, limit = orders.popleft()
+        road.limits[way] = limit
+        if limit == 0:
+            print(f"cut {way}", flush=True)
+            return road.close()
     road.interest()
 
 
@@ -112,6 +120,8 @@ def order(words):
     elif words[0] == "cut":
         for road in roads:
             road.limits[words[1]] = int(words[2])
+    elif words[0] == "next":
+        orders.append((words[1], int(words[2])))
     elif words[0] == "count":
         with open(words[1] + ".new", "w", encoding="ascii") as file:
             file.write(f"{counts['up']} {counts['down']}\n")
@@ -120,8 +130,9 @@ def order(words):
 
 address, port = sys.argv[2].rsplit(":", 1)
 target = (address, int(port))
-is_stalled, roads, counts = False, set(), {"up": 0, "down": 0}
+is_stalled, roads, orders, counts = False, set(), collections.deque(), {"up": 0, "down": 0}
 os.mkfifo(sys.argv[3])
+begun = b""  # of an order, whose end is still to come
 fifo = os.open(sys.argv[3], os.O_RDWR | os.O_NONBLOCK)
 listener = socket.create_server(("", int(sys.argv[1])), backlog=64)
 selector.register(listener, selectors.EVENT_READ)
@@ -132,7 +143,8 @@ while True:
         if key.fileobj is listener:
             accept()
         elif key.fileobj is fifo:
-            for line in os.read(fifo, 4096).decode().splitlines():
-                order(line.split())
+            *lines, begun = (begun + os.read(fifo, 4096)).split(b"\n")
+            for line in lines:
+                order(line.decode().split())
         elif key.data in roads and key.fileobj in selector.get_map():
             key.data.ready(key.fileobj, events)
