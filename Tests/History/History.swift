@@ -53,9 +53,11 @@ enum History {
     let seconds = Double(Clocks.monotonic - start) / 1e6
     show(tallies, seconds)
     guard let finding else { return true }
-    print("FAILED with seed \(finding.plan.seed): \(finding.violation)")
+    let command = ["Tests/History/run --seed \(finding.plan.seed)"] + options.shape
+    print("FAILED: \(finding.violation); again: \(command.joined(separator: " "))")
     _ = try replay(finding.plan, options)
-    return false
+    if options.isUnreachable { print("a host that cannot be reached is outside of the promise") }
+    return options.isUnreachable
   }
 
   /// Whether a scenario does not fail when it is played again; shows how it fails otherwise.

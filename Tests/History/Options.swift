@@ -12,8 +12,11 @@ struct Options {
   var seed: UInt64?
   var seconds: Int64 = 20
   var operations = Int.max
-  var laneCount: Int?
+  /// How many scenarios run at a time.
   var jobs = 4
+  var showsMutants = false
+
+  var laneCount: Int?
   /// A server stalls in one of so many scenarios.
   var stallPeriod = 40
   /// Kinds of steps that do not happen; besides those "fua" and "late", the executions of what a given-up
@@ -21,49 +24,65 @@ struct Options {
   var leftOut: Set<String> = []
   /// An FUA write that a server does by writing and flushing may fail as flushes do.
   var failsFUA = false
-  var showsMutants = false
+  /// A server goes on with what came on connections that the network has cut: nobody can wait for that.
+  var isUnreachable = false
   /// Rules that the relay does not keep to.
   var without: Set<Rule> = []
+  /// The arguments that scenarios depend on.
+  private(set) var shape: [String] = []
 
   static let usage = """
-    usage: history [--seconds N] [--operations N] [--lanes N] [--jobs N] [--base N] [--without RULE]
-           history --seed N [--lanes N] [--without RULE]
-           history --mutants [--seconds N]
+    usage: history [--seconds N | --operations N] [--base N] [--jobs N] [SHAPE]
+           history --seed N [SHAPE]
+           history --mutants [--seconds N] [SHAPE]
+    shape: [--lanes N] [--stalls N] [--failing-fua] [--unreachable] [--leave-out STEP]... [--without RULE]...
     """
 
   init?(_ arguments: [String]) {
     var rest = arguments[...]
-    while let name = rest.popFirst() {
-      if name == "--mutants" {
-        showsMutants = true
-        continue
-      }
-      if name == "--failing-fua" {
-        failsFUA = true
-        continue
-      }
-      guard let word = rest.popFirst() else { return nil }
-      if name == "--leave-out" {
-        leftOut.insert(word)
-        continue
-      }
-      if name == "--without" {
-        guard let rule = Rule(rawValue: word) else { return nil }
-        without.insert(rule)
-        continue
-      }
-      guard let number = UInt64(word) else { return nil }
+    func number() -> UInt64? { rest.popFirst().flatMap { UInt64($0) } }
+    while let name = rest.first {
+      let before = rest
+      var isOfShape = true
+      rest.removeFirst()
       switch name {
-      case "--seconds": seconds = Int64(number)
-      case "--operations": (operations, seconds) = (Int(number), 86400)
-      case "--lanes": laneCount = Int(number)
-      case "--jobs": jobs = Int(number)
-      case "--base": base = number
-      case "--seed": seed = number
-      case "--stalls": stallPeriod = Int(number)
-      default: return nil
+      case "--lanes":
+        guard let count = number(), (1...16).contains(count) else { return nil }
+        laneCount = Int(count)
+      case "--stalls":
+        guard let period = number(), period > 0 else { return nil }
+        stallPeriod = Int(period)
+      case "--failing-fua": failsFUA = true
+      case "--unreachable": isUnreachable = true
+      case "--leave-out":
+        guard let kind = rest.popFirst() else { return nil }
+        leftOut.insert(kind)
+      case "--without":
+        guard let rule = rest.popFirst().flatMap({ Rule(rawValue: $0) }) else { return nil }
+        without.insert(rule)
+      default:
+        isOfShape = false
+        guard take(name, number) else { return nil }
       }
+      if isOfShape { shape += before.prefix(before.count - rest.count) }
     }
+  }
+
+  private mutating func take(_ name: String, _ number: () -> UInt64?) -> Bool {
+    if name == "--mutants" {
+      showsMutants = true
+      return true
+    }
+    guard let number = number() else { return false }
+    switch name {
+    case "--seconds": seconds = Int64(clamping: number)
+    case "--operations": (operations, seconds) = (Int(clamping: number), 1 << 32)
+    case "--jobs": jobs = max(1, Int(clamping: number))
+    case "--base": base = number
+    case "--seed": seed = number
+    default: return false
+    }
+    return true
   }
 
   func apply(to settings: inout Relay.Settings) {

@@ -8,7 +8,7 @@ internal import TestSupport
 struct Plan {
   /// Something that is done, as far as it can be done then.
   enum Kind: CaseIterable {
-    case submit, serve, execute, reply, deliver, connect, writeBack
+    case submit, serve, execute, reply, deliver, connect, writeBack, haunt
     case crash, cut, leave, garble, replace, reconnect, fail, giveUp, stall
     case failFlush, failRequest
 
@@ -18,7 +18,7 @@ struct Plan {
       case .submit: 1200
       case .serve, .execute: 560
       case .reply, .deliver: 400
-      case .connect: 320
+      case .connect, .haunt: 320
       case .writeBack: 80
       case .crash: 32
       case .cut, .reconnect, .failFlush: 24
@@ -68,6 +68,7 @@ struct Plan {
     var nature = PlayedServer.Nature()
     nature.offersFlush = !chance(20)
     nature.offersFUA = !chance(4) && !options.leftOut.contains("fua")
+    nature.isUnreachable = options.isUnreachable
     nature.executesLate = !options.leftOut.contains("late")
     nature.flushesForFUA = chance(2)
     nature.failsFUA = options.failsFUA
@@ -77,7 +78,7 @@ struct Plan {
     var weights: [(Kind, Int)] = []
     for kind in Kind.allCases {
       var weight = kind.weight
-      if options.leftOut.contains("\(kind)") {
+      if options.leftOut.contains("\(kind)") || kind == .haunt && !options.isUnreachable {
         weight = 0
       } else if kind == .stall {
         weight *= stalls ? 1 : 0

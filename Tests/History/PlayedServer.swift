@@ -16,6 +16,8 @@ final class PlayedServer {
     /// That flush may fail like any other.
     var failsFUA = false
     var trimsMayDoNothing = false
+    /// It also finishes what came on a connection that the network has cut, and says so to nobody.
+    var isUnreachable = false
     /// It finishes what came on a connection that the relay has given up.
     var executesLate = true
   }
@@ -35,6 +37,8 @@ final class PlayedServer {
   /// For how long, in microseconds, it may take to finish what it holds once the relay has ended a
   /// connection: the relay waits longer than that.
   private let latest: Int64
+  /// What came on connections that were cut, and is done all the same.
+  private var ghosts: [Link.Held] = []
   /// Grows with each message.
   private var time = 0
 
@@ -125,6 +129,15 @@ final class PlayedServer {
     let count = isAll ? link.outbox.count : Int.random(in: 1...link.outbox.count, using: &random)
     journal.note("link \(link.number): \(count) of \(link.outbox.count) bytes arrive")
     link.deliver(count)
+  }
+
+  /// Does a change that came on a connection that was cut.
+  func haunt(_ random: inout SplitMix) throws(Violation) {
+    guard let index = ghosts.indices.randomElement(using: &random) else { return }
+    let request = ghosts.remove(at: index)
+    guard request.command.changesData else { return }
+    journal.note("out of the dark: \(request.command) \(request.range)")
+    _ = try change(request, &random)
   }
 
   func deliverAll() {
@@ -231,6 +244,7 @@ final class PlayedServer {
     tally.crashes += 1
     storage.crash()
     for link in links { cut(link, &random) }
+    ghosts = []
     if Int.random(in: 0..<4, using: &random) == 0 { deliverAll() }
   }
 
@@ -244,6 +258,7 @@ final class PlayedServer {
 
   private func cut(_ link: Link, _ random: inout SplitMix) {
     link.isCut = true
+    if nature.isUnreachable { ghosts += link.held.filter { !$0.isExecuted } }
     link.held = []
     if Bool.random(using: &random) {
       link.outbox.removeLast(Int.random(in: 0...link.outbox.count, using: &random))

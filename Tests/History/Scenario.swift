@@ -99,6 +99,7 @@ final class Scenario {
     case .execute: try server.executeOne(&random)
     case .reply: server.replyToOne(&random)
     case .deliver: server.deliverSome(&random)
+    case .haunt: try server.haunt(&random)
     case .writeBack: try server.writeBack(&random)
     case .connect:
       if let lane = lanes.indices.filter({ lanes[$0].isDown }).randomElement(using: &random) {
