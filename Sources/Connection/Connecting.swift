@@ -8,15 +8,18 @@ package import TLS
 
 /// Connecting to where a URI points.
 extension ServerStream {
-  /// Tries every address in order, and answers with the first that accepts.
+  /// Tries every address in order, or only the one that is wanted, and answers with the first that
+  /// accepts.
   ///
   /// Blocks as long as the name servers and the pace let it.
   package static func connect(
-    to transport: URI.Transport, _ pace: Pace, _ credentials: Credentials? = nil,
+    to transport: URI.Transport, only wanted: Address? = nil, _ pace: Pace,
+    _ credentials: Credentials? = nil,
     interrupt: Interrupt? = nil
   ) throws(ConnectError) -> ServerStream {
     var last = ConnectError.noAddress
-    for address in try addresses(of: transport) {
+    let addresses = if let wanted { [wanted] } else { try addresses(of: transport) }
+    for address in addresses {
       do throws(SocketError) {
         return try ServerStream(to: address, pace, credentials, interrupt)
       } catch {

@@ -10,10 +10,11 @@ internal import TLS
 /// Used by one thread only. The socket is closed when nobody refers to it any more (N-185).
 package final class ServerStream: ByteStream {
   package private(set) var socket: StreamSocket
-  /// The address that answered, as in "127.0.0.1:10809".
+  /// The address that answered.
+  package let address: Address
+  /// The same, as in "127.0.0.1:10809".
   package var server: String { address.description }
 
-  private let address: Address
   private let interrupt: Interrupt?
   private let pace: Pace
   private let credentials: Credentials?

@@ -5,7 +5,7 @@ internal import Base
 internal import Glibc
 
 /// Where a stream socket can be connected to.
-package struct Address: Sendable, CustomStringConvertible {
+package struct Address: Sendable, Equatable, CustomStringConvertible {
   let family: CInt
   /// A socket address structure as the kernel takes it.
   let bytes: [UInt8]

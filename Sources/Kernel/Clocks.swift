@@ -11,6 +11,9 @@ package enum Clocks {
   /// Microseconds since an unspecified moment, without the time in suspend.
   package static var monotonic: Int64 { microseconds(CLOCK_MONOTONIC) }
 
+  /// The same, with the time in suspend.
+  package static var boottime: Int64 { microseconds(CLOCK_BOOTTIME) }
+
   private static func microseconds(_ clock: CInt) -> Int64 {
     var time = timespec()
     unsafe clock_gettime(clock, &time)

@@ -49,6 +49,16 @@ internal import Glibc
     unsafe memset(pointer(place, count), 0, count)
   }
 
+  /// Gives the memory of whole pages back; they are zeroes when they are used again.
+  package func giveBack(_ range: Range<Int>) {
+    guard !range.isEmpty else { return }
+    let place = unsafe pointer(range.lowerBound, range.count)
+    // Memory that is locked cannot be given back (madvise(2)).
+    unsafe munlock(place, range.count)
+    unsafe madvise(place, range.count, MADV_DONTNEED)
+    unsafe mlock2(place, range.count, UInt32(MLOCK_ONFAULT))
+  }
+
   /// The address of a range that lies in the region.
   package func pointer(_ place: Int, _ count: Int) -> UnsafeMutableRawPointer {
     precondition(place >= 0 && count >= 0 && place <= byteCount - count, "outside of the region")

@@ -120,8 +120,10 @@ package final class StreamSocket: Sendable {
 
   /// Prepares the socket for requests, once it is connected.
   ///
-  /// TCP notices within half a minute that a peer has vanished, also while nothing is sent, and sends
-  /// small messages at once. Others know by themselves; their send buffer, which does not adapt, takes a
+  /// TCP notices within half a minute that a peer has vanished while nothing is sent, and sends small
+  /// messages at once. How long what was sent may go unanswered is for the request timeout alone:
+  /// TCP_USER_TIMEOUT would also end connections to a peer that is there and only does not read
+  /// (Linux 6.1). Others know by themselves; their send buffer, which does not adapt, takes a
   /// large write at once, if the process has the privilege.
   package func prepareForRequests() {
     guard isTCP else { return set(SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20) }
@@ -131,7 +133,25 @@ package final class StreamSocket: Sendable {
     set(tcp, TCP_KEEPIDLE, 10)
     set(tcp, TCP_KEEPINTVL, 5)
     set(tcp, TCP_KEEPCNT, 4)
-    set(tcp, TCP_USER_TIMEOUT, 30_000)
+  }
+
+  /// How long ago the peer last acknowledged anything, also a probe; nil if that is not TCP.
+  ///
+  /// Time in suspend does not count (Linux 6.1).
+  package var sinceLastAcknowledgement: Duration? {
+    guard isTCP else { return nil }
+    var info = tcp_info()
+    var length = socklen_t(MemoryLayout<tcp_info>.size)
+    let result = unsafe getsockopt(
+      descriptor.number, CInt(IPPROTO_TCP), TCP_INFO, &info, &length)
+    return result == 0 ? .milliseconds(Int64(info.tcpi_last_ack_recv)) : nil
+  }
+
+  /// Has the connection reset when the socket is closed: what has not left yet never does.
+  package func abort() {
+    var value = linger(l_onoff: 1, l_linger: 0)
+    let length = socklen_t(MemoryLayout<linger>.size)
+    unsafe setsockopt(descriptor.number, SOL_SOCKET, SO_LINGER, &value, length)
   }
 
   /// Sends small messages at once.
@@ -246,4 +266,11 @@ private func system<Value>(
 /// when everything else would block (Linux 6.1). The corresponding C function is `shutdown`.
 package func shutDownSocket(_ descriptor: Descriptor) {
   shutdown(descriptor.number, CInt(SHUT_RDWR))
+}
+
+/// Says that nothing more comes; what the peer says can still be received.
+///
+/// The corresponding C function is `shutdown`.
+package func endSending(_ descriptor: Descriptor) {
+  shutdown(descriptor.number, CInt(SHUT_WR))
 }

@@ -46,8 +46,20 @@ extension Engine {
     if slots[index].command == .flush { return try finishFlush(index, error) }
     switch slots[index].origin {
     case .kernel:
-      if slots[index].command.changesData { keep(index, lane) }
-      answer(index, error)
+      let isDurable = isDurableWrite(index)
+      if mustBeCovered(index, lane) {
+        hold(index, lane)
+      } else {
+        if slots[index].command.changesData { keep(index, lane) }
+        answer(index, error)
+        // A server makes a write durable by a flush.
+        if isDurable, error != 0 { return try failFlush(error, isTold: true) }
+      }
+      if isDurable, flush != Slot.none, slots[flush].state == .held, !isBesideDurable {
+        let carrier = slots[flush].lane
+        slots.remove(flush, from: &lanes[carrier].held)
+        try finishFlush(flush, 0)
+      }
     case .flush: break
     case .replay:
       let command = slots[index].command
@@ -64,6 +76,13 @@ extension Engine {
   /// After one that failed, no later one says anything of what was acknowledged before, because a server
   /// may forget what it could not write. So that is sent again, on new connections.
   private mutating func finishFlush(_ index: Int, _ error: UInt32) throws(LaneEnd) {
+    if slots[index].state != .held { sendingsBeforeFlush = sendings }
+    if error == 0, isBesideDurable {
+      // One of these may have failed before it, and hides behind its success (rule `fail alone`).
+      slots[index].state = .held
+      slots.append(index, to: &lanes[slots[index].lane].held)
+      return
+    }
     flush = Slot.none
     let isOwn = !slots[index].isFromKernel
     if error == 0 { covered(upTo: slots[index].mark, by: slots[index].flushNumber) }
@@ -73,25 +92,85 @@ extension Engine {
     } else {
       answer(index, error)
     }
+    if error != 0 { try failFlush(error, isTold: !isOwn) }
+  }
+
+  /// Rule `fail`: ends all connections, so that what is kept is sent again.
+  private mutating func failFlush(_ error: UInt32, isTold: Bool) throws(LaneEnd) {
     // A write under way counts: the server may have executed it, and spoilt it with this flush.
     let isUnderWay = settings.holds(.fail) && changesUnderWay > 0
-    guard error != 0, !ledger.isEmpty || isUnderWay else { return }
-    wantsFlush = wantsFlush || isOwn
-    let end = LaneEnd.flushFailed(ErrorNumber(wire: error), isTold: !isOwn)
+    guard !ledger.isEmpty || isUnderWay else { return }
+    wantsFlush = wantsFlush || !isTold
+    let end = LaneEnd.flushFailed(ErrorNumber(wire: error), isTold: isTold)
     for other in lanes.indices where lanes[other].stream != nil { lose(other, end) }
     throw end
   }
 
+  /// A write that is to be durable when it is answered.
+  func isDurableWrite(_ index: Int) -> Bool {
+    settings.holds(.failDurable) && slots[index].command.changesData
+      && slots[index].flags.contains(.fua)
+  }
+
+  /// Whether a durable write is under way that was sent before the server's answer to a flush came.
+  private var isBesideDurable: Bool {
+    for lane in lanes.indices {
+      for list in [lanes[lane].sent, lanes[lane].leaving] {
+        var index = list.first
+        while index != Slot.none {
+          if isDurableWrite(index), slots[index].cookie >> 16 <= sendingsBeforeFlush { return true }
+          index = slots[index].next
+        }
+      }
+    }
+    return false
+  }
+
+  /// Rule `durable`: the replay of an older entry would undo a durable write for a moment, and a crash in
+  /// that moment would lose it. So the kernel is told of it when a flush has covered that entry.
+  private func mustBeCovered(_ index: Int, _ lane: Int) -> Bool {
+    settings.holds(.durable) && slots[index].error == 0 && slots[index].command.changesData
+      && isFlushOffered(lane) && isDurable(index, lane)
+      && ledger.overlaps(slots[index].offset, slots[index].length)
+  }
+
+  private mutating func hold(_ index: Int, _ lane: Int) {
+    slots[index].state = .held
+    slots[index].mark = ledger.next
+    slots.append(index, to: &lanes[lane].held)
+    wantsFlush = true
+  }
+
+  /// Answers the durable writes whose elder entries are covered.
+  private mutating func answerHeld() {
+    for lane in lanes.indices where !lanes[lane].held.isEmpty {
+      var (list, others) = (lanes[lane].held, SlotList())
+      while !list.isEmpty {
+        let index = slots.removeFirst(of: &list)
+        if index != flush, slots[index].mark <= ledger.first {
+          keep(index, lane)
+          answer(index, 0)
+        } else {
+          slots.append(index, to: &others)
+        }
+      }
+      lanes[lane].held = others
+    }
+  }
+
+  /// Whether a write that a server has done is on stable storage, as far as can be known.
+  private func isDurable(_ index: Int, _ lane: Int) -> Bool {
+    let flags = lanes[lane].terms?.export.flags ?? []
+    return !flags.contains(.sendFlush)
+      || slots[index].flags.contains(.fua) && flags.contains(.sendFUA)
+  }
+
   /// Rule `keep`: what is about to be acknowledged enters the ledger, unless it is durable already.
-  ///
-  /// Even that enters where older entries are, because their replay could undo it (rule `keep overlap`).
   private mutating func keep(_ index: Int, _ lane: Int) {
     changesUnderWay -= 1
     slots[index].isCounted = false
-    let flags = lanes[lane].terms?.export.flags ?? []
-    let isDurable =
-      !flags.contains(.sendFlush)
-      || slots[index].flags.contains(.fua) && flags.contains(.sendFUA) && ledger.isEmpty
+    var isDurable = isDurable(index, lane)
+    if !settings.holds(.durable) { isDurable = isDurable && ledger.isEmpty }
     if slots[index].error == 0, !isDurable, settings.holds(.keep), isAwaited(index) {
       ledger.append(
         Ledger.Entry(
@@ -112,11 +191,17 @@ extension Engine {
   }
 
   private mutating func covered(upTo mark: UInt64, by flush: UInt64) {
+    forget(upTo: mark)
+    join(after: flush)
+    answerHeld()
+  }
+
+  /// What was acknowledged up to there is not kept any longer.
+  mutating func forget(upTo mark: UInt64) {
     let before = ledger.count
     ledger.cover(upTo: mark, &writePages)
     if ledger.count < before {
       hasNewRoom = hasNewRoom || sockets.contains(where: \.isHeld)
     }
-    join(after: flush)
   }
 }

@@ -11,13 +11,15 @@ internal import Synchronization
 /// The rules that the comments name are those of docs/model. Nothing here allocates per request, waits
 /// for anything but the descriptors of the loop, or writes a log.
 struct Engine: ~Copyable {
-  let settings: Relay.Settings
+  var settings: Relay.Settings
   let figures: Figures
   let report: @Sendable (Relay.Event) -> Void
   let mailbox: Mailbox
 
   var sockets: ContiguousArray<KernelSocket>
   var lanes: ContiguousArray<Lane>
+  /// Connections that were given up and are not over yet (rule `drain`).
+  var closing: ContiguousArray<ClosingConnection> = []
   var slots: Slots
   /// Requests that wait for a connection, in order.
   var pending = SlotList()
@@ -33,6 +35,8 @@ struct Engine: ~Copyable {
   /// The headers of requests and of answers, one of each for every slot.
   let requestHeaders: Region
   let answerHeaders: Region
+  /// For what nobody listens to.
+  let waste: Region
   let gather = Gather(capacity: 64)
   let readiness: Readiness
 
@@ -42,6 +46,8 @@ struct Engine: ~Copyable {
   var flushes: UInt64 = 0
   /// The flush that is under way: one at a time (rule `fail alone`).
   var flush = Slot.none
+  /// `sendings` when the server's answer to it came.
+  var sendingsBeforeFlush: UInt64 = 0
   /// Flushes of the kernel that wait for a connection, or for the one under way.
   var pendingFlushes = SlotList()
   /// The relay wants one of its own.
@@ -54,11 +60,23 @@ struct Engine: ~Copyable {
 
   /// What waits for a connection is answered with an error.
   var isFailing = false
+  /// And there will be none any more.
+  var isAbandoned = false
   var isStopped = false
   /// How often a request of the relay's own was not answered in time, since its last flush was.
   var silences = 0
   /// The time of this turn, in microseconds of the monotonic clock.
   var now: Int64 = 0
+  /// The same of the clock that goes on in suspend.
+  var bootNow: Int64 = 0
+  /// By how much that is ahead.
+  var suspendedBefore: Int64 = 0
+  /// When the server was last heard of, as of the loss of the last connection, by that clock.
+  var lastSign: Int64 = 0
+  /// When a request, or the outage, may have lasted long enough, by that clock.
+  var patienceEnd = Int64.max
+  /// When memory that was not needed lately is given back.
+  var trimAt = Int64.max
   /// Room has come back, so what was held may go on.
   var hasNewRoom = false
   /// Something has happened that the next turn has to deal with before it waits.
@@ -80,6 +98,7 @@ struct Engine: ~Copyable {
     let reads = try Region(byteCount: Relay.largestRequest)
     let requestHeaders = try Region(byteCount: slotCount * Self.requestHeaderRoom)
     let answerHeaders = try Region(byteCount: slotCount * Self.answerHeaderRoom)
+    let waste = try Region(byteCount: 64 << 10)
     let kernelSockets = try sockets.map { socket throws(SystemError) in try KernelSocket(socket) }
     let lanes = try (0..<laneCount).map { _ throws(SystemError) in try Lane() }
 
@@ -97,7 +116,17 @@ struct Engine: ~Copyable {
     readPages = Pages(byteCount: Relay.largestRequest)
     self.requestHeaders = requestHeaders
     self.answerHeaders = answerHeaders
-    readiness = Readiness(capacity: sockets.count + laneCount + 1)
+    self.waste = waste
+    closing.reserveCapacity(Self.closingLimit(laneCount))
+    readiness = Readiness(
+      capacity: sockets.count + laneCount + Self.closingLimit(laneCount) + 1)
+    readClocks()
+    suspendedBefore = bootNow - now
+  }
+
+  private mutating func readClocks() {
+    now = Clocks.monotonic
+    bootNow = Clocks.boottime
   }
 
   static let requestHeaderRoom = 32
@@ -108,15 +137,18 @@ struct Engine: ~Copyable {
   /// Works until the kernel has ended the device, or `stop` is asked for.
   mutating func run() {
     while true {
-      now = Clocks.monotonic
+      readClocks()
+      checkPatience()
       takeMessages()
       let isOver = isStopped || sockets.allSatisfy { $0.hasEnded }
       if isOver { break }
       expire()
       isStirred = false
+      drain()
       advance()
       for lane in lanes.indices { sendRequests(lane) }
       for socket in sockets.indices { sendAnswers(socket) }
+      trim()
       publish()
       if hasNewRoom {
         hasNewRoom = false
@@ -141,9 +173,12 @@ struct Engine: ~Copyable {
       guard let stream = lanes[lane].stream else { continue }
       _ = readiness.add(stream.socket.descriptor, reading: true, writing: lanes[lane].isBlocked)
     }
+    for connection in closing {
+      _ = readiness.add(connection.stream.socket.descriptor, reading: true, writing: false)
+    }
     readiness.wait(timeToWait)
 
-    now = Clocks.monotonic
+    readClocks()
     if readiness.isReadable(bell) { mailbox.bell.silence() }
     var index = bell + 1
     // Replies first: what they set free the next requests may need.
@@ -165,7 +200,8 @@ struct Engine: ~Copyable {
   /// In milliseconds, for ever if there is nothing to wait for but the descriptors.
   private var timeToWait: CInt {
     if lanes.contains(where: \.hasMore) { return 0 }
-    var next = Int64.max
+    var next = min(trimAt, nextEnd() ?? .max)
+    if patienceEnd != .max { next = min(next, now + max(0, patienceEnd - bootNow)) }
     for lane in lanes.indices {
       if let end = deadline(of: lane) { next = min(next, end) }
     }
@@ -180,10 +216,9 @@ struct Engine: ~Copyable {
       case .fail:
         loseAll()
         (isFailing, hasNewRoom) = (true, true)
-      case .giveUp:
-        // There may be a connection by now.
-        isFailing = !lanes.contains { $0.state == .up }
-        hasNewRoom = isFailing
+      case .giveUp: giveUp()
+      case .abandon: abandon()
+      case .patience(let time, let abandons): change(giveUpAfter: time, abandons: abandons)
       case .stop: isStopped = true
       }
     }

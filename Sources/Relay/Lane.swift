@@ -39,6 +39,11 @@ struct Lane {
   var isBlocked = false
   /// Requests whose replies are awaited, in the order in which they were sent.
   var sent = SlotList()
+  /// Durable writes that the server has done and a flush has to follow (rule `durable`), and the flush
+  /// that it has done while durable writes were under way (rule `fail alone`).
+  var held = SlotList()
+  /// A system call has failed on it.
+  var hasFailed = false
 
   init() throws(SystemError) {
     inlet = try Inlet()

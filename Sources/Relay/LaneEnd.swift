@@ -19,6 +19,10 @@ package enum LaneEnd: Error, Sendable, Equatable {
   case flushFailed(ErrorNumber, isTold: Bool)
   /// A flush was under way on another connection that was lost: whether it failed nobody knows.
   case besideLostFlush
+  /// A request on it has waited as long as it may, and is answered with an error.
+  case overdue
+  /// The export has been given up for good.
+  case abandoned
   /// Somebody asked for a new one.
   case asked
 
@@ -45,6 +49,8 @@ extension LaneEnd: CustomStringConvertible {
       "the server failed to flush what it had acknowledged (\(error.name)), so that is sent again"
     case .besideLostFlush:
       "another connection was lost with a flush under way, so what was acknowledged is sent again"
+    case .overdue: "a request has waited as long as it may (giveUpAfter)"
+    case .abandoned: "the export has been given up"
     case .asked: "a new connection was asked for"
     }
   }

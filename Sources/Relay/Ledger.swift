@@ -44,6 +44,16 @@ struct Ledger {
   /// The entry of a number from `first` up to `next`.
   subscript(number: UInt64) -> Entry { entries[place(of: number)] }
 
+  /// Whether an entry changes a byte of that range.
+  func overlaps(_ offset: UInt64, _ length: UInt64) -> Bool {
+    var number = first
+    while number < next {
+      if self[number].overlaps(offset, length) { return true }
+      number += 1
+    }
+    return false
+  }
+
   /// Rule `keep`: called before the acknowledgement leaves.
   mutating func append(_ entry: Entry) {
     precondition(count < capacity, "the ledger is full")

@@ -13,6 +13,8 @@ final class Mailbox: Sendable {
     case reconnect
     case fail
     case giveUp
+    case abandon
+    case patience(Duration?, abandons: Bool)
     case stop
   }
 

@@ -12,18 +12,22 @@ extension Engine {
   /// Takes a connection that has been negotiated, in place of what the lane had.
   mutating func arrive(_ lane: Int, _ stream: ServerStream, _ terms: Negotiated) {
     if lanes[lane].stream != nil { lose(lane, .asked) }
+    guard !isAbandoned else { return stream.close() }
     lanes[lane].stream = stream
     lanes[lane].terms = terms
     lanes[lane].heardAt = now
     // What came with the end of the negotiation the socket does not tell of.
     lanes[lane].hasMore = stream.hasMore
     lanes[lane].largestPayload = terms.export.largestPayload
-    if lanes.contains(where: \.isInUse) {
-      // Rule `join`.
-      lanes[lane].state = .joining(flush: flushes + 1)
-    } else {
-      begin(lane)
-    }
+    // Rule `join`, if others are in use.
+    lanes[lane].state = .joining(flush: flushes + 1)
+    beginFirst()
+  }
+
+  /// Lets a connection begin if none is in use, and the server is done with the former ones (rule `drain`).
+  mutating func beginFirst() {
+    guard !hasUnfinishedChanges, !lanes.contains(where: \.isInUse) else { return }
+    if let next = lanes.indices.first(where: { lanes[$0].stream != nil }) { begin(next) }
   }
 
   /// Rule `first`: the first connection after none was in use carries the ledger, and nothing else.
@@ -54,7 +58,7 @@ extension Engine {
     for lane in lanes.indices {
       switch lanes[lane].state {
       case .replaying: replay(lane)
-      case .joining:
+      case .joining where lanes.contains(where: \.isInUse):
         // Where nothing is acknowledged that could be lost, and nothing under way that could be by a
         // server that has gone, there is nothing to prove; nor where what is acknowledged is durable.
         let hasNothingToLose = ledger.isEmpty && changesUnderWay == 0 || !isFlushOffered(lane)
@@ -63,14 +67,14 @@ extension Engine {
         } else if flush == Slot.none || slots[flush].flushNumber < awaitedFlush(lane) {
           wantsFlush = true
         }
-      case .down, .up: break
+      case .down, .up, .joining: break
       }
     }
     dispatch()
     if isRefusing { refuseAll() }
   }
 
-  private func isFlushOffered(_ lane: Int) -> Bool {
+  func isFlushOffered(_ lane: Int) -> Bool {
     lanes[lane].terms?.export.flags.contains(.sendFlush) ?? false
   }
 
@@ -98,7 +102,10 @@ extension Engine {
       enqueue(index, lane)
       replayNext += 1
     }
-    if replayNext == replayEnd, replays.count == 0 { raise(lane) }
+    guard replayNext == replayEnd, replays.count == 0 else { return }
+    // From a server that offers no flush nothing more can be had: it has taken all of it again.
+    if !isFlushOffered(lane) { forget(upTo: replayEnd) }
+    raise(lane)
   }
 
   // MARK: silence
@@ -146,15 +153,16 @@ extension Engine {
   mutating func lose(_ lane: Int, _ end: LaneEnd) {
     guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { return }
     isStirred = true
+    lastSign = max(lastSign, sign(of: lane, stream))
     // The word that a server waits for which is going away (T-029); there is room for it.
     if end == .shuttingDown, lanes[lane].requestCount == 0 {
       try? stream.write(RequestHeader.disconnect(terms.replies))
     }
-    // Rule `once`: nothing of what it may still say is heard.
-    shutDownSocket(stream.socket.descriptor)
     let wasInUse = lanes[lane].isInUse
-    let hadFlush = flush != Slot.none && slots[flush].lane == lane
-    var (sent, leaving) = (lanes[lane].sent, lanes[lane].leaving)
+    let hadFlush = flush != Slot.none && slots[flush].lane == lane || carriesDurable(lane)
+    var (sent, held, leaving) = (lanes[lane].sent, lanes[lane].held, lanes[lane].leaving)
+    // Rule `once`: nothing of what it may still say is heard.
+    sent = beginClosing(lane, stream, &sent)
     lanes[lane].state = .down
     lanes[lane].stream = nil
     lanes[lane].terms = nil
@@ -165,9 +173,12 @@ extension Engine {
     lanes[lane].leaving = SlotList()
     lanes[lane].left = 0
     lanes[lane].isBlocked = false
+    lanes[lane].hasFailed = false
     lanes[lane].sent = SlotList()
+    lanes[lane].held = SlotList()
     putBack(&leaving)
     putBack(&sent)
+    putBack(&held)
     report(.down(lane: lane, end))
     if isFailing { hasNewRoom = true }
     if hadFlush {
@@ -175,9 +186,25 @@ extension Engine {
       for other in lanes.indices where lanes[other].isInUse { lose(other, .besideLostFlush) }
     }
     guard wasInUse, !lanes.contains(where: \.isInUse) else { return }
+    beginOutage(lastSign: lastSign)
     // No survivor can prove anything for a connection that waits: it is the first of what comes.
-    let next = lanes.indices.first { lanes[$0].stream != nil }
-    if let next { begin(next) }
+    beginFirst()
+  }
+
+  private func carriesDurable(_ lane: Int) -> Bool {
+    var index = lanes[lane].sent.first
+    while index != Slot.none {
+      if isDurableWrite(index) { return true }
+      index = slots[index].next
+    }
+    return false
+  }
+
+  /// When the server was last heard of on a connection, by the clock that goes on in suspend.
+  private func sign(of lane: Int, _ stream: ServerStream) -> Int64 {
+    let ago = now - lanes[lane].heardAt
+    guard let time = stream.socket.sinceLastAcknowledgement else { return bootNow }
+    return bootNow - min(ago, time.milliseconds * 1000)
   }
 
   /// Puts requests ahead of those that wait, as if they had never been sent.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Which pages of a region are taken.
+/// Which pages of a region are taken, and which have memory without need.
 ///
 /// A block gets the first pages that are free together. So what was used a moment ago, and is still in
 /// the processor's caches, is used next, and a region has no more memory than was needed at a time.
@@ -21,6 +21,9 @@ struct Pages {
   private var words: ContiguousArray<UInt64>
   /// No page before this one is free.
   private var start = 0
+  /// All pages that may have memory are before this one, and all that were taken lately before that.
+  private var touched = 0
+  private var recent = 0
 
   init(byteCount: Int) {
     count = byteCount / Self.pageByteCount
@@ -36,6 +39,8 @@ struct Pages {
     while place <= count - length {
       guard let taken = first(isTaken: true, in: place..<(place + length)) else {
         let pages = place..<(place + length)
+        recent = max(recent, pages.upperBound)
+        touched = max(touched, recent)
         set(pages, isTaken: true)
         return Block(place: place * Self.pageByteCount, pages: pages)
       }
@@ -48,6 +53,24 @@ struct Pages {
     set(block.pages, isTaken: false)
     start = min(start, block.pages.lowerBound)
   }
+
+  /// Whether more pages have memory than are worth keeping.
+  var hasMuch: Bool { touched > Self.keptCount }
+
+  /// The bytes whose memory was not needed since the last call.
+  mutating func takeIdle() -> Range<Int> {
+    let end = touched
+    touched = min(end, max(recent, Self.keptCount))
+    recent = 0
+    for word in words.indices.reversed() where words[word] != 0 {
+      recent = (word + 1) * Self.wordBitCount - words[word].leadingZeroBitCount
+      break
+    }
+    return touched * Self.pageByteCount..<end * Self.pageByteCount
+  }
+
+  /// So much memory is kept: 1 MiB.
+  private static let keptCount = 256
 
   private func first(isTaken: Bool, in pages: Range<Int>) -> Int? {
     var page = pages.lowerBound

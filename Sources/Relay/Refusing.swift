@@ -13,6 +13,14 @@ extension Engine {
   mutating func refuseAll() {
     while !pending.isEmpty { refuse(slots.removeFirst(of: &pending)) }
     while !pendingFlushes.isEmpty { refuse(slots.removeFirst(of: &pendingFlushes)) }
+    refuseClosing { _ in true }
+  }
+
+  /// Answers those of them with errors that are not wanted any more.
+  mutating func refuseWaiting(where isUnwanted: (Slot) -> Bool) {
+    pending = refusing(in: pending, where: isUnwanted)
+    pendingFlushes = refusing(in: pendingFlushes, where: isUnwanted)
+    refuseClosing(where: isUnwanted)
   }
 
   /// Answers a request with an error; the slot is in no list.
@@ -39,16 +47,19 @@ extension Engine {
     while !sockets[socket].answers.isEmpty {
       free(slots.removeFirst(of: &sockets[socket].answers))
     }
-    pending = awaited(of: pending)
-    pendingFlushes = awaited(of: pendingFlushes)
+    refuseWaiting {
+      if case .kernel(socket, _) = $0.origin { true } else { false }
+    }
   }
 
-  /// Refuses what nobody awaits, and answers what is left.
-  private mutating func awaited(of list: SlotList) -> SlotList {
+  /// Refuses some of a list, and answers what is left.
+  private mutating func refusing(
+    in list: SlotList, where isUnwanted: (Slot) -> Bool
+  ) -> SlotList {
     var (list, others) = (list, SlotList())
     while !list.isEmpty {
       let index = slots.removeFirst(of: &list)
-      if isAwaited(index) { slots.append(index, to: &others) } else { refuse(index) }
+      if isUnwanted(slots[index]) { refuse(index) } else { slots.append(index, to: &others) }
     }
     return others
   }

@@ -16,6 +16,15 @@ package final class Relay: Sendable {
     /// How many bytes of acknowledged writes may wait for a flush to cover them, beside those that are
     /// under way then.
     package var unflushedLimit = 64 << 20
+    /// How long a request may wait before it is answered with an error; nil: without end.
+    package var giveUpAfter: Duration?
+    /// After that the export is given up for good; it counts from the last sign of the server then.
+    package var abandons = false
+    /// When nothing has come for so long on a connection that is given up, sending ends: a server that has
+    /// a part of a request, and replies to others, should get these out first.
+    package var quietTime = Duration.milliseconds(30)
+    /// The kernel was told that it can flush.
+    package var kernelFlushes = true
     #if TEST_SWITCHES
       /// Rules that a test takes out, to show what is lost then.
       package var without: Set<Rule> = []
@@ -28,6 +37,15 @@ package final class Relay: Sendable {
     /// A connection carries requests, after what the server may have lost has been repeated.
     case up(lane: Int)
     case down(lane: Int, LaneEnd)
+    /// So many requests that change data were on a connection that is lost, and whether the server is done
+    /// with them is not known: should it execute them later, that undoes what was written since.
+    case unconfirmed(lane: Int, changes: Int)
+    /// So many requests were answered with errors, because they had waited too long; without a connection,
+    /// all are until there is one.
+    case gaveUp(requests: Int)
+    /// No connection is used any more. So many acknowledged bytes were dropped, and so many requests
+    /// answered with errors.
+    case abandoned(unflushedBytes: Int, requests: Int)
     /// The kernel has ended the device, or `stop` was called. So many bytes were acknowledged that the
     /// server may still lose.
     case ended(unflushedBytes: Int)
@@ -83,8 +101,17 @@ package final class Relay: Sendable {
   /// Gives all connections up, and answers with errors what is held, until there is a connection again.
   package func fail() { mailbox.put(.fail) }
 
-  /// Answers with errors what is held, until there is a connection again.
+  /// Answers with errors what is held, until there is a connection again; if there is one, what has waited
+  /// for a second or longer.
   package func giveUp() { mailbox.put(.giveUp) }
+
+  /// Drops what is kept and held, and answers everything with errors from now on.
+  package func abandon() { mailbox.put(.abandon) }
+
+  /// Takes other bounds for waiting, as in `Settings`.
+  package func change(giveUpAfter: Duration?, abandons: Bool) {
+    mailbox.put(.patience(giveUpAfter, abandons: abandons))
+  }
 
   /// Ends it; the kernel finds its sockets closed.
   package func stop() { mailbox.put(.stop) }

@@ -55,6 +55,7 @@ extension Engine {
     do {
       count = try stream.receive(into: region, at: place, room)
     } catch {
+      lanes[lane].hasFailed = true
       throw .connection(.receiving(error, awaiting: "a reply"))
     }
     guard count == 0 else { return count }

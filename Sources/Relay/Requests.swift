@@ -156,6 +156,7 @@ extension Engine {
 
   /// Lets a request wait for a connection.
   private mutating func wait(_ index: Int) {
+    beginWaiting(index)
     slots[index].state = .pending
     if slots[index].command == .flush {
       slots.append(index, to: &pendingFlushes)

@@ -9,6 +9,8 @@ package enum Rule: String, Sendable, CaseIterable {
   case keep
   /// A flush that fails ends the connections also while a write is under way and nothing is kept.
   case fail
+  /// A durable write that fails, or is lost, counts as a flush that did.
+  case failDurable
   /// A durable write is acknowledged only once nothing that is kept can undo it.
   case durable
   /// What a connection carried is sent again only when the server is done with that connection.

@@ -10,6 +10,8 @@ internal import Synchronization
 extension Engine {
   /// Gives what waits to the connections that may carry it.
   mutating func dispatch() {
+    // After a write that was answered with an error, and that the server may still execute, nothing else.
+    guard !closing.contains(where: \.hasRefused) else { return }
     while !pending.isEmpty, let lane = laneForNext() {
       let index = slots.removeFirst(of: &pending)
       enqueue(index, lane)
@@ -23,7 +25,13 @@ extension Engine {
   /// What is still under way it need not cover: the kernel waits for that itself before it flushes. There is
   /// one at a time (rule `fail alone`), or a success that came first would hide a failure.
   private mutating func dispatchFlush() {
-    guard flush == Slot.none, wantsFlush || !pendingFlushes.isEmpty, let lane = laneForNext() else {
+    // A kernel that cannot flush takes for durable what it was told is done.
+    let wantsOwn = wantsFlush || !settings.kernelFlushes && !ledger.isEmpty
+    guard flush == Slot.none, wantsOwn || !pendingFlushes.isEmpty, let lane = laneForNext() else {
+      return
+    }
+    guard isFlushOffered(lane) || !pendingFlushes.isEmpty else {
+      wantsFlush = false
       return
     }
     if !pendingFlushes.isEmpty {

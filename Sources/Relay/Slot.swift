@@ -26,6 +26,10 @@ struct Slot {
     case leaving
     /// A reply is awaited.
     case sent
+    /// The server has done it, and a flush has to follow before the kernel may know (rule `durable`).
+    case held
+    /// It was on a connection that is not over yet (rule `drain`).
+    case closing
     /// The reply is being given to the kernel.
     case answering
   }
@@ -55,10 +59,13 @@ struct Slot {
   var sentAt: Int64 = 0
   /// How many bytes of the reply have come since.
   var progress = 0
+  /// Since when it waits to be answered, in microseconds of the clock that goes on in suspend.
+  var arrivedAt: Int64 = 0
   /// How often a connection was given up because the reply did not come.
   var silences = 0
-  /// Of a flush: the end of the ledger when it was sent, and which flush it is.
+  /// The end of the ledger: of a flush, when it was sent; of a durable write, when it was done.
   var mark: UInt64 = 0
+  /// Which flush it is.
   var flushNumber: UInt64 = 0
 
   /// The part of a read's piece, from its start on, that has come without a gap.
@@ -90,6 +97,14 @@ struct Slot {
   }
 
   var isFromKernel: Bool { if case .kernel = origin { true } else { false } }
+
+  /// The kernel has asked for it, and is not being answered yet.
+  var isWaiting: Bool {
+    switch state {
+    case .pending, .leaving, .sent, .held, .closing: isFromKernel
+    case .free, .arriving, .answering: false
+    }
+  }
 }
 
 /// A chain of slots, first in, first out.

@@ -9,20 +9,26 @@ internal import Varlink
 struct FailCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fail",
-    abstract: "Answer what waits for a lost server with I/O errors.",
+    abstract: "Answer what waits for a server with I/O errors.",
     discussion: """
       For an outage whose end nobody wants to wait for: processes that hang on the device go on, with \
       errors, and file systems can be unmounted. When the server is back the device works again.
+      If the server is there and does not answer, what has waited for a second or longer is meant.
       """)
 
   @OptionGroup var connecting: Connecting
   @Argument(help: "A name.")
   var name: String
+  @Flag(
+    help:
+      "For good: drop acknowledged writes that were not flushed, and use no connection any more.")
+  var abandon = false
 
   mutating func run() throws {
-    let reply = try connecting.client().call("Fail", ["name": JSON(name)])
+    let reply = try connecting.client().call(
+      "Fail", ["name": JSON(name), "abandon": JSON(abandon)])
     if reply["changed"]?.bool == false {
-      Terminal.note("\(name) has its server; nothing waits for it")
+      Terminal.note("\(name): nothing waits for its server")
     }
   }
 }

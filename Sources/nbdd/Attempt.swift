@@ -37,12 +37,14 @@ nonisolated struct Attempt: Sendable {
     /// How many connections the device may have.
     let laneCount: Int
     let thread: Int
-    let server: String
+    let address: Address
     let encryption: String?
     let export: Export
     let geometry: BlockDevice.Geometry
     /// What an admin might want to know about the export, though it works.
     let notes: [String]
+
+    var server: String { address.description }
   }
 
   func run() {
@@ -149,7 +151,7 @@ nonisolated struct Attempt: Sendable {
       .serving(
         Serving(
           device: device, socket: stream.socket.descriptor, relay: nil, laneCount: 1,
-          thread: Thread.currentID, server: stream.server, encryption: nil,
+          thread: Thread.currentID, address: stream.address, encryption: nil,
           export: negotiated.export, geometry: geometry, notes: negotiated.notes)))
     let error = device.run()
     device.clearSocket()
@@ -166,8 +168,10 @@ nonisolated struct Attempt: Sendable {
     do throws(SystemError) {
       var pairs: [SocketPair] = []
       for _ in 0..<laneCount { pairs.append(try SocketPair()) }
+      var settings = context.settings.relay
+      settings.kernelFlushes = TransmissionFlags(rawValue: geometry.flags).contains(.sendFlush)
       relay = try Relay(
-        pairs.map(\.ours), laneCount: laneCount, context.settings.relay
+        pairs.map(\.ours), laneCount: laneCount, settings
       ) { report(.relay($0)) }
       try start(relay)
       do throws(Failure) { device = try handOver(pairs.map(\.kernel), geometry) } catch {
@@ -184,7 +188,7 @@ nonisolated struct Attempt: Sendable {
       .serving(
         Serving(
           device: device, socket: nil, relay: relay, laneCount: laneCount,
-          thread: Thread.currentID, server: stream.server, encryption: stream.encryption,
+          thread: Thread.currentID, address: stream.address, encryption: stream.encryption,
           export: negotiated.export, geometry: geometry, notes: negotiated.notes)))
     relay.connected(0, stream, negotiated)
     let error = device.run()
@@ -215,6 +219,8 @@ extension Context.Settings {
     var settings = Relay.Settings()
     settings.requestTimeout = requestTimeout
     settings.unflushedLimit = unflushedLimit
+    settings.giveUpAfter = giveUpAfter
+    settings.abandons = afterGiveUp == .abandon
     #if TEST_SWITCHES
       settings.without = TestSwitches.rulesTakenOut
     #endif

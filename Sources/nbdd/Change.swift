@@ -95,7 +95,9 @@ struct Change {
       let device = try named(parameters)
       log(device, "fail")
       guard device.lifecycle.phase != .detached else { throw .notAttached(device.name) }
-      connection.reply(Reply(parameters: ["changed": JSON(device.giveUp())]))
+      let isForGood = parameters["abandon"]?.bool ?? false
+      let changed = isForGood ? device.abandon() : device.giveUp()
+      connection.reply(Reply(parameters: ["changed": JSON(changed)]))
     } catch {
       connection.fail(error.name, error.parameters)
     }

@@ -10,13 +10,18 @@ internal import TLS
 /// Reaching a device's server and agreeing with it about the export, top to bottom on a thread that may wait.
 nonisolated struct Contact: Sendable {
   let context: Context
+  /// The only address to try; nil: all that the name has.
+  let address: Address?
   /// For one address to answer.
   let connectTime: Duration
   /// Ends every wait.
   let interrupt: Interrupt
 
-  init(_ context: Context, connectTime: Duration? = nil, interrupt: Interrupt) {
+  init(
+    _ context: Context, address: Address? = nil, connectTime: Duration? = nil, interrupt: Interrupt
+  ) {
     self.context = context
+    self.address = address
     self.connectTime = connectTime ?? context.settings.connectTimeout
     self.interrupt = interrupt
   }
@@ -60,7 +65,7 @@ nonisolated struct Contact: Sendable {
     let pace = Pace(connectTime: connectTime, stepTime: context.settings.negotiationTimeout)
     do throws(ConnectError) {
       return try ServerStream.connect(
-        to: context.uri.transport, pace, credentials, interrupt: interrupt)
+        to: context.uri.transport, only: address, pace, credentials, interrupt: interrupt)
     } catch {
       throw Failure(
         error.isResolution ? .resolve : .connect, error.description,

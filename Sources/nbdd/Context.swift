@@ -38,6 +38,7 @@ nonisolated struct Context: Sendable, Equatable {
     mine.settings.negotiationTimeout = theirs.settings.negotiationTimeout
     mine.settings.reconnectDelay = theirs.settings.reconnectDelay
     mine.settings.giveUpAfter = theirs.settings.giveUpAfter
+    mine.settings.afterGiveUp = theirs.settings.afterGiveUp
     return mine == theirs
   }
 
@@ -55,6 +56,7 @@ nonisolated struct Context: Sendable, Equatable {
     context.settings.negotiationTimeout = other.settings.negotiationTimeout
     context.settings.reconnectDelay = other.settings.reconnectDelay
     context.settings.giveUpAfter = other.settings.giveUpAfter
+    context.settings.afterGiveUp = other.settings.afterGiveUp
     context.settings.tlsCertificates = other.settings.tlsCertificates
     context.settings.tlsPSKFile = other.settings.tlsPSKFile
     context.settings.tlsPriority = other.settings.tlsPriority
@@ -98,6 +100,9 @@ extension Context {
     let verifyPeer = fields.bool("verifyPeer")
     let mount = fields.object("mount") { Mount(&$0) }
     let settings = Settings(&fields, defaults)
+    if settings.afterGiveUp == .abandon, settings.giveUpAfter == nil {
+      fields.fault("afterGiveUp", "\"abandon\" needs giveUpAfter: when is that to be?")
+    }
     if settings.path == .direct, let gap = uri?.relayNeed { fields.fault("uri", gap) }
     if mount?.type == "swap" { fields.fault("mount", Self.swapRefusal) }
     fields.finish()

@@ -96,7 +96,7 @@ final class Device {
   func detach(force: Bool) {
     notes = []
     if let lanes {
-      if lanes.isCut, !force, lifecycle.phase == .attached {
+      if lanes.isCut, !lanes.isAbandoned, !force, lifecycle.phase == .attached {
         return later { self.refuse(Self.unsent(lanes.failure)) }
       }
       if force { failSoon(lanes) }
@@ -129,10 +129,20 @@ final class Device {
     if lifecycle.phase == .waiting || lifecycle.phase == .held { handle(.attach) }
   }
 
-  /// Answers what is held with errors; false if no outage is under way.
+  /// Answers what is held with errors; false if nothing is, and no outage is under way.
   func giveUp() -> Bool {
-    guard let lanes, lanes.isCut else { return false }
-    lanes.giveUp()
+    guard let lanes, !lanes.isAbandoned else { return false }
+    let held = lanes.relay.figures.requestsHeld.load(ordering: .relaxed)
+    guard lanes.isCut || held > 0 else { return false }
+    lanes.relay.giveUp()
+    return true
+  }
+
+  /// Drops what is kept and held, and makes no connection any more; false if that is so already, or if
+  /// the device is not relayed.
+  func abandon() -> Bool {
+    guard let lanes, !lanes.isAbandoned else { return false }
+    lanes.relay.abandon()
     return true
   }
 
@@ -344,7 +354,10 @@ final class Device {
     case .attemptFailed(let failure, let attempts):
       DeviceLog.attemptFailed(self, failure, attempts)
       tell(.attemptFailed(failure))
-    case .gaveUp: DeviceLog.gaveUp(self)
+    case .gaveUp(let count): DeviceLog.gaveUp(self, count)
+    case .abandoned(let bytes, let count): DeviceLog.abandoned(self, bytes, count)
+    case .unconfirmed(let count): DeviceLog.unconfirmed(self, count)
+    case .growthFailed(let error, let pause): DeviceLog.growthFailed(self, error, pause)
     case .grown(let size): DeviceLog.grown(self, size)
     }
     show()

@@ -43,10 +43,34 @@ enum DeviceLog {
     Journal.notice("\(device.name): changed for its next connections: \(keys)", fields(of: device))
   }
 
-  static func gaveUp(_ device: Device) {
+  static func gaveUp(_ device: Device, _ count: Int) {
+    let requests = count == 1 ? "1 request was" : "\(count) requests were"
+    let rest = device.lanes?.isCut == true ? ", and so is what comes until the server is back" : ""
     Journal.error(
-      "\(device.name): given up: what is held is answered with I/O errors until the server is back",
-      fields(of: device))
+      "\(device.name): given up: \(requests) answered with I/O errors\(rest)", fields(of: device))
+  }
+
+  static func abandoned(_ device: Device, _ bytes: Int, _ count: Int) {
+    let requests = count == 1 ? "1 request was" : "\(count) requests were"
+    Journal.error(
+      "\(device.name): given up for good: \(bytes) bytes of acknowledged writes that were not flushed "
+        + "were dropped, and \(requests) answered with I/O errors; there is no connection until the "
+        + "device has been detached and attached again", fields(of: device))
+  }
+
+  static func unconfirmed(_ device: Device, _ count: Int) {
+    let writes = count == 1 ? "1 write" : "\(count) writes"
+    write(
+      .warning,
+      "not certain that the server is done with \(writes) of the lost connection: if it is still at "
+        + "work, they may undo newer ones", device)
+  }
+
+  static func growthFailed(_ device: Device, _ error: SystemError, _ pause: Duration) {
+    write(
+      .warning,
+      "the export has grown, the device not yet: \(error); trying again in "
+        + Quantities.words(pause), device)
   }
 
   static func grown(_ device: Device, _ size: UInt64) {

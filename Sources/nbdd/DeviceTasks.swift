@@ -59,10 +59,11 @@ extension Device {
 
   func quiesce(force: Bool) {
     guard let index else { return later { self.handle(.quiesced(nil)) } }
-    let isReadOnly = serving?.geometry.isReadOnly ?? false
+    // What was given up has no writes any more either.
+    let hasNoWrites = serving?.geometry.isReadOnly ?? false || lanes?.isAbandoned ?? false
     run {
       do throws(Failure) {
-        let claim = try Tasks.quiesce(index, readOnly: isReadOnly, force: force)
+        let claim = try Tasks.quiesce(index, readOnly: hasNoWrites, force: force)
         DispatchQueue.main.async {
           self.claim = claim
           self.handle(.quiesced(nil))

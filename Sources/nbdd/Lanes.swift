@@ -20,6 +20,8 @@ final class Lanes {
   private(set) var lastOutage: Duration?
   /// Held requests are being answered with errors.
   private(set) var isGivenUp = false
+  /// The export has been given up for good: there is no connection any more.
+  private(set) var isAbandoned = false
 
   /// Who was reached last, and what they said of the export.
   private(set) var server: String
@@ -32,7 +34,8 @@ final class Lanes {
   private let changed: (Change) -> Void
   private var timers: [Loop.Timer?]
   private var timerEnds: [Int64]
-  private var patience: Loop.Timer?
+  private var growth = Growth()
+  private var growthTimer: Loop.Timer?
   private var watch: SocketWatch?
   private var isStopped = false
   /// Lanes that will connect when there is a connection: in an outage one asks for all.
@@ -43,15 +46,21 @@ final class Lanes {
   private var attemptsTold = 0
 
   struct Peer: Sendable {
-    var server: String
+    var address: Address
     var encryption: String?
     var sizeBytes: UInt64
+
+    var server: String { address.description }
   }
 
   enum Change {
     case attemptFailed(Failure, attempts: Int)
-    case gaveUp
+    case gaveUp(requests: Int)
+    case abandoned(unflushedBytes: Int, requests: Int)
+    /// A lost connection had so many writes of which it is not known whether the server is done with them.
+    case unconfirmed(changes: Int)
     case grown(UInt64)
+    case growthFailed(SystemError, retryingIn: Duration)
     case other
   }
 
@@ -66,7 +75,7 @@ final class Lanes {
     self.relay = relay
     self.changed = changed
     geometry = serving.geometry
-    (server, export) = (serving.server, serving.export)
+    (server, export) = (serving.address.description, serving.export)
     device = serving.device
     interrupt = try Interrupt()
     let settings = context.settings
@@ -79,7 +88,7 @@ final class Lanes {
     timers = Array(repeating: nil, count: count)
     timerEnds = Array(repeating: 0, count: count)
     peers[0] = Peer(
-      server: serving.server, encryption: serving.encryption, sizeBytes: serving.export.sizeBytes)
+      address: serving.address, encryption: serving.encryption, sizeBytes: serving.export.sizeBytes)
     handle(0, .handed)
     for lane in links.indices.dropFirst() { handle(lane, .start) }
     watchSocket()
@@ -94,6 +103,7 @@ final class Lanes {
   var upCount: Int { links.count { $0.phase == .up } }
   /// Why there is no connection: of all lanes, what will hardly come right counts most.
   var failure: Failure? {
+    if isAbandoned { return Self.abandonment }
     let failures = links.compactMap(\.failure)
     return failures.first { $0.isLasting } ?? failures.first
   }
@@ -112,7 +122,6 @@ final class Lanes {
       handle(lane, .up)
       attemptsTold = attempts
       isGivenUp = false
-      patience = nil
       if let length = outages.end(at: .now) { lastOutage = length }
       for other in waitingForFirst { connect(other, within: context.settings.connectTimeout) }
       waitingForFirst = []
@@ -126,8 +135,17 @@ final class Lanes {
         isMoving = false
         relay.reconnect()
       }
-      if upCount == 0, !isStopped, outages.begin(at: .now) { setPatience() }
+      if upCount == 0, !isStopped { _ = outages.begin(at: .now) }
       changed(.other)
+    case .unconfirmed(_, let count): changed(.unconfirmed(changes: count))
+    case .gaveUp(let count):
+      isGivenUp = isCut
+      changed(.gaveUp(requests: count))
+    case .abandoned(let bytes, let count):
+      (isAbandoned, isGivenUp) = (true, true)
+      _ = outages.begin(at: .now)
+      stop()
+      changed(.abandoned(unflushedBytes: bytes, requests: count))
     case .ended, .failed: stop()
     }
   }
@@ -153,7 +171,8 @@ final class Lanes {
       if !isMoving { relay.reconnect() }
     }
     watchSocket()
-    setPatience()
+    let settings = context.settings
+    relay.change(giveUpAfter: settings.giveUpAfter, abandons: settings.afterGiveUp == .abandon)
     for lane in links.indices {
       links[lane].reconnectDelay = context.settings.reconnectDelay
       links[lane].connectTimeout = context.settings.connectTimeout
@@ -161,28 +180,17 @@ final class Lanes {
     }
   }
 
-  private func setPatience() {
-    patience = nil
-    guard !isGivenUp, let since = outages.since, let time = context.settings.giveUpAfter else {
-      return
-    }
-    patience = Loop.timer(after: max(.zero, time - since.duration(to: .now))) { self.giveUp() }
-  }
-
-  /// Answers what is held with errors, until there is a connection again.
-  func giveUp() {
-    guard isCut else { return }
-    isGivenUp = true
-    relay.giveUp()
-    changed(.gaveUp)
-  }
+  private static let abandonment = Failure(
+    .connection,
+    "the export was given up for good, and what was not flushed was dropped; "
+      + "detach the device and check the export before it is attached again", isLasting: true)
 
   /// Ends all attempts.
   func stop() {
     isStopped = true
     interrupt.raise()
     watch = nil
-    patience = nil
+    growthTimer = nil
     waitingForFirst = []
     for lane in links.indices { handle(lane, .stop) }
   }
@@ -211,8 +219,10 @@ final class Lanes {
 
   // MARK: attempts
 
+  /// A name may have several addresses, with a server each: a connection beside others goes where they are.
   private func connect(_ lane: Int, within time: Duration) {
-    let contact = Contact(context, connectTime: time, interrupt: interrupt)
+    let contact = Contact(
+      context, address: addressInUse, connectTime: time, interrupt: interrupt)
     let (geometry, interrupt) = (geometry, interrupt)
     do throws(SystemError) {
       try Thread.start(context.name) {
@@ -222,11 +232,15 @@ final class Lanes {
             throw flaw
           }
           let peer = Peer(
-            server: stream.server, encryption: stream.encryption, sizeBytes: terms.export.sizeBytes)
+            address: stream.address, encryption: stream.encryption,
+            sizeBytes: terms.export.sizeBytes)
           // This thread does not touch it again.
           nonisolated(unsafe) let handed = stream
           DispatchQueue.main.async {
             guard !self.isStopped, interrupt === self.interrupt else { return }
+            if let other = self.addressInUse, other != peer.address {
+              return self.failed(lane, Self.apart(peer.address, other), interrupt)
+            }
             self.relay.connected(lane, unsafe handed, terms)
             self.handed(lane, peer, terms.export)
           }
@@ -238,6 +252,14 @@ final class Lanes {
       let failure = Failure(.connect, error.description)
       DispatchQueue.main.async { self.failed(lane, failure, interrupt) }
     }
+  }
+
+  private var addressInUse: Address? { peers.lazy.compactMap(\.?.address).first }
+
+  private static func apart(_ address: Address, _ other: Address) -> Failure {
+    Failure(
+      .connect,
+      "\(address) is not where the other connections are, \(other): it waits for their end")
   }
 
   private func handed(_ lane: Int, _ peer: Peer, _ export: Export) {
@@ -267,17 +289,36 @@ final class Lanes {
   /// Makes the device as large as the export is on every connection, once I/O flows.
   private func grow() {
     let sizes = links.indices.compactMap { links[$0].phase == .up ? peers[$0]?.sizeBytes : nil }
-    guard let size = sizes.min() else { return }
-    let count = size / UInt64(geometry.blockSize)
-    guard count > geometry.blockCount else { return }
-    geometry.blockCount = count
+    guard !isStopped, let size = sizes.min(),
+      let count = growth.begin(
+        from: geometry.blockCount, to: size / UInt64(geometry.blockSize))
+    else { return }
     let device = device
-    // Without a thread it is done at the next connection.
-    try? Thread.start(context.name) {
-      do throws(SystemError) {
-        try device.grow(toBlocks: count)
-        DispatchQueue.main.async { self.changed(.grown(size)) }
-      } catch {}
+    do throws(SystemError) {
+      try Thread.start(context.name) {
+        do throws(SystemError) {
+          try device.grow(toBlocks: count)
+          DispatchQueue.main.async { self.grew(toBlocks: count, size) }
+        } catch {
+          DispatchQueue.main.async { self.growthFailed(error) }
+        }
+      }
+    } catch {
+      growthFailed(error)
     }
+  }
+
+  private func grew(toBlocks count: UInt64, _ size: UInt64) {
+    geometry.blockCount = count
+    growth.succeeded()
+    changed(.grown(size))
+    // It may have grown again meanwhile.
+    grow()
+  }
+
+  private func growthFailed(_ error: SystemError) {
+    let pause = growth.failed()
+    growthTimer = Loop.timer(after: pause) { self.grow() }
+    changed(.growthFailed(error, retryingIn: pause))
   }
 }

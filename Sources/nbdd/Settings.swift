@@ -15,8 +15,10 @@ extension Context {
     var negotiationTimeout = Duration.seconds(10)
     var requestTimeout = Duration.seconds(30)
     var reconnectDelay = Duration.seconds(30)
-    /// How long an outage may take before what is held is answered with errors; nil: without end.
+    /// How long a request may wait before it is answered with an error; nil: without end.
     var giveUpAfter: Duration?
+    /// What becomes of the device then.
+    var afterGiveUp = AfterGiveUp.retry
     /// The most bytes of acknowledged writes that are kept until a flush covers them.
     var unflushedLimit = 64 << 20
     /// In bytes; nil: as the kernel has it.
@@ -25,6 +27,14 @@ extension Context {
     var tlsCertificates: String?
     var tlsPSKFile: String?
     var tlsPriority: String?
+  }
+
+  enum AfterGiveUp: String, Sendable, CaseIterable {
+    /// It works again when the server is back, and what was acknowledged is sent again.
+    case retry
+    /// What was acknowledged and not flushed is dropped, and there is no connection any more: by then
+    /// another machine may use the export.
+    case abandon
   }
 
   enum Path: String, Sendable, CaseIterable {
@@ -49,6 +59,10 @@ extension Context.Settings {
     reconnectDelay =
       fields.duration("reconnectDelay", .milliseconds(100)...hour * 24) ?? reconnectDelay
     giveUpAfter = fields.duration("giveUpAfter", second...hour * 24 * 365) ?? giveUpAfter
+    afterGiveUp =
+      fields.string("afterGiveUp", "\"retry\" or \"abandon\"") {
+        Context.AfterGiveUp(rawValue: $0)
+      } ?? afterGiveUp
     unflushedLimit = fields.size("unflushedLimit", 32 << 20...1 << 30) ?? unflushedLimit
     readAhead = fields.size("readAhead", 0...1 << 30) ?? readAhead
     let absolute = { (text: String) in text.hasPrefix("/") ? text : nil }
@@ -68,6 +82,7 @@ extension Context.Settings {
       "requestTimeout": requestTimeout.json,
       "reconnectDelay": reconnectDelay.json,
       "giveUpAfter": giveUpAfter?.json,
+      "afterGiveUp": JSON(afterGiveUp.rawValue),
       "unflushedLimit": JSON("\(unflushedLimit)B"),
       "readAhead": readAhead.map { JSON("\($0)B") },
       "tlsCertificates": tlsCertificates.map { JSON($0) },

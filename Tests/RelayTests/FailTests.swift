@@ -53,6 +53,7 @@ struct FailTests {
     let server = try peer.connect(scene)
     try scene.events.wait(for: .up(lane: 0))
     scene.relay.giveUp()
+    try scene.events.wait(for: .gaveUp(requests: 0))
     let read = try scene.kernel.read(0, 512)
     _ = try server.next(.read)
     server.close()

@@ -75,6 +75,47 @@ struct FlushTests {
     #expect(try scene.kernel.answer(write)?.error == 0)
   }
 
+  @Test func `a durable write that fails is a flush that fails`() throws {
+    let first = try peer.connect(scene)
+    try acknowledge(first)
+    let durable = try scene.kernel.write(8192, .pattern(2, 4096), .fua)
+    first.reply(try first.next(.write), error: Self.failed.rawValue)
+    #expect(try scene.kernel.answer(durable)?.error == Self.failed.rawValue)
+    #expect(try scene.events.awaitDown() == .flushFailed(Self.failed, isTold: true))
+    let second = try peer.connect(scene)
+    #expect(try second.next(.write).data == .pattern(1, 4096))
+  }
+
+  @Test func `a flush hides no durable write that failed before it`() throws {
+    let first = try peer.connect(scene)
+    try acknowledge(first)
+    let durable = try scene.kernel.write(8192, .pattern(2, 4096), .fua)
+    let write = try first.next(.write)
+    let flush = try scene.kernel.submit(.flush)
+    first.reply(try first.next(.flush))
+    #expect(try !scene.kernel.isAnswered(flush))
+    #expect(scene.unflushedBytes == 4096)
+    first.reply(write, error: Self.failed.rawValue)
+    #expect(try scene.kernel.answer(durable)?.error == Self.failed.rawValue)
+    first.close()
+    let second = try peer.connect(scene)
+    second.reply(try second.next(.write))
+    second.reply(try second.next(.flush))
+    #expect(try scene.kernel.answer(flush)?.error == 0)
+  }
+
+  @Test func `a flush beside a durable write is answered after it`() throws {
+    let server = try peer.connect(scene)
+    let durable = try scene.kernel.write(8192, .pattern(2, 4096), .fua)
+    let write = try server.next(.write)
+    let flush = try scene.kernel.submit(.flush)
+    server.reply(try server.next(.flush))
+    #expect(try !scene.kernel.isAnswered(flush))
+    server.reply(write)
+    #expect(try scene.kernel.answer(durable)?.error == 0)
+    #expect(try scene.kernel.answer(flush)?.error == 0)
+  }
+
   @Test func `a flush that fails with nothing to lose is the kernel's affair alone`() throws {
     let server = try peer.connect(scene)
     let flush = try scene.kernel.submit(.flush)

@@ -92,27 +92,61 @@ struct LedgerTests {
     try eventually("an empty ledger") { scene.unflushedBytes == 0 }
   }
 
-  @Test func `repeats an older write ahead of a durable one that changed the same bytes`() throws {
+  @Test func `acknowledges a durable write only when nothing kept can undo it`() throws {
+    let (scene, peer) = (try Scene(), try Peer())
+    let server = try peer.connect(scene)
+    let old = try scene.kernel.write(0, .pattern(1, 4096))
+    server.reply(try server.next(.write))
+    #expect(try scene.kernel.answer(old)?.error == 0)
+    let other = try scene.kernel.write(65536, .pattern(2, 4096), .fua)
+    server.reply(try server.next(.write))
+    #expect(try scene.kernel.answer(other)?.error == 0)
+    let durable = try scene.kernel.write(2048, .pattern(3, 4096), .fua)
+    server.reply(try server.next(.write))
+    // A flush of the relay's own covers the old one first.
+    let flush = try server.next(.flush)
+    #expect(try !scene.kernel.isAnswered(durable))
+    server.reply(flush)
+    #expect(try scene.kernel.answer(durable)?.error == 0)
+    try eventually("an empty ledger") { scene.unflushedBytes == 0 }
+  }
+
+  @Test func `sends a durable write again that was not acknowledged for that reason`() throws {
     let (scene, peer) = (try Scene(), try Peer())
     var server = try peer.connect(scene)
-    for name in 1...2 {
-      let flags: NBD.CommandFlags = name == 2 ? .fua : []
-      let write = try scene.kernel.write(0, .pattern(name, 4096), flags)
-      server.reply(try server.next(.write))
-      #expect(try scene.kernel.answer(write)?.error == 0)
-    }
+    let old = try scene.kernel.write(0, .pattern(1, 4096))
+    server.reply(try server.next(.write))
+    #expect(try scene.kernel.answer(old)?.error == 0)
+    let durable = try scene.kernel.write(0, .pattern(2, 4096), .fua)
+    server.reply(try server.next(.write))
+    _ = try server.next(.flush)
     server.close()
     server = try peer.connect(scene)
-    let read = try scene.kernel.read(0, 4096)
-    var disk: [UInt8] = []
-    while let request = try server.next() {
-      if request.command == .write { disk = request.data }
-      server.reply(request, request.command == .read ? disk : [])
-      if request.command == .read { break }
+    for name in 1...2 {
+      let request = try server.next(.write)
+      #expect(request.data == .pattern(name, 4096))
+      server.reply(request)
     }
-    // None at all would do as well for a server that still has both.
-    #expect(disk == .pattern(2, 4096))
-    #expect(try scene.kernel.answer(read)?.data == .pattern(2, 4096))
+    server.reply(try server.next(.flush))
+    #expect(try scene.kernel.answer(durable)?.error == 0)
+  }
+
+  @Test func `a server that cannot flush any more is taken at its word`() throws {
+    let (scene, peer) = (try Scene { $0.kernelFlushes = false }, try Peer())
+    var server = try peer.connect(scene)
+    let write = try scene.kernel.write(0, .pattern(1, 4096))
+    server.reply(try server.next(.write))
+    #expect(try scene.kernel.answer(write)?.error == 0)
+    // A kernel that was not told of flushes sends none.
+    _ = try server.next(.flush)
+    server.close()
+    server = try peer.connect(scene, flags: Peer.usual.subtracting(.sendFlush))
+    server.reply(try server.next(.write))
+    try eventually("an empty ledger") { scene.unflushedBytes == 0 }
+    let read = try scene.kernel.read(0, 512)
+    server.reply(try server.next(.read), .pattern(1, 512))
+    #expect(try scene.kernel.answer(read)?.error == 0)
+    #expect(server.isSilent())
   }
 
   @Test func `keeps nothing durable, and nothing where a server offers no flush`() throws {

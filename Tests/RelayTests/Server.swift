@@ -21,8 +21,8 @@ final class Server {
   private var process: pid_t?
 
   /// Starts nbdkit with those arguments; in them @ stands for a directory that has a sparse file
-  /// `image` of 64 MiB.
-  init(_ arguments: String..., link: Link = .unix) throws {
+  /// `image` of 64 MiB, and the script `plugin`.
+  init(_ arguments: String..., link: Link = .unix, plugin: String? = nil) throws {
     directory = try TemporaryDirectory()
     let path = directory.path
     unsafe truncate(try directory.write("", to: "image"), 64 << 20)
@@ -49,6 +49,10 @@ final class Server {
       settings.pskFile = try directory.write("nbdd:\(key)\n", to: "psk")
       unsafe chmod("\(path)/psk", 0o600)
       command += ["--tls=require", "--tls-psk=\(path)/psk"]
+    }
+    if let plugin {
+      _ = try directory.write(plugin.replacing("@", with: path), to: "plugin")
+      unsafe chmod("\(path)/plugin", 0o700)
     }
     credentials = link == .unix || link == .tcp ? nil : try Credentials(settings)
     self.command = command + arguments.map { $0.replacing("@", with: path) }
