@@ -186,7 +186,7 @@ struct ConfigurationTests {
     (
       "{ defaults: { uri: 'nbd://h/x' } }",
       "1:15: unknown key \"defaults.uri\"; known are path, connections, connectTimeout, "
-        + "negotiationTimeout, requestTimeout, reconnectDelay, giveUpAfter, unflushedLimit, readAhead, "
+        + "negotiationTimeout, requestTimeout, reconnectDelay, giveUpAfter, afterGiveUp, unflushedLimit, readAhead, "
         + "tlsCertificates, tlsPSKFile, tlsPriority"
     ),
     ("{ devices: {} }", "1:3: unknown key \"devices\"; known are defaults, stopTimeout"),

@@ -49,6 +49,7 @@ struct ContextTests {
       requestTimeout: "5min", /* a long one */
       reconnectDelay: "1h",
       giveUpAfter: "2h",
+      afterGiveUp: "abandon",
       unflushedLimit: "128MiB",
       readAhead: "4MiB",
       tlsCertificates: "/etc/nbdd/tls",
@@ -74,7 +75,8 @@ struct ContextTests {
         == Context.Settings(
           path: .relay, connections: 4, connectTimeout: .milliseconds(250),
           negotiationTimeout: .seconds(3), requestTimeout: .seconds(300),
-          reconnectDelay: .seconds(3600), giveUpAfter: .seconds(7200), unflushedLimit: 128 << 20,
+          reconnectDelay: .seconds(3600), giveUpAfter: .seconds(7200), afterGiveUp: .abandon,
+          unflushedLimit: 128 << 20,
           readAhead: 4 << 20, tlsCertificates: "/etc/nbdd/tls", tlsPSKFile: "/etc/nbdd/psk",
           tlsPriority: "NORMAL"))
     #expect(context.tlsHostname == "db.example" && context.verifyPeer == false)
@@ -83,7 +85,7 @@ struct ContextTests {
   @Test func `an explicit null is as good as leaving a key out`() throws {
     let keys = [
       "name", "device", "readOnly", "autoAttach", "mount", "connectTimeout", "negotiationTimeout",
-      "requestTimeout", "reconnectDelay", "readAhead", "path", "connections", "giveUpAfter",
+      "requestTimeout", "reconnectDelay", "readAhead", "path", "connections", "giveUpAfter", "afterGiveUp",
       "unflushedLimit", "tlsHostname", "verifyPeer", "tlsCertificates", "tlsPSKFile", "tlsPriority",
     ]
     let nulls = keys.map { ", \"\($0)\": null" }.joined()
@@ -149,6 +151,7 @@ struct ContextTests {
     other.settings.negotiationTimeout = .seconds(1)
     other.settings.reconnectDelay = .seconds(1)
     other.settings.giveUpAfter = .seconds(1)
+    other.settings.afterGiveUp = .abandon
     #expect(context.servesAlike(other))
 
     let changes: [(inout Context) -> Void] = [
@@ -186,6 +189,7 @@ struct ContextTests {
       ("requestTimeout", false, { $0.settings.requestTimeout = .seconds(1) }),
       ("reconnectDelay", true, { $0.settings.reconnectDelay = .seconds(1) }),
       ("giveUpAfter", true, { $0.settings.giveUpAfter = .seconds(1) }),
+      ("afterGiveUp", true, { $0.settings.afterGiveUp = .abandon }),
       ("unflushedLimit", false, { $0.settings.unflushedLimit = 32 << 20 }),
       ("readAhead", false, { $0.settings.readAhead = 4096 }),
       ("tlsCertificates", true, { $0.settings.tlsCertificates = "/tls" }),

@@ -115,7 +115,7 @@ struct FieldsTests {
   nonisolated private static let known =
     "name, uri, device, readOnly, autoAttach, shared, tlsHostname, verifyPeer, mount, "
     + "path, connections, connectTimeout, negotiationTimeout, requestTimeout, reconnectDelay, "
-    + "giveUpAfter, unflushedLimit, readAhead, tlsCertificates, tlsPSKFile, tlsPriority"
+    + "giveUpAfter, afterGiveUp, unflushedLimit, readAhead, tlsCertificates, tlsPSKFile, tlsPriority"
 
   nonisolated static let texts: [(text: String, faults: [String])] = [
     ("{}", ["1:1: uri is missing; expected an NBD URI, as \"nbd://server.example.com/export\""]),
