@@ -126,8 +126,10 @@ extension Engine {
     return false
   }
 
-  /// Rule `durable`: the replay of an older entry would undo a durable write for a moment, and a crash in
-  /// that moment would lose it. So the kernel is told of it when a flush has covered that entry.
+  /// Whether a durable write has to wait for a flush (rule `durable`).
+  ///
+  /// The replay of an older entry would undo it for a moment, and a crash in that moment would lose it.
+  /// So the kernel is told of it when a flush has covered that entry.
   private func mustBeCovered(_ index: Int, _ lane: Int) -> Bool {
     settings.holds(.durable) && slots[index].error == 0 && slots[index].command.changesData
       && isFlushOffered(lane) && isDurable(index, lane)

@@ -85,8 +85,9 @@ struct ContextTests {
   @Test func `an explicit null is as good as leaving a key out`() throws {
     let keys = [
       "name", "device", "readOnly", "autoAttach", "mount", "connectTimeout", "negotiationTimeout",
-      "requestTimeout", "reconnectDelay", "readAhead", "path", "connections", "giveUpAfter", "afterGiveUp",
-      "unflushedLimit", "tlsHostname", "verifyPeer", "tlsCertificates", "tlsPSKFile", "tlsPriority",
+      "requestTimeout", "reconnectDelay", "readAhead", "path", "connections", "giveUpAfter",
+      "afterGiveUp", "unflushedLimit", "tlsHostname", "verifyPeer", "tlsCertificates", "tlsPSKFile",
+      "tlsPriority",
     ]
     let nulls = keys.map { ", \"\($0)\": null" }.joined()
     let configuration = try setup.reading("{\"uri\": \"nbd://h/x\"\(nulls)}")
