@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: The nbdd authors
 #
 # nbdd as a service: installed by `make install`, run by a real systemd.
-# on-kernel: --systemd
+# on-kernel: --systemd --timeout 360
 . "$(dirname "$0")/common.sh"
 
 unset NBDD_SOCKET
@@ -33,12 +33,14 @@ tune2fs -E force_fsck $work/disks/disk >/dev/null
 disk xfs 320M mkfs.xfs -q
 kinds=(xfs)
 has() { [ -n "$(command -v "$1")" ] && kinds+=("$2") || figure "no $2: $1 is missing"; }
-has mkfs.ntfs ntfs && disk ntfs 64M mkfs.ntfs -Q -F && modprobe fuse
+has mkfs.ntfs ntfs && disk ntfs 64M mkfs.ntfs -Q -F
 serve disks --port 10809 file dir=$work/disks
 serve raw --unix $work/raw.sock memory 64M
-# A server of another user, who lets nobody else connect.
+# A server of another user, who lets nobody else connect, and one with TLS.
+echo "user:$(openssl rand -hex 32)" >$work/key
+serve secure --port 10810 --tls=require --tls-psk=$work/key memory 64M
 chown nobody $work/raw.sock
-chmod 600 $work/raw.sock
+chmod 600 $work/raw.sock $work/key
 mkdir -p /etc/nbdd/devices.d
 echo '{ "uri": "nbd://127.0.0.1/disk", "mount": { "path": "/srv/disk", "check": true }, "reconnectDelay": "2s" }' \
   >/etc/nbdd/devices.d/disk.json
@@ -47,6 +49,7 @@ for kind in "${kinds[@]}"; do
     >/etc/nbdd/devices.d/$kind.json
 done
 echo "{ \"uri\": \"nbd+unix:///?socket=$work/raw.sock\" }" >/etc/nbdd/devices.d/raw.json
+echo "{ \"uri\": \"nbds://user@127.0.0.1:10810/\", \"tlsPSKFile\": \"$work/key\" }" >/etc/nbdd/devices.d/secure.json
 echo '{ "uri": "nbd://127.0.0.1:10999/" }' >/etc/nbdd/devices.d/away.json
 
 say "the socket starts the service"
@@ -68,9 +71,12 @@ check "state" active/running "$(property ActiveState)/$(property SubState)"
 ends "it answers at once" 0 nbdctl status
 within 20 "disk is mounted" mounted /srv/disk
 within 20 "raw is attached" in_state raw attached
-within 10 "the STATUS line counts" bash -c "systemctl status nbdd.service | grep -q 'Status: .*$((${#kinds[@]} + 2)) of $((${#kinds[@]} + 3))'"
+within 20 "secure is attached" in_state secure attached
+counted="Status: .*$((${#kinds[@]} + 3)) of $((${#kinds[@]} + 4))"
+within 20 "the STATUS line counts" bash -c "systemctl status nbdd.service | grep -q '$counted'"
 matches "and names what is not well" 'away' "$(property StatusText)"
-figure "STATUS: $(property StatusText)"
+text=$(property StatusText)
+figure "STATUS: ${text:0:100}"
 echo data >/srv/disk/file
 sync /srv/disk/file
 main=$(property MainPID)
@@ -86,6 +92,8 @@ holds "memory is locked" test "$(status_of VmLck | tr -dc 0-9)" -gt 0
 check "allocations do not wait for devices" $((0x80000)) $(($(cut -d ' ' -f 9 /proc/"$main"/stat) & 0x80000))
 check "who may be killed for memory: not nbdd" -1000 "$(cat /proc/"$main"/oom_score_adj)"
 check "fsck has repaired" clean "$(dumpe2fs -h $work/disks/disk 2>/dev/null | sed -n 's/^Filesystem state: *//p')"
+# It was not there when the service started.
+[[ ${kinds[*]} != *ntfs* ]] || { modprobe fuse; ends "attach ntfs" 0 nbdctl attach ntfs; }
 for kind in "${kinds[@]}"; do
   within 20 "$kind is mounted" mounted /srv/$kind
   ends "write to $kind" 0 dd if=/dev/zero of=/srv/$kind/file bs=1M count=4 conv=fsync status=none
