@@ -96,6 +96,11 @@ package final class BlockDevice: Sendable {
     try request("NBD_SET_SIZE_BLOCKS", .setSizeInBlocks, 0)
   }
 
+  /// Takes back what `blockdev --setro` does, which outlives the attachment that it was meant for.
+  package func allowWrites() {
+    _ = makeWritable(node.number)
+  }
+
   /// Makes the device larger, while it is served and its requests are being answered.
   ///
   /// Blocks until those under way are (Linux 6.9 and later).

@@ -86,6 +86,16 @@ package func removeFile(_ path: String) {
   unsafe unlink(path)
 }
 
+/// Writes a file that only its owner may read, in place of what it contained.
+package func writeFile(_ text: String, to path: String) throws(SystemError) {
+  let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW
+  let file = Descriptor(owning: try check("open \(path)") { unsafe open(path, flags, 0o600) })
+  let count = try check("write \(path)") {
+    unsafe write(file.number, text, text.utf8.count)
+  }
+  guard count == text.utf8.count else { throw SystemError("write \(path)", ENOSPC) }
+}
+
 /// Device and inode of an open file, as systemd writes them into JOURNAL_STREAM.
 package func fileIdentity(_ descriptor: CInt) -> String? {
   var status = stat()

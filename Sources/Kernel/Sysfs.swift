@@ -7,6 +7,14 @@ internal import Glibc
 ///
 /// Looking at a device by opening it would keep others from attaching it.
 package enum Sysfs {
+  /// The driver is in the kernel, though maybe without devices.
+  package static var isDriverLoaded: Bool { !names(in: "/sys/module/nbd").isEmpty }
+
+  /// How many partitions the driver lets a device have; nil if the driver is not loaded.
+  package static var maximumPartitions: Int? {
+    text("/sys/module/nbd/parameters/max_part").flatMap { Int($0) }
+  }
+
   /// Indexes of all devices of the driver, in order; empty if it is not loaded.
   package static func devices() -> [Int] {
     names(in: "/sys/block").compactMap(index(of:)).sorted()
@@ -19,9 +27,15 @@ package enum Sysfs {
     text("\(directory(index))/pid").flatMap { Int($0) }
   }
 
-  /// Somebody had attached it by ioctl and has ended since: what is left answers with errors.
-  package static func isAbandoned(_ index: Int) -> Bool {
-    attacher(of: index).map { contents(of: "/proc/\($0)/comm") == nil } ?? false
+  /// It was attached by netlink, as nbd-client does: it needs no process, and works without one.
+  package static func isNetlink(_ index: Int) -> Bool {
+    // The file is there for every such device, if only empty.
+    contents(of: "\(directory(index))/backend") != nil
+  }
+
+  /// The number of this disk, of which each is used once in a boot; nil before Linux 5.15.
+  package static func sequence(of index: Int) -> String? {
+    text("\(directory(index))/diskseq")
   }
 
   /// Size in bytes; 0 while nothing is attached.
@@ -62,6 +76,15 @@ package enum Sysfs {
       let members = names(in: "/sys/fs/btrfs/\(fileSystem)/devices").map { "/dev/\($0)" }
       if !own.isDisjoint(with: members) { nodes.formUnion(members) }
     }
+  }
+
+  /// A setting of the request queue; of several to choose from, the one in force.
+  package static func queue(_ setting: String, of index: Int) -> String? {
+    guard let text = text("\(directory(index))/queue/\(setting)") else { return nil }
+    guard let open = text.firstIndex(of: "["), let close = text[open...].firstIndex(of: "]") else {
+      return text
+    }
+    return String(text[text.index(after: open)..<close])
   }
 
   /// Writes a setting of the request queue, such as "scheduler".

@@ -80,7 +80,8 @@ enum DeviceDetails {
       ("held requests", count(runtime?["relay"]?["requestsHeld"])),
       ("not flushed yet", runtime?["relay"]?["unflushedBytes"]?.integer.flatMap(kept)),
     ]
-    return Table.facts(facts)
+    let notes = (runtime?["notes"]?.array ?? []).map { ("note", $0.string) }
+    return Table.facts(facts + notes)
   }
 
   private static func pending(_ runtime: JSON?) -> String? {

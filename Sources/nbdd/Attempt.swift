@@ -97,6 +97,8 @@ nonisolated struct Attempt: Sendable {
       do throws(SystemError) {
         guard Sysfs.attacher(of: index) == nil else { throw SystemError("attach", EBUSY) }
         let device = try BlockDevice(opening: index)
+        // Without it, the next user of the device gets what this one has set.
+        try? Queue.remember(index)
         try device.configure(sockets, geometry)
         return device
       } catch {
@@ -113,7 +115,7 @@ nonisolated struct Attempt: Sendable {
     let path = BlockDevice.path(index)
     return switch error.errno {
     case ENOENT, ENXIO, ENODEV:
-      Failure(.kernel, "\(path): \(error.reason); is the nbd module loaded (modprobe nbd)?")
+      Failure(.kernel, "\(path): \(error.reason); \(driverHint)")
     case EPERM, EACCES:
       Failure(
         .kernel, "\(path): \(error.reason); attaching needs CAP_SYS_ADMIN and access to the node",
@@ -122,12 +124,33 @@ nonisolated struct Attempt: Sendable {
     }
   }
 
+  /// What to do where there is no kernel device, or not this one.
+  static var driverHint: String {
+    switch (Sysfs.isDriverLoaded, Sysfs.devices().count) {
+    case (false, 0): "the nbd driver is not loaded; load it with: modprobe nbd"
+    case (true, 0):
+      "the nbd driver is loaded, but without devices (nbds_max=0); load it again: modprobe -r nbd; "
+        + "modprobe nbd nbds_max=16"
+    case (_, let count):
+      "the nbd driver has \(count) devices; for more, load it again: modprobe -r nbd; "
+        + "modprobe nbd nbds_max=N"
+    }
+  }
+
+  /// Who has attached a device, in words; nil if nobody has.
+  static func attacher(_ index: Int) -> String? {
+    guard let process = Sysfs.attacher(of: index) else { return nil }
+    // The process has usually gone, and is not needed.
+    if Sysfs.isNetlink(index) {
+      return "attached by another program, by netlink as nbd-client does"
+    }
+    return Holders.name(of: process).map { "attached by \($0) (\(process))" }
+      ?? "attached by a process that has gone"
+  }
+
   /// The failure of finding a kernel device in use, with who uses it.
   static func taken(_ index: Int) -> Failure {
-    let attacher = Sysfs.attacher(of: index).map { process in
-      Holders.name(of: process).map { "attached by \($0) (\(process))" }
-        ?? "attached by a process that has gone"
-    }
+    let attacher = attacher(index)
     var failure = Failure(.kernel, "")
     failure.holders = (attacher.map { [$0] } ?? []) + Holders.describe(index)
     let reason =
@@ -138,6 +161,23 @@ nonisolated struct Attempt: Sendable {
   }
 
   // MARK: serving
+
+  /// What an admin might want to know; it also notes that the device is nbdd's.
+  private func notes(_ negotiated: Negotiated, _ geometry: BlockDevice.Geometry) -> [String] {
+    var notes = negotiated.notes
+    let size = negotiated.export.sizeBytes
+    let tail = size % UInt64(geometry.blockSize)
+    if tail > 0 {
+      notes.append(
+        "the last \(tail) bytes of the export are out of reach: its size is \(size) bytes, and the "
+          + "kernel's blocks have \(geometry.blockSize)")
+    }
+    do throws(SystemError) { try AttachNote.write(index) } catch {
+      notes.append(
+        "after a crash of nbdd, its mount would not be known as left over from it: \(error)")
+    }
+    return notes
+  }
 
   /// The kernel talks to the server itself.
   private func serve(
@@ -152,9 +192,10 @@ nonisolated struct Attempt: Sendable {
         Serving(
           device: device, socket: stream.socket.descriptor, relay: nil, laneCount: 1,
           thread: Thread.currentID, address: stream.address, encryption: nil,
-          export: negotiated.export, geometry: geometry, notes: negotiated.notes)))
+          export: negotiated.export, geometry: geometry, notes: notes(negotiated, geometry))))
     let error = device.run()
     device.clearSocket()
+    Queue.restore(device)
     report(.ended(Failure(.connection, words(error))))
   }
 
@@ -189,11 +230,12 @@ nonisolated struct Attempt: Sendable {
         Serving(
           device: device, socket: nil, relay: relay, laneCount: laneCount,
           thread: Thread.currentID, address: stream.address, encryption: stream.encryption,
-          export: negotiated.export, geometry: geometry, notes: negotiated.notes)))
+          export: negotiated.export, geometry: geometry, notes: notes(negotiated, geometry))))
     relay.connected(0, stream, negotiated)
     let error = device.run()
     relay.stop()
     device.clearSocket()
+    Queue.restore(device)
     report(.ended(Failure(.connection, words(error))))
   }
 

@@ -42,7 +42,8 @@ final class Device {
   private(set) var lanes: Lanes?
   /// What became of earlier attachments' outages.
   private(set) var earlierOutages = 0
-  var partitions: [String] = []
+  /// What was found when the kernel had it.
+  var settled = Tasks.Settled()
   /// The real path of the declared mount, once it has been mounted.
   var mountPoint: String?
   /// What a forced detach had to drop.
@@ -78,6 +79,9 @@ final class Device {
   }
 
   var name: String { context.name }
+
+  /// What an admin might want to know about what is attached, though it works.
+  var remarks: [String] { (serving?.notes ?? []) + settled.notes }
 
   /// The exports that it uses, or will; last what was configured last.
   var uses: [ExportUse] { formerUses + [use] + (nextUse.map { [$0] } ?? []) }
@@ -220,7 +224,7 @@ final class Device {
   private func cleanUp() {
     endServing()
     claim = nil
-    partitions = []
+    settled = Tasks.Settled()
     mountPoint = nil
     interrupt = nil
     index = nil
@@ -315,7 +319,7 @@ final class Device {
       // node comes last: its close tells udev to look, which shall find an empty device by then.
       claim = nil
       endServing()
-      partitions = []
+      settled = Tasks.Settled()
       if lifecycle.isWritingBack { noteLoss() }
       handle(.ended(failure))
       // A change that came during a first attempt is perhaps the cure.

@@ -14,7 +14,7 @@ enum DeviceLog {
     case .attached:
       let level = device.lifecycle.mountFailure == nil ? Journal.Level.notice : .error
       Journal.write(level, line, fields(of: device))
-      for note in device.serving?.notes ?? [] {
+      for note in device.remarks {
         Journal.warning("\(device.name): \(note)", fields(of: device))
       }
     case .detached: Journal.notice("\(device.name): detached", fields(of: device))
@@ -74,7 +74,9 @@ enum DeviceLog {
   }
 
   static func grown(_ device: Device, _ size: UInt64) {
-    Journal.notice("\(device.name): grown to \(size) bytes", fields(of: device))
+    let tail = device.report.unreachableBytes
+    let words = tail == 0 ? "" : "; the last \(tail) of them are out of reach"
+    Journal.notice("\(device.name): grown to \(size) bytes\(words)", fields(of: device))
   }
 
   static func refused(_ device: Device, _ failure: Failure) {

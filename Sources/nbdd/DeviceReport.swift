@@ -70,7 +70,8 @@ struct DeviceReport {
       "thread": serving.map { JSON(Int64($0.thread)) },
       "server": (lanes.map { $0.peers.compactMap(\.?.server).first } ?? serving?.server).map(text),
       "export": (lanes?.export ?? serving?.export).map(export),
-      "partitions": serving.map { _ in texts(device.partitions) },
+      "partitions": serving.map { _ in texts(device.settled.partitions) },
+      "notes": device.remarks.isEmpty ? nil : texts(device.remarks),
       "mount": device.context.mount.map(mount),
       "holders": lifecycle.holders.isEmpty ? nil : texts(lifecycle.holders),
       "attempts": JSON(Int64(lanes?.attempts ?? lifecycle.attempts)),
@@ -89,12 +90,21 @@ struct DeviceReport {
     .object([
       "name": text(export.name),
       "sizeBytes": JSON(Int64(lanes?.sizeBytes ?? export.sizeBytes)),
+      "unreachableBytes": unreachableBytes == 0 ? nil : JSON(Int64(unreachableBytes)),
       "flags": texts(export.flags.names),
       "minimumBlockBytes": export.blockSizes.map { JSON(Int64($0.minimum)) },
       "preferredBlockBytes": export.blockSizes.map { JSON(Int64($0.preferred)) },
       "maximumPayloadBytes": export.blockSizes.map { JSON(Int64($0.maximumPayload)) },
       "description": export.description.map(text),
     ])
+  }
+
+  /// How much at the end of the export the kernel cannot get at, because it is no whole block.
+  var unreachableBytes: UInt64 {
+    guard let serving = device.serving else { return 0 }
+    let export = lanes?.export ?? serving.export
+    return (lanes?.sizeBytes ?? export.sizeBytes) % UInt64(serving.geometry.blockSize)
+      + export.unreachableBytes
   }
 
   private func mount(_ mount: Context.Mount) -> JSON {

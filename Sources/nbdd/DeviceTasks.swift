@@ -12,9 +12,9 @@ extension Device {
     let readAhead = context.settings.readAhead
     run {
       do throws(Failure) {
-        let partitions = try Tasks.settle(serving, readAhead: readAhead)
+        let settled = try Tasks.settle(serving, readAhead: readAhead)
         DispatchQueue.main.async {
-          if self.serving != nil { self.partitions = partitions }
+          if self.serving != nil { self.settled = settled }
           self.handle(.settled(nil))
         }
       } catch {

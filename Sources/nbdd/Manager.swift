@@ -128,6 +128,8 @@ final class Manager {
             let lines = result?.output.split(whereSeparator: \.isNewline)
             let reason = lines?.joined(separator: "; ") ?? "it did not run"
             Journal.error("the kernel has no nbd driver, and modprobe nbd failed: \(reason)")
+          } else if Sysfs.devices().isEmpty {
+            Journal.error(Attempt.driverHint)
           }
           self.attachAll()
         }
@@ -172,14 +174,11 @@ final class Manager {
     // After an outage users expect it where it was.
     if let index = device.index, !avoided.contains(index) { return index }
     let all = Sysfs.devices()
-    guard !all.isEmpty else {
-      throw Failure(.kernel, "the nbd driver is not loaded; load it with: modprobe nbd")
-    }
+    guard !all.isEmpty else { throw Failure(.kernel, Attempt.driverHint) }
     let asked = Set(devices.values.compactMap { $0.context.device })
     let used = Set(devices.values.compactMap(\.index)).union(asked).union(avoided)
     guard let free = all.first(where: { !used.contains($0) && Sysfs.isFree($0) }) else {
-      throw Failure(
-        .kernel, "all \(all.count) /dev/nbdN are in use; more come with: modprobe nbd nbds_max=N")
+      throw Failure(.kernel, "all /dev/nbdN are in use; \(Attempt.driverHint)")
     }
     return free
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Kernel
 
 /// The declared mount, by mount(8), umount(8) and fsck(8).
@@ -37,26 +38,32 @@ nonisolated enum Mounting {
   /// Lazily: out of the tree at once, though processes still have it open.
   static func unmount(_ path: String, _ index: Int, lazily: Bool) throws(Failure) {
     // One path can carry several mounts of the device, one upon the other.
-    while isMounted(path, index) {
-      let result = try run(["umount"] + (lazily ? ["-l"] : []) + ["--", path])
-      guard result.status == 0 else {
-        let users = Holders.processes(usingMountAt: path)
-        guard !users.isEmpty else { throw failed("umount \(path)", result) }
-        throw Failure(
-          .detach, "\(path) is in use: \(users.joined(separator: ", "))", holders: users)
-      }
-    }
+    while isMounted(path, index) { try unmountTopmost(path, lazily: lazily) }
+  }
+
+  private static func unmountTopmost(_ path: String, lazily: Bool) throws(Failure) {
+    let result = try run(["umount"] + (lazily ? ["-l"] : []) + ["--", path])
+    guard result.status != 0 else { return }
+    let users = Holders.processes(usingMountAt: path)
+    guard !users.isEmpty else { throw failed("umount \(path)", result) }
+    throw Failure(
+      .detach, "\(path) is in use: \(users.joined(separator: ", "))", holders: users)
   }
 
   /// Takes away what an nbdd that died has left mounted at a path.
   ///
-  /// What somebody else has mounted there is in the way.
+  /// What somebody else has mounted there is in the way, and stays.
   private static func clear(_ path: String) throws(Failure) {
     while let mounted = Holders.mount(at: path) {
-      guard let stale = Sysfs.index(of: mounted.source), Sysfs.isAbandoned(stale) else {
-        throw Failure(.mount, "\(mounted.source) is mounted at \(path) already")
+      let index = Sysfs.index(of: mounted.source)
+      guard index.map(AttachNote.isAbandoned) == true else {
+        let owner = index.flatMap(Attempt.attacher).map { " (\($0))" } ?? ""
+        throw Failure(
+          .mount,
+          "\(shown(mounted.source))\(owner) is mounted at \(path) already; unmount it, or mount elsewhere"
+        )
       }
-      try unmount(path, stale, lazily: false)
+      try unmountTopmost(path, lazily: false)
     }
   }
 

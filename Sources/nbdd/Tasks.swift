@@ -9,10 +9,10 @@ internal import NBD
 nonisolated enum Tasks {
   /// Waits until a device that was handed to the kernel is usable, and sets its queue up.
   ///
-  /// Answers the partitions. Opening the node makes the kernel look for them.
+  /// Opening the node makes the kernel look for partitions.
   static func settle(
     _ serving: Attempt.Serving, readAhead: Int?
-  ) throws(Failure) -> [String] {
+  ) throws(Failure) -> Settled {
     let index = serving.device.index
     let deadline = ContinuousClock.now + .seconds(10)
     var pause: UInt32 = 500
@@ -23,33 +23,25 @@ nonisolated enum Tasks {
       usleep(pause)
       pause = min(pause * 2, 20_000)
     }
+    var notes: [String] = []
     do throws(SystemError) {
       let node = try Descriptor.open(BlockDevice.path(index), O_RDONLY)
       // udevd keeps its hands off while we have the lock; without it nothing breaks.
       _ = node.tryLock()
-      try setUpQueue(serving, readAhead: readAhead)
+      try Queue.setUp(serving, readAhead: readAhead)
+      if Sysfs.maximumPartitions == 0, PartitionTable.isOn(node, serving.geometry.blockSize) {
+        notes.append(PartitionTable.neglected)
+      }
     } catch {
       throw Failure(.kernel, error.description)
     }
-    return Sysfs.partitions(of: index)
+    return Settled(partitions: Sysfs.partitions(of: index), notes: notes)
   }
 
-  private static func setUpQueue(
-    _ serving: Attempt.Serving, readAhead: Int?
-  ) throws(SystemError) {
-    let index = serving.device.index
-    // Requests go to a server that schedules them itself; and with any other scheduler, a
-    // signal at a bad moment costs the connection (Linux 6.6 to 6.13).
-    try Sysfs.setQueue("scheduler", "none", of: index)
-    // It keeps what the last user of this device said (Linux 6.12).
-    let isRotational = serving.export.flags.contains(.rotational)
-    try Sysfs.setQueue("rotational", isRotational ? "1" : "0", of: index)
-    // The kernel does not know the server's limit; its own default is small for a network.
-    let limit = serving.export.blockSizes?.maximumPayload ?? .max
-    try Sysfs.setQueue("max_sectors_kb", "\(min(max(limit >> 10, 4), 1024))", of: index)
-    if let readAhead {
-      try Sysfs.setQueue("read_ahead_kb", "\(readAhead >> 10)", of: index)
-    }
+  struct Settled: Sendable {
+    var partitions: [String] = []
+    /// What an admin might want to know.
+    var notes: [String] = []
   }
 
   /// Makes sure that nobody uses a device and that all writes are at the server.

@@ -34,7 +34,9 @@ struct SysfsTests {
     #expect(Sysfs.partitions(of: index) == [])
     #expect(Sysfs.stackedDevices(on: index) == [])
     #expect(Sysfs.deviceNumbers(of: index) == [])
-    #expect(!Sysfs.isAbandoned(index))
+    #expect(!Sysfs.isNetlink(index))
+    #expect(Sysfs.sequence(of: index) == nil)
+    #expect(Sysfs.queue("scheduler", of: index) == nil)
     #expect(!Sysfs.devices().contains(index))
   }
 

@@ -63,7 +63,7 @@ struct AttachTests {
       serve: { try Server.nbdkit("null", "size=0", in: $0).uri }, needsNbdkit: true),
     Trouble(
       testDescription: "no such kernel device", stage: "kernel",
-      words: ["/dev/nbd9000: No such file or directory; is the nbd module loaded"],
+      words: ["/dev/nbd9000: No such file or directory; the nbd driver "],
       serve: { try Server.nbdkit("null", "size=1M", in: $0).uri }, needsNbdkit: true),
   ]
 

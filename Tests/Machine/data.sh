@@ -89,6 +89,10 @@ serve odd --port 10813 memory 1049000
 ends "attach" 0 nbdctl attach nbd://127.0.0.1:10813/ --name odd
 check "kernel's size in sectors" 2048 "$(cat "/sys/block/${said#/dev/}/size")"
 check "size in the status" 1049000 "$(runtime odd .export.sizeBytes)"
+check "what is out of reach" 424 "$(runtime odd .export.unreachableBytes)"
+ends "status" 0 nbdctl status odd
+matches "it says so" 'note: +the last 424 bytes of the export are out of reach: its size is 1049000 bytes' "$said"
+check "the log says so once" 1 "$(grep -c 'odd: the last 424 bytes' $work/nbdd.log)"
 ends "detach" 0 nbdctl detach odd
 
 say "another server, by export name over TCP"
@@ -97,4 +101,77 @@ ends "attach" 0 nbdctl attach nbd://localhost:10814/vm/disk --name qemu
 check "export" vm/disk "$(runtime qemu .export.name)"
 check "bytes" "$(sha256sum <$work/pattern)" "$(dd if="${said}p1" bs=1M count=8 status=none | sha256sum)"
 ends "detach" 0 nbdctl detach qemu
+
+say "what one user of a device has set does not stay for the next"
+settings() { for name in scheduler rotational max_sectors_kb io_timeout read_ahead_kb nomerges nr_requests; do
+  echo "$name $(cat /sys/block/nbd9/queue/$name)"; done; }
+found=$(settings)
+nine() { ends "attach" 0 nbdctl attach nbd://127.0.0.1:10812/nine --name nine --device nbd9; }
+nine
+during=$(settings)
+check "no scheduler" '[none]' "$(grep -o '\[.*\]' <<<"$during")"
+for value in read_ahead_kb=8 nomerges=2 nr_requests=4 max_sectors_kb=4 io_timeout=1000; do
+  echo "${value#*=}" >/sys/block/nbd9/queue/"${value%=*}"
+done
+blockdev --setro /dev/nbd9
+check "it is read-only now" 1 "$(blockdev --getro /dev/nbd9)"
+ends "detach" 0 nbdctl detach nine
+check "as it was found" "$found" "$(settings)"
+check "for who comes next it is not read-only" 0 "$(blockdev --getro /dev/nbd9)"
+# Left by another program; and one that died could not put anything back.
+for value in read_ahead_kb=8 nomerges=2; do echo "${value#*=}" >/sys/block/nbd9/queue/"${value%=*}"; done
+blockdev --setro /dev/nbd9
+nine
+check "as at the first attach" "$during" "$(settings)"
+holds "it can be written" dd if=/dev/zero of=/dev/nbd9 bs=64k count=1 oflag=direct status=none
+ends "detach" 0 nbdctl detach nine
+
+say "a healthy file system of another program stays where it is"
+ends "detach" 0 nbdctl detach web
+image foreign 32M
+mkfs.ext4 -q $work/foreign.img
+serve foreign --port 10815 file $work/foreign.img
+# By netlink, and so without a process.
+nbd-client -N '' 127.0.0.1 10815 /dev/nbd10 >$work/nbd-client.log 2>&1
+within 10 "nbd-client has nbd10" test -e /sys/block/nbd10/pid
+holds "by netlink" test -e /sys/block/nbd10/backend
+check "its process has gone" '' "$(cat "/proc/$(cat /sys/block/nbd10/pid)/comm" 2>/dev/null)"
+mount /dev/nbd10 $work/web
+cp $work/sums $work/web/theirs
+ends "attach" 1 nbdctl attach web
+matches "it says whose it is" "/dev/nbd10 \(attached by another program, by netlink.*\) is mounted at $work/web already; unmount it" "$noted"
+check "it is still there" /dev/nbd10 "$(findmnt -n -o SOURCE $work/web)"
+holds "and works" cmp $work/sums $work/web/theirs
+umount $work/web
+nbd-client -d /dev/nbd10 >/dev/null
+ends "attach" 0 nbdctl attach web
+check "mounted" "$said" "$(findmnt -n -o SOURCE $work/web)"
+quiet_kernel
+
+say "what a killed nbdd has left is known as its own"
+kernel_errors_expected=1  # the kernel drops the devices of a process that dies
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+left=$(findmnt -n -o SOURCE $work/web)
+start_nbdd
+within 20 "web is attached" in_state web attached
+within 20 "it is mounted" mounted $work/web
+check "once" 1 "$(findmnt -n -o SOURCE $work/web | wc -l)"
+[ "$(findmnt -n -o SOURCE $work/web)" != "$left" ] || failed "the device" "another than $left" "$left"
+holds "checksums" bash -c "cd $work/web && sha256sum --quiet -c $work/sums"
+stop_nbdd
+
+say "a driver that was told to make no partitions, and one without devices"
+modprobe -r nbd && modprobe nbd max_part=0
+start_nbdd
+ends "attach" 0 nbdctl attach parts
+check "partitions" '[]' "$(runtime parts '.partitions | tojson')"
+matches "it says why" 'there is a partition table, but the nbd driver was loaded with max_part=0' "$(runtime parts '.notes | tojson')"
+matches "so does the log" 'parts: there is a partition table' "$(cat $work/nbdd.log)"
+check "what has none is no reason to complain" null "$(runtime web .notes)"
+stop_nbdd
+modprobe -r nbd && modprobe nbd nbds_max=0
+start_nbdd
+ends "attach" 1 nbdctl attach parts
+matches "it says why" 'the nbd driver is loaded, but without devices \(nbds_max=0\); load it again' "$noted"
 finish

@@ -88,6 +88,7 @@ struct GoTests {
     let information = Server.information(0, "0000000000100005 006d")
     let negotiated = try attach(information, Server.blockSizes(4096, 4096, 33_554_432))
     #expect(negotiated.export.sizeBytes == 1 << 20)
+    #expect(negotiated.export.unreachableBytes == 5)
     #expect(negotiated.notes.count == 1)
     #expect(negotiated.notes.first?.contains("the last 5 bytes") == true)
     #expect(try attach(information).export.sizeBytes == (1 << 20) + 5)

@@ -33,6 +33,13 @@ enum __attribute__((enum_extensibility(open))) clinux_request : unsigned long {
   CLINUX_CLEAR_SOCKET __attribute__((swift_name("clearSocket"))) = NBD_CLEAR_SOCK,
 } __attribute__((swift_name("DeviceRequest")));
 
+/// BLKROSET: takes away the flag that makes a block device read-only beside what its driver says.
+static inline int clinux_make_writable(int descriptor)
+    __attribute__((swift_name("makeWritable(_:)"))) {
+  int read_only = 0;
+  return ioctl(descriptor, BLKROSET, &read_only);
+}
+
 /// ioctl(2) with an argument of the width the nbd driver takes.
 static inline int clinux_ioctl(int descriptor, enum clinux_request request, unsigned long argument)
     __attribute__((swift_name("ioctl(_:_:_:)"))) {
