@@ -120,7 +120,8 @@ struct ConnectTests {
     let tcp = CInt(IPPROTO_TCP)
     #expect(option(SOL_SOCKET, SO_KEEPALIVE, of: client) == 1)
     #expect(option(tcp, TCP_NODELAY, of: client) == 1)
-    #expect(option(tcp, TCP_USER_TIMEOUT, of: client) == 30_000)
+    // That would cut off a server that is there and only slow.
+    #expect(option(tcp, TCP_USER_TIMEOUT, of: client) == 0)
   }
 
   @Test func `a UNIX socket can be prepared for the kernel as well`() throws {
