@@ -137,9 +137,11 @@ if Context.environment["NBDD_BENCHMARKS"] != nil {
 // For Tests/History alone.
 if Context.environment["NBDD_TEST_SWITCHES"] != nil {
   package.targets += [
+    .target(name: "MutexWatch", path: "Tests/History/MutexWatch"),
     .executableTarget(
       name: "history",
-      dependencies: ["Connection", "Kernel", "NBD", "Relay", "TestSupport"],
-      path: "Tests/History", exclude: ["run"], cSettings: gnu, swiftSettings: strict)
+      dependencies: ["Connection", "Kernel", "MutexWatch", "NBD", "Relay", "TestSupport"],
+      path: "Tests/History", exclude: ["MutexWatch", "run"], cSettings: gnu,
+      swiftSettings: strict),
   ]
 }
