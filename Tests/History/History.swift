@@ -55,7 +55,7 @@ enum History {
     guard let finding else { return true }
     let command = ["Tests/History/run --seed \(finding.plan.seed)"] + options.shape
     print("FAILED: \(finding.violation); again: \(command.joined(separator: " "))")
-    _ = try replay(finding.plan, options)
+    if try replay(finding.plan, options) { for line in finding.journal { print("  \(line)") } }
     if options.isUnreachable { print("a host that cannot be reached is outside of the promise") }
     return options.isUnreachable
   }

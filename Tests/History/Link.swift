@@ -38,8 +38,8 @@ final class Link {
   var isLeaving = false
   /// The relay has said that it does not use it any more.
   var isGivenUp = false
-  /// When the relay was last seen not to have ended it, in microseconds of the monotonic clock.
-  var openAt = Clocks.monotonic
+  /// When it was last known that the relay had not given it up, in microseconds of the monotonic clock.
+  var usedAt = Clocks.monotonic
   /// When the server has closed it.
   var closedAt = Int64.max
   private var inbox: Inbox
@@ -62,9 +62,7 @@ final class Link {
 
   /// Takes what the relay has sent; `blockCount` blocks are there, and `time` is the server's.
   func receive(blockCount: Int, at time: Int) throws(Violation) {
-    let now = Clocks.monotonic
     inbox.receive(from: socket)
-    if !isAtEnd { openAt = now }
     guard !isCut else { return inbox.removeAll() }
     while let next = try take(blockCount, time) {
       if next.command != .disconnect { held.append(next) }

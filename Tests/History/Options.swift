@@ -14,6 +14,10 @@ struct Options {
   var operations = Int.max
   /// How many scenarios run at a time.
   var jobs = 4
+  /// How often a scenario is played until it counts as one that does not fail.
+  var tries = 3
+  /// Every scenario is written down, for one that does not fail when it is played again; slower.
+  var keepsJournals = false
   var showsMutants = false
 
   var laneCount: Int?
@@ -22,8 +26,6 @@ struct Options {
   /// Kinds of steps that do not happen; besides those "fua" and "late", the executions of what a given-up
   /// connection carried.
   var leftOut: Set<String> = []
-  /// An FUA write that a server does by writing and flushing may fail as flushes do.
-  var failsFUA = false
   /// A server goes on with what came on connections that the network has cut: nobody can wait for that.
   var isUnreachable = false
   /// Rules that the relay does not keep to.
@@ -32,10 +34,10 @@ struct Options {
   private(set) var shape: [String] = []
 
   static let usage = """
-    usage: history [--seconds N | --operations N] [--base N] [--jobs N] [SHAPE]
-           history --seed N [SHAPE]
+    usage: history [--seconds N | --operations N] [--base N] [--jobs N] [--journals] [SHAPE]
+           history --seed N [--tries N] [SHAPE]
            history --mutants [--seconds N] [SHAPE]
-    shape: [--lanes N] [--stalls N] [--failing-fua] [--unreachable] [--leave-out STEP]... [--without RULE]...
+    shape: [--lanes N] [--stalls N] [--unreachable] [--leave-out STEP]... [--without RULE]...
     """
 
   init?(_ arguments: [String]) {
@@ -52,7 +54,6 @@ struct Options {
       case "--stalls":
         guard let period = number(), period > 0 else { return nil }
         stallPeriod = Int(period)
-      case "--failing-fua": failsFUA = true
       case "--unreachable": isUnreachable = true
       case "--leave-out":
         guard let kind = rest.popFirst() else { return nil }
@@ -69,10 +70,15 @@ struct Options {
   }
 
   private mutating func take(_ name: String, _ number: () -> UInt64?) -> Bool {
-    if name == "--mutants" {
-      showsMutants = true
-      return true
+    switch name {
+    case "--mutants": showsMutants = true
+    case "--journals": keepsJournals = true
+    default: return takeNumber(name, number)
     }
+    return true
+  }
+
+  private mutating func takeNumber(_ name: String, _ number: () -> UInt64?) -> Bool {
     guard let number = number() else { return false }
     switch name {
     case "--seconds": seconds = Int64(clamping: number)
@@ -80,6 +86,7 @@ struct Options {
     case "--jobs": jobs = max(1, Int(clamping: number))
     case "--base": base = number
     case "--seed": seed = number
+    case "--tries": tries = max(1, Int(clamping: number))
     default: return false
     }
     return true
@@ -87,5 +94,6 @@ struct Options {
 
   func apply(to settings: inout Relay.Settings) {
     settings.without = without
+    settings.quietTime = .milliseconds(2)
   }
 }

@@ -71,7 +71,6 @@ struct Plan {
     nature.isUnreachable = options.isUnreachable
     nature.executesLate = !options.leftOut.contains("late")
     nature.flushesForFUA = chance(2)
-    nature.failsFUA = options.failsFUA
     nature.trimsMayDoNothing = chance(2)
     self.nature = nature
 

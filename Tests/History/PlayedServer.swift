@@ -11,10 +11,8 @@ final class PlayedServer {
   struct Nature {
     var offersFlush = true
     var offersFUA = true
-    /// An FUA write is a write and a flush.
+    /// An FUA write is a write and a flush, which may fail like any other.
     var flushesForFUA = false
-    /// That flush may fail like any other.
-    var failsFUA = false
     var trimsMayDoNothing = false
     /// It also finishes what came on a connection that the network has cut, and says so to nobody.
     var isUnreachable = false
@@ -34,8 +32,8 @@ final class PlayedServer {
   private(set) var tally = Tally()
   private let blockCount: Int
   private let journal: Journal
-  /// For how long, in microseconds, it may take to finish what it holds once the relay has ended a
-  /// connection: the relay waits longer than that.
+  /// For how long, in microseconds, it may take to finish what it holds once the relay has given a
+  /// connection up: the relay waits longer than that.
   private let latest: Int64
   /// What came on connections that were cut, and is done all the same.
   private var ghosts: [Link.Held] = []
@@ -61,7 +59,7 @@ final class PlayedServer {
   func sweep() -> Bool {
     let before = links.count
     for link in links {
-      if link.isAtEnd, !mayExecute(link), !link.isCut, !link.held.isEmpty {
+      if link.isGivenUp || link.isAtEnd, !mayExecute(link), !link.isCut, !link.held.isEmpty {
         // Who is waited for in vain cannot be waited for.
         journal.note("link \(link.number) is too late")
         tally.abandoned += 1
@@ -83,7 +81,7 @@ final class PlayedServer {
 
   private func mayExecute(_ link: Link) -> Bool {
     guard !link.isCut, nature.executesLate || !link.isAtEnd && !link.isGivenUp else { return false }
-    return !link.isAtEnd || Clocks.monotonic - link.openAt < latest
+    return !link.isGivenUp && !link.isAtEnd || Clocks.monotonic - link.usedAt < latest
   }
 
   /// Does one request, or a part of one.
@@ -204,8 +202,7 @@ final class PlayedServer {
   }
 
   private func flush(_ request: Link.Held, _ random: inout SplitMix) throws(Violation) -> UInt32 {
-    let mayFail = request.command == .flush || nature.failsFUA
-    if failingFlushes > 0, mayFail, storage.isDirty {
+    if failingFlushes > 0, storage.isDirty {
       failingFlushes -= 1
       tally.failedFlushes += 1
       try storage.failToFlush(&random)

@@ -7,11 +7,10 @@ internal import Kernel
 struct Replay {
   let options: Options
   let doorway: Doorway
-  private static let tries = 3
 
   /// The violation and what led to it; nil if it does not fail.
   func play(_ plan: Plan) throws(SystemError) -> (Violation, [String])? {
-    for _ in 0..<Self.tries {
+    for _ in 0..<options.tries {
       let journal = Journal(isKept: true)
       let scenario = try Scenario(plan, options, doorway, journal)
       if let violation = scenario.run().1 { return (violation, journal.lines) }

@@ -182,13 +182,24 @@ final class Scenario {
   /// Waits until the relay has dealt with everything, and takes what it has sent.
   private func settle() throws(Violation) {
     try look(0)
-    let end = Clocks.monotonic + 60_000_000
+    let end = Clocks.monotonic + 30_000_000
     while isIdle {
       guard Clocks.monotonic < end else {
-        throw Violation("\(kernel.awaitedCount) requests wait, and nothing happens")
+        throw Violation("\(kernel.awaitedCount) requests wait, and nothing happens: \(situation)")
       }
       try look(20)
     }
+  }
+
+  private var situation: String {
+    let lanes = lanes.enumerated().map { number, lane in
+      "lane \(number)\(lane.isDown ? " is down" : "") with link \(lane.link?.number ?? 0), "
+        + "\(lane.replacedCount) replaced"
+    }
+    let links = server.links.map { link in
+      "link \(link.number)\(link.isGivenUp ? " is given up" : "")\(link.isAtEnd ? " is at its end" : "")"
+    }
+    return (lanes + links).joined(separator: "; ")
   }
 
   /// The relay has a connection and requests, and does not send them: it waits for time to pass.
@@ -200,7 +211,10 @@ final class Scenario {
 
   /// Takes what has come, after waiting at most so many milliseconds for something.
   private func look(_ milliseconds: CInt) throws(Violation) {
+    let now = Clocks.monotonic
     try thread.awaitRest(threadState)
+    takeEvents()
+    for link in server.links where !link.isGivenUp && !link.isAtEnd { link.usedAt = now }
     readiness.removeAll()
     let bell = readiness.add(thread.bell.descriptor, reading: true, writing: false)
     for descriptor in kernel.descriptors {
@@ -209,7 +223,6 @@ final class Scenario {
     // Of one that is at its end nothing comes any more.
     let links = server.links.filter { !$0.isAtEnd }
     for link in links { _ = readiness.add(link.socket, reading: true, writing: false) }
-    let now = Clocks.monotonic
     readiness.wait(milliseconds)
     if milliseconds > 0 { try thread.awaitRest(threadState) }
     takeEvents()
@@ -222,11 +235,7 @@ final class Scenario {
     }
     let first = bell + 1 + kernel.descriptors.count
     for (index, link) in links.enumerated() {
-      if readiness.isReadable(first + index) {
-        try server.receive(link)
-      } else {
-        link.openAt = now
-      }
+      if readiness.isReadable(first + index) { try server.receive(link) }
     }
     if server.sweep() {
       try thread.awaitRest(threadState)

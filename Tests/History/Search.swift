@@ -11,6 +11,7 @@ final class Search: Sendable {
   struct Finding {
     var plan: Plan
     var violation: Violation
+    var journal: [String]
   }
 
   private struct State {
@@ -46,14 +47,13 @@ final class Search: Sendable {
     guard let doorway = try? Doorway() else { return }
     while Clocks.monotonic < end, let seed = nextSeed() {
       let plan = Plan(seed: seed, options)
-      guard let scenario = try? Scenario(plan, options, doorway, Journal(isKept: false)) else {
-        return
-      }
+      let journal = Journal(isKept: options.keepsJournals)
+      guard let scenario = try? Scenario(plan, options, doorway, journal) else { return }
       let (tally, violation) = scenario.run()
       state.withLock { state in
         state.tallies[plan.laneCount, default: Tally()] += tally
         if let violation, state.finding == nil {
-          state.finding = Finding(plan: plan, violation: violation)
+          state.finding = Finding(plan: plan, violation: violation, journal: journal.lines)
         }
       }
     }
