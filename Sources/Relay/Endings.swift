@@ -53,7 +53,7 @@ extension Engine {
         if slots[index].command.changesData { keep(index, lane) }
         answer(index, error)
         // A server makes a write durable by a flush.
-        if isDurable, error != 0 { return try failFlush(error, isTold: true) }
+        if isDurable, error != 0 { try failFlush(error, isTold: true) }
       }
       if isDurable, flush != Slot.none, slots[flush].state == .held, !isBesideDurable {
         let carrier = slots[flush].lane

@@ -104,15 +104,16 @@ struct FlushTests {
     #expect(try scene.kernel.answer(flush)?.error == 0)
   }
 
-  @Test func `a flush beside a durable write is answered after it`() throws {
+  @Test(arguments: [0, failed.rawValue])
+  func `a flush beside a durable write is answered after it`(_ error: UInt32) throws {
     let server = try peer.connect(scene)
     let durable = try scene.kernel.write(8192, .pattern(2, 4096), .fua)
     let write = try server.next(.write)
     let flush = try scene.kernel.submit(.flush)
     server.reply(try server.next(.flush))
     #expect(try !scene.kernel.isAnswered(flush))
-    server.reply(write)
-    #expect(try scene.kernel.answer(durable)?.error == 0)
+    server.reply(write, error: error)
+    #expect(try scene.kernel.answer(durable)?.error == error)
     #expect(try scene.kernel.answer(flush)?.error == 0)
   }
 
