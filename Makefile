@@ -34,6 +34,7 @@ check: prerequisites
 bench: prerequisites build
 	NBDD_BENCHMARKS=1 swift build -c release --static-swift-stdlib --product relay-bench
 	Benchmarks/run
+	Benchmarks/devices.sh
 
 soak: prerequisites build
 	NBD_SOAK=1 Tests/Machine/run kills cache steady force sparse faults

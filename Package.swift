@@ -33,7 +33,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
   targets: [
-    // C names that Swift cannot see otherwise; no logic.
+    // C names that Swift cannot see otherwise, and what only C can do.
     .target(name: "CLinux", cSettings: gnu),
     .systemLibrary(
       name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
@@ -105,7 +105,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "LoopbackTests",
-      dependencies: ["nbdd", "nbdctl", "Connection", "Kernel", "NBD", "Varlink"],
+      dependencies: ["nbdd", "nbdctl", "Base", "Connection", "Kernel", "NBD", "Varlink"],
       exclude: ["man_in_the_middle.py"], cSettings: gnu, swiftSettings: strict),
     .testTarget(name: "NBDTests", dependencies: ["NBD", "TestSupport"], swiftSettings: strict),
     .testTarget(

@@ -1,5 +1,81 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-// A C target needs a source file; everything is in the header.
+// What Swift cannot do: take the arguments of main, and run code between a fork and an exec. And what takes headers
+// that would make pthread_attr_t a type of this module, so that it is none of Glibc.
+
 #include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int argument_count;
+static char **arguments;
+
+// glibc gives the arguments of main to constructors as well (elf/dl-init.c, csu/libc-start.c).
+__attribute__((constructor)) static void keep_arguments(int count, char **values) {
+  argument_count = count;
+  arguments = values;
+}
+
+int clinux_argument_count(void) { return argument_count; }
+
+char **clinux_arguments(void) { return arguments; }
+
+int clinux_exit_status(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int clinux_end_watch(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int clinux_watch_end(int watch, int socket) {
+  struct epoll_event event = {.events = EPOLLONESHOT, .data.fd = socket};
+  return epoll_ctl(watch, EPOLL_CTL_ADD, socket, &event);
+}
+
+int clinux_ended(int watch) {
+  struct epoll_event event;
+  return epoll_wait(watch, &event, 1, 0) == 1 ? event.data.fd : -1;
+}
+
+// Undoes what MemoryPressure does to nbdd, and what a unit may have done: a program that somebody's file system makes
+// take all memory has to be killed before others are.
+static void become_ordinary(void) {
+  prctl(PR_SET_IO_FLUSHER, 0, 0, 0, 0);
+  int file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+  char sign = 0;
+  if (file >= 0 && read(file, &sign, 1) == 1 && sign == '-') pwrite(file, "0", 1, 0);
+  if (file >= 0) close(file);
+}
+
+pid_t clinux_spawn(char *const values[], int output, int *error) {
+  // The child has this thread's memory until it runs the program: no handler of ours may run in it.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  volatile int failure = 0;
+  pid_t process = vfork();
+  if (process == 0) {
+    become_ordinary();
+    int input = open("/dev/null", O_RDONLY);
+    dup2(input, 0);
+    if (input > 2) close(input);
+    dup2(output, 1);
+    dup2(output, 2);
+    // The calling thread blocks all signals; the program shall not inherit that.
+    for (int signal_number = 1; signal_number < NSIG; signal_number++) signal(signal_number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execvp(values[0], values);
+    failure = errno;
+    _exit(127);
+  }
+  *error = process < 0 ? errno : failure;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return process;
+}

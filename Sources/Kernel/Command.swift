@@ -55,31 +55,13 @@ package enum Command {
   private static func spawn(
     _ arguments: [String], output: Descriptor
   ) throws(SystemError) -> pid_t {
-    var actions = unsafe posix_spawn_file_actions_t()
-    unsafe posix_spawn_file_actions_init(&actions)
-    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-    unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    unsafe posix_spawn_file_actions_adddup2(&actions, output.number, 1)
-    unsafe posix_spawn_file_actions_adddup2(&actions, output.number, 2)
-
-    // The calling thread blocks all signals; the program shall not inherit that.
-    var attributes = posix_spawnattr_t()
-    unsafe posix_spawnattr_init(&attributes)
-    defer { unsafe posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
-    unsafe sigfillset(&signals)
-    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
-    unsafe posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-
     var strings = unsafe arguments.map { unsafe strdup($0) } + [nil]
     defer { unsafe strings.forEach { unsafe free($0) } }
-    var process = pid_t()
-    let result = unsafe posix_spawnp(
-      &process, arguments[0], &actions, &attributes, &strings, environment())
-    guard result == 0 else { throw SystemError(arguments[0], result) }
-    return process
+    var failure: CInt = 0
+    let process = unsafe CLinux.spawn(&strings, output.number, &failure)
+    guard failure != 0 else { return process }
+    var status: CInt = 0
+    if process > 0 { unsafe waitpid(process, &status, 0) }
+    throw SystemError(arguments[0], failure)
   }
 }

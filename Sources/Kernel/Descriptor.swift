@@ -25,6 +25,29 @@ package final class Descriptor: Sendable {
     Descriptor(owning: try check("open \(path)") { unsafe Glibc.open(path, flags | O_CLOEXEC) })
   }
 
+  /// Opens a regular file to read it.
+  ///
+  /// Anything else is refused, unopened: a FIFO or a terminal would hold the thread for as long as
+  /// nobody writes, and some devices act when they are opened.
+  package static func openFile(_ path: String) throws(SystemError) -> Descriptor {
+    var status = stat()
+    try check("open \(path)") { unsafe stat(path, &status) }
+    try requireFile(status, path)
+    // It may be another one by now.
+    let file = try open(path, O_RDONLY | O_NONBLOCK)
+    try check("fstat \(path)") { unsafe fstat(file.number, &status) }
+    try requireFile(status, path)
+    return file
+  }
+
+  private static func requireFile(_ status: stat, _ path: String) throws(SystemError) {
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: throw SystemError("open \(path)", EISDIR)
+    default: throw SystemError("open \(path)", SystemError.notAFile)
+    }
+  }
+
   /// A second descriptor for the same open file.
   package func duplicate() throws(SystemError) -> Descriptor {
     Descriptor(owning: try check("fcntl") { fcntl(number, F_DUPFD_CLOEXEC, 0) })

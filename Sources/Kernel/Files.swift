@@ -15,10 +15,9 @@ package func firstLine(of path: String) -> String? {
   return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
 }
 
-/// The bytes of a file; EFBIG if there are more than `limit`.
+/// The bytes of a regular file; EFBIG if there are more than `limit`.
 package func bytes(of path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8] {
-  // Should it be a pipe, nobody waits for its other end.
-  try bytes(in: Descriptor.open(path, O_RDONLY | O_NONBLOCK), named: path, limit: limit)
+  try bytes(in: Descriptor.openFile(path), named: path, limit: limit)
 }
 
 /// The bytes of an open file from where it stands; EFBIG if there are more than `limit`.
@@ -111,6 +110,12 @@ package func print(_ text: String, to descriptor: CInt) {
   while !bytes.isEmpty {
     let count = unsafe bytes.withUnsafeBytes {
       unsafe write(descriptor, $0.baseAddress, $0.count)
+    }
+    if count < 0, errno == EAGAIN {
+      // Whoever gave it to us does not want to wait; we do.
+      var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+      unsafe poll(&entry, 1, -1)
+      continue
     }
     guard count > 0 || errno == EINTR else { return }
     bytes = bytes.dropFirst(max(0, count))

@@ -23,6 +23,10 @@ package struct MountTable: Sendable {
     self.init((try? bytes(of: "/proc/self/mountinfo")) ?? [])
   }
 
+  private init(entries: [Entry]) {
+    self.entries = entries
+  }
+
   init(_ text: [UInt8]) {
     entries = text.split(separator: UInt8(ascii: "\n")).compactMap(Entry.init)
   }
@@ -30,6 +34,13 @@ package struct MountTable: Sendable {
   /// What is mounted at a path, topmost.
   package func entry(at path: String) -> Entry? {
     entries.last { $0.path.utf8.elementsEqual(path.utf8) }
+  }
+
+  /// Whether the disk or a partition of it is mounted at a path.
+  package func has(_ index: Int, at path: String) -> Bool {
+    let there = MountTable(entries: entries.filter { $0.path.utf8.elementsEqual(path.utf8) })
+    // Most have nothing there, and then there is nothing to look up.
+    return !there.entries.isEmpty && !there.paths(of: index).isEmpty
   }
 
   /// Where the disk or a partition of it is mounted.

@@ -14,7 +14,7 @@ func publicBytes(of path: String) throws(CredentialsError) -> [UInt8] {
 /// As with ssh, a file that others can get at is refused.
 func secretBytes(of path: String) throws(CredentialsError) -> [UInt8] {
   // Looked at and read through one descriptor, so that nobody can put another file in between.
-  let file = try reading(path) { () throws(SystemError) in try Descriptor.open(path, O_RDONLY) }
+  let file = try reading(path) { () throws(SystemError) in try Descriptor.openFile(path) }
   var status = stat()
   guard unsafe fstat(file.number, &status) == 0 else {
     throw .unreadable(file: path, SystemError("fstat \(path)", errno))

@@ -106,6 +106,22 @@ package struct Reply: Sendable, Equatable {
   }
 }
 
+/// One of many replies to many calls, alike but for a number of each caller's own; written once.
+package struct NumberedReply: Sendable {
+  private static let beginning = Array(#"{"parameters":{"#.utf8)
+  private let rest: ArraySlice<UInt8>
+
+  /// More replies follow; `parameters` has at least one member.
+  package init(_ parameters: JSON) {
+    rest = Reply(parameters: parameters, continues: true).bytes.dropFirst(Self.beginning.count)
+  }
+
+  /// The message with its final NUL, and the number as the first of its parameters.
+  package func bytes(_ name: StaticString, _ number: Int64) -> [UInt8] {
+    Self.beginning + Array("\"\(name)\":\(number),".utf8) + rest
+  }
+}
+
 /// The object that a message consists of.
 private struct Head {
   private let object: JSON

@@ -29,7 +29,7 @@ struct Nbdctl: ParsableCommand {
   static func main() {
     signal(SIGPIPE, SIG_IGN)
     do {
-      var command = try parseAsRoot(arranged(CommandLine.arguments.dropFirst()))
+      var command = try parseAsRoot(arranged(Arguments.all.dropFirst()))
       try command.run()
     } catch let failure as Failure {
       print("nbdctl: \(failure.message)\n", to: 2)

@@ -100,6 +100,15 @@ final class AttachCall {
         if isNew { self.abandon(device) }
       }
     }
+    connection.whenAbandoned {
+      self.isAnswered = true
+      self.timer = nil
+      guard isNew else { return }
+      Journal.notice(
+        "\(device.name): whoever asked for it has gone before it was attached; detaching",
+        Journal.Fields(device: device.name))
+      self.abandon(device)
+    }
     device.observe { observation in
       guard !self.isAnswered else { return true }
       switch observation {

@@ -14,10 +14,13 @@ final class Connection {
   let peer: ControlSocket.Peer
   /// Called once, when the connection is closed from either side.
   var onClose: () -> Void = {}
+  /// Called if the client has gone before the current call is answered; what it does may go on, but
+  /// nobody waits for it.
+  private var onAbandoned: () -> Void = {}
   /// Called whenever everything sent so far has left.
   var onDrained: () -> Void = {}
 
-  private let descriptor: Descriptor
+  let descriptor: Descriptor
   private let answer: (Call, Connection) -> Void
   private var deframer = Deframer(limit: messageLimit)
   private var calls: [Call] = []
@@ -46,6 +49,13 @@ final class Connection {
     self.peer = peer
     self.answer = answer
     reader = Loop.onReadable(descriptor) { self.receive() }
+  }
+
+  /// Calls `body` if nobody is left to take the answer to the current call.
+  ///
+  /// Who wants no answer does not have to stay.
+  func whenAbandoned(_ body: @escaping () -> Void) {
+    if current?.oneway == false { onAbandoned = body }
   }
 
   /// Who it is, for the log.
@@ -94,9 +104,9 @@ final class Connection {
     Journal.notice("control socket: \(caller): \(message); closing")
     messageTimer = nil
     calls = []
-    current = nil
+    abandon()
     isEnding = true
-    send(Reply(parameters: ["message": JSON(message)], error: "org.nbdd.InvalidMessage"))
+    send(Reply(parameters: ["message": JSON(message)], error: "org.nbdd.InvalidMessage").bytes)
     stopReading()
     closeWhenDone()
   }
@@ -122,16 +132,51 @@ final class Connection {
     closeWhenDone()
   }
 
+  /// The client has gone, for both directions.
+  ///
+  /// What it sent is carried out, but nobody waits for how that ends, and its place is free.
+  func hangUp() {
+    guard !isClosed else { return }
+    // It sends no more, so there is an end to this.
+    while let bytes = try? ControlSocket.receive(from: descriptor, limit: 65536), !bytes.isEmpty,
+      (try? deframer.append(bytes)) != nil
+    {
+      while let message = deframer.next(), let call = try? Call(parsing: message) {
+        calls.append(call)
+      }
+    }
+    let rest = calls.filter { !$0.more }
+    close()
+    for call in rest {
+      current = call
+      answer(call, self)
+      abandon()
+    }
+  }
+
+  private func abandon() {
+    current = nil
+    let body = onAbandoned
+    onAbandoned = {}
+    body()
+  }
+
   // MARK: out
 
   /// Answers the current call; more replies follow if it `continues`.
   func reply(_ reply: Reply) {
     guard let call = current, !isClosed else { return }
-    if !call.oneway { send(reply) }
+    if !call.oneway { send(reply.bytes) }
     guard !reply.continues else { return }
     current = nil
+    onAbandoned = {}
     // Not at once: the caller may be in the middle of something.
     DispatchQueue.main.async { self.proceed() }
+  }
+
+  /// One of several replies to the current call, written already.
+  func go(on reply: [UInt8]) {
+    if let current, !isClosed, !current.oneway { send(reply) }
   }
 
   /// Answers the current call with an error.
@@ -139,8 +184,8 @@ final class Connection {
     reply(Reply(parameters: parameters, error: error))
   }
 
-  private func send(_ reply: Reply) {
-    outgoing += reply.bytes
+  private func send(_ reply: [UInt8]) {
+    outgoing += reply
     guard outgoing.count <= Self.backlogLimit else { return close() }
     flush()
   }
@@ -176,9 +221,11 @@ final class Connection {
     stopReading()
     writer?.cancel()
     writer = nil
+    calls = []
     onDrained = {}
     onClose()
     onClose = {}
+    abandon()
   }
 
   private func stopReading() {

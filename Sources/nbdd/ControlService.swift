@@ -15,9 +15,16 @@ final class ControlService {
   private var connections: [ObjectIdentifier: Connection] = [:]
   private var watches: [ObjectIdentifier: Watch] = [:]
   private let socketGroup: UInt32?
+  private let hangUps: HangUps
+  private var hangUpSource: (any DispatchSourceRead)?
+  /// Users of whom one was turned away, as the log says already.
+  private var turnedAway: Set<UInt32> = []
+  private var turningAwayPace = LinePace()
 
-  /// How many may be connected at a time, and how many of one user other than root.
+  /// How many may be connected at a time, how many of these places are for root alone, and how many
+  /// one other user may have.
   private static let connectionLimit = 256
+  private static let connectionLimitForRoot = 32
   private static let connectionLimitPerUser = 32
   static let defaultPath = "/run/nbdd/org.nbdd"
   /// The file to remove at the end; not if systemd made it.
@@ -26,6 +33,7 @@ final class ControlService {
   /// Listens on the socket that systemd handed over, else on one of its own at `path`.
   init(_ manager: Manager, path: String) throws(SystemError) {
     self.manager = manager
+    hangUps = try HangUps()
     let socket: Descriptor
     if let inherited = try ServiceManager.inheritedSocket() {
       socket = inherited
@@ -36,8 +44,12 @@ final class ControlService {
     }
     socketGroup = ControlSocket.group(of: socket)
     listen(on: socket)
+    hangUpSource = Loop.onReadable(hangUps.descriptor) { self.hangUp() }
     manager.onChange = { device, name in
-      for watch in self.watches.values { watch.tell(device, name) }
+      let watches = self.watches.values.filter { $0.follows(name) }
+      guard !watches.isEmpty else { return }
+      let event = Watch.Event(device == nil ? "removed" : "changed", device, name)
+      for watch in watches { watch.tell(event) }
     }
   }
 
@@ -53,18 +65,13 @@ final class ControlService {
     do throws(SystemError) {
       while let descriptor = try ControlSocket.accept(on: socket) {
         let peer = try ControlSocket.peer(of: descriptor)
-        let sameUser = connections.values.filter { $0.peer.user == peer.user }.count
-        // Closed at once: that is all that can be afforded for it.
-        guard connections.count < Self.connectionLimit,
-          peer.user == 0 || sameUser < Self.connectionLimitPerUser
-        else { continue }
-        let connection = Connection(descriptor, peer) { self.answer($0, on: $1) }
-        let id = ObjectIdentifier(connection)
-        connections[id] = connection
-        connection.onClose = {
-          self.connections[id] = nil
-          self.watches[id] = nil
+        if let limit = limit(for: peer) {
+          // Closed at once: that is all that can be afforded for it.
+          turnAway(peer, limit)
+          continue
         }
+        try hangUps.add(descriptor)
+        admit(Connection(descriptor, peer) { self.answer($0, on: $1) })
       }
     } catch {
       // Out of descriptors, say: the client goes on waiting in the backlog, and the loop would come
@@ -72,6 +79,47 @@ final class ControlService {
       Journal.warning("control socket: \(error); trying again in 1 s")
       listener?.cancel()
       pause = Loop.timer(after: .seconds(1)) { self.listen(on: socket) }
+    }
+  }
+
+  private func admit(_ connection: Connection) {
+    let id = ObjectIdentifier(connection)
+    connections[id] = connection
+    connection.onClose = {
+      self.connections[id] = nil
+      self.watches[id] = nil
+      self.turnedAway.remove(connection.peer.user)
+    }
+  }
+
+  /// The limit that one more connection would be above, in words.
+  private func limit(for peer: ControlSocket.Peer) -> String? {
+    let others = connections.values.filter { $0.peer.user != 0 }
+    let own = others.filter { $0.peer.user == peer.user }.count
+    return if connections.count >= Self.connectionLimit {
+      "there are \(Self.connectionLimit) connections"
+    } else if peer.user == 0 {
+      nil
+    } else if own >= Self.connectionLimitPerUser {
+      "this user has \(Self.connectionLimitPerUser) connections"
+    } else if others.count >= Self.connectionLimit - Self.connectionLimitForRoot {
+      "users other than root have \(others.count) connections"
+    } else {
+      nil
+    }
+  }
+
+  private func turnAway(_ peer: ControlSocket.Peer, _ limit: String) {
+    guard turnedAway.insert(peer.user).inserted, let addition = turningAwayPace.admit(at: .now)
+    else { return }
+    Journal.warning(
+      "control socket: turned uid \(peer.user), pid \(peer.process) away: \(limit), the most there "
+        + "may be\(addition)")
+  }
+
+  private func hangUp() {
+    while let number = hangUps.next() {
+      connections.values.first { $0.descriptor.number == number }?.hangUp()
     }
   }
 

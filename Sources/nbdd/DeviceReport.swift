@@ -116,7 +116,7 @@ struct DeviceReport {
   }
 
   private func isMounted(_ path: String) -> Bool {
-    device.index.map { Mounting.isMounted(path, $0) } ?? false
+    device.index.map { Mounts.now.has($0, at: path) } ?? false
   }
 
   private func failure(_ failure: Failure) -> JSON {

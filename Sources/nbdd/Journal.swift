@@ -7,15 +7,17 @@ internal import Glibc
 internal import Kernel
 
 /// The log: to the journal with fields if standard error leads there, else to standard error.
+///
+/// Nobody waits for it. What it does not take in time is dropped, and it is told how much that was.
 enum Journal {
   /// Severities, with the numbers of syslog.
-  enum Level: Int {
+  nonisolated enum Level: Int, Sendable {
     case error = 3
     case warning, notice, info
   }
 
   /// What a line is about, for those who filter.
-  struct Fields {
+  nonisolated struct Fields: Sendable {
     var device: String?
     var node: String?
     var server: String?
@@ -24,6 +26,12 @@ enum Journal {
       [("NBD_DEVICE", device), ("NBD_NODE", node), ("NBD_SERVER", server)]
         .compactMap { name, value in value.map { (name, shown($0)) } }
     }
+  }
+
+  private nonisolated struct Line: Sendable {
+    var level: Level
+    var message: String
+    var fields = Fields()
   }
 
   static func error(_ message: String, _ fields: Fields = Fields()) {
@@ -43,25 +51,44 @@ enum Journal {
   }
 
   static func write(_ level: Level, _ message: String, _ fields: Fields) {
-    let message = shown(message)
+    outbox.append(Line(level: level, message: message, fields: fields))
+  }
+
+  /// Waits until all is in the log, but not longer than until the deadline.
+  static func drain(until deadline: ContinuousClock.Instant) {
+    outbox.drain(until: deadline)
+  }
+
+  private static let outbox = Outbox<Line>(
+    "log", limit: 1024,
+    note: { count in
+      let messages = count == 1 ? "1 message was" : "\(count) messages were"
+      return Line(
+        level: .warning, message: "\(messages) dropped: the log did not take them in time")
+    }, write: { put($0) })
+
+  // MARK: on the thread
+
+  private nonisolated static func put(_ line: Line) {
+    let message = shown(line.message)
     if isJournal {
-      send([("MESSAGE", message), ("PRIORITY", "\(level.rawValue)")] + fields.pairs)
+      send([("MESSAGE", message), ("PRIORITY", "\(line.level.rawValue)")] + line.fields.pairs)
     } else {
       // A terminal's reader has no use for the number.
-      let prefix = isTerminal ? "nbdd: " : "<\(level.rawValue)>"
+      let prefix = isTerminal ? "nbdd: " : "<\(line.level.rawValue)>"
       print("\(prefix)\(message)\n", to: 2)
     }
   }
 
-  private static let isTerminal = isatty(2) == 1
+  private nonisolated static let isTerminal = isatty(2) == 1
 
   // systemd names the device and inode of the stream it made for us.
-  private static let isJournal: Bool = {
+  private nonisolated static let isJournal: Bool = {
     guard let stream = environmentValue("JOURNAL_STREAM") else { return false }
     return stream == fileIdentity(2)
   }()
 
-  private static func send(_ pairs: [(String, String)]) {
+  private nonisolated static func send(_ pairs: [(String, String)]) {
     var bytes = pairs.map { Array("\($0)=\($1)".utf8) }.flatMap { $0 }
     let lengths = pairs.map { "\($0)=\($1)".utf8.count }
     unsafe bytes.withUnsafeMutableBytes { raw in

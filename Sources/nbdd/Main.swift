@@ -12,7 +12,7 @@ enum Main {
   static func main() {
     let options: Options
     do throws(Options.Misuse) {
-      options = try Options(CommandLine.arguments.dropFirst())
+      options = try Options(Arguments.all.dropFirst())
     } catch {
       print("nbdd: \(shown(error.message))\n\n\(Options.usage)", to: 2)
       exit(EX_USAGE)
@@ -48,7 +48,7 @@ enum Main {
     } catch {
       let hint = error.errno == EADDRINUSE ? "; another nbdd answers there" : ""
       Journal.error("cannot listen for commands: \(error)\(hint)")
-      exit(1)
+      end(1)
     }
     Loop.onSignal(SIGTERM) { manager.stop() }
     Loop.onSignal(SIGINT) { manager.stop() }
@@ -57,6 +57,14 @@ enum Main {
     ServiceManager.startWatchdog()
     ServiceManager.ready()
     dispatchMain()
+  }
+
+  /// Ends the process; what was said last gets a second to arrive.
+  static func end(_ status: Int32) -> Never {
+    let deadline = ContinuousClock.now + .seconds(1)
+    Journal.drain(until: deadline)
+    ServiceManager.drain(until: deadline)
+    exit(status)
   }
 
   // Kept for the life of the process.

@@ -17,6 +17,9 @@ final class Manager {
   private var stopping: Stop?
   /// Called after a change of a device, or with nil and its name after it is gone.
   var onChange: (Device?, String) -> Void = { _, _ in }
+  private lazy var announcements = Announcements(
+    tell: { [unowned self] in onChange(devices[$0], $0) },
+    summarize: { [unowned self] in publish() })
 
   init(directory: String) {
     self.directory = directory
@@ -157,8 +160,7 @@ final class Manager {
   func forget(_ device: Device) {
     guard devices[device.name] === device else { return }
     devices[device.name] = nil
-    onChange(nil, device.name)
-    publish()
+    announcements.changed(device.name, nil)
   }
 
   /// The kernel device that a device shall use: the one asked for, or any that is free.
@@ -196,12 +198,14 @@ final class Manager {
   /// A device's state, or what is told of it, has changed.
   func changed(_ device: Device) {
     guard devices[device.name] === device else { return }
-    onChange(device, device.name)
+    announcements.changed(device.name, device.state)
     // What was only known from its attachment, or is not configured any more, ends with it.
     if device.lifecycle.phase == .detached && device.isOrphan { forget(device) }
-    publish()
     stopping?.proceed()
   }
+
+  /// Nothing is in the kernel, nor will be.
+  var isIdle: Bool { devices.values.allSatisfy(\.isIdle) }
 
   private func publish() {
     let entries = sorted.map {

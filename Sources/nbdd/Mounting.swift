@@ -68,7 +68,7 @@ nonisolated enum Mounting {
   }
 
   static func isMounted(_ path: String, _ index: Int) -> Bool {
-    Holders.mountPoints(of: index).contains(path)
+    MountTable().has(index, at: path)
   }
 
   private static func makeDirectory(_ path: String) throws(Failure) {

@@ -6,6 +6,8 @@ internal import CSystemd
 internal import Kernel
 
 /// What systemd is told, if it started us, and what it hands over.
+///
+/// Nobody waits for it: should it be stuck, it gets the last word of each kind when it goes on.
 enum ServiceManager {
   private static var lastStatus = ""
 
@@ -52,7 +54,21 @@ enum ServiceManager {
     return listener
   }
 
-  private static func notify(_ state: String) {
+  /// Waits until it knows all, but not longer than until the deadline.
+  static func drain(until deadline: ContinuousClock.Instant) {
+    outbox.drain(until: deadline)
+  }
+
+  private static let outbox = Outbox<String>("notify", limit: 16) { state in
     _ = unsafe sd_notify(0, state)
+  }
+
+  private static func notify(_ state: String) {
+    guard environmentValue("NOTIFY_SOCKET") != nil else { return }
+    outbox.append(state) { kind($0).elementsEqual(kind(state)) }
+  }
+
+  private static func kind(_ state: String) -> some Sequence<UInt8> {
+    state.utf8.prefix { $0 != UInt8(ascii: "=") }
   }
 }

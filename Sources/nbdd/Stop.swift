@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Glibc
-
 /// The end of the daemon: everything is detached, then the process ends.
 ///
 /// With 0, or with 1 if something was still in use at the stop timeout and had to be given up.
@@ -35,7 +33,7 @@ final class Stop {
 
   /// Ends the process if nothing is left to wait for.
   func proceed() {
-    guard manager.sorted.allSatisfy(\.isIdle) else { return }
+    guard manager.isIdle else { return }
     end(status: isForced ? 1 : 0)
   }
 
@@ -61,13 +59,13 @@ final class Stop {
   private func end(status: Int32) {
     Journal.info("stopped")
     ControlService.removeSocket()
-    exit(status)
+    Main.end(status)
   }
 }
 
 extension Device {
   /// Nothing of it is in the kernel, nor will be.
-  fileprivate var isIdle: Bool {
+  var isIdle: Bool {
     switch lifecycle.phase {
     // A thread that is giving up may sit in a name server's time limit; it has written nothing.
     case .detached, .waiting, .cancelling: true

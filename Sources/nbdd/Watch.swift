@@ -28,36 +28,45 @@ final class Watch {
     sendAll()
   }
 
-  func tell(_ device: Device?, _ name: String) {
-    guard self.name == nil || self.name == name else { return }
+  /// Something that has happened, worded once for all who follow it.
+  struct Event {
+    private let reply: NumberedReply
+
+    /// `device` is nil if it is gone, or if it is about none.
+    init(_ event: String, _ device: Device? = nil, _ name: String? = nil) {
+      reply = NumberedReply(
+        .object([
+          "event": JSON(event), "device": device?.report.json, "name": name.map { JSON($0) },
+        ]))
+    }
+
+    fileprivate func bytes(_ sequence: Int64) -> [UInt8] { reply.bytes("sequence", sequence) }
+  }
+
+  func follows(_ name: String) -> Bool { self.name == nil || self.name == name }
+
+  func tell(_ event: Event) {
     if connection.backlog > Self.backlogLimit { isBehind = true }
     guard !isBehind else { return }
-    send(device == nil ? "removed" : "changed", device, name)
+    send(event)
   }
 
   private func catchUp() {
     guard isBehind else { return }
     isBehind = false
-    send("dropped", nil, nil)
+    send(Event("dropped"))
     sendAll()
   }
 
   private func sendAll() {
     for device in manager.sorted where name == nil || device.name == name {
-      send("present", device, device.name)
+      send(Event("present", device, device.name))
     }
-    send("synced", nil, nil)
+    send(Event("synced"))
   }
 
-  private func send(_ event: String, _ device: Device?, _ name: String?) {
+  private func send(_ event: Event) {
     sequence += 1
-    connection.reply(
-      Reply(
-        parameters: .object([
-          "sequence": JSON(sequence),
-          "event": JSON(event),
-          "device": device?.report.json,
-          "name": name.map { JSON($0) },
-        ]), continues: true))
+    connection.go(on: event.bytes(sequence))
   }
 }

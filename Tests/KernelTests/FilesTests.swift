@@ -26,19 +26,25 @@ struct FilesTests {
     let path = try directory.write(String(repeating: "x", count: 1000), to: "file")
     #expect(try bytes(of: path, limit: 1000).count == 1000)
     #expect(throws: SystemError("read \(path)", EFBIG)) { try bytes(of: path, limit: 999) }
-    #expect(throws: SystemError("read /dev/zero", EFBIG)) { try bytes(of: "/dev/zero") }
   }
 
   @Test func `a directory, and what does not exist, cannot be read as a file`() throws {
     let path = directory.path
-    #expect(throws: SystemError("read \(path)", EISDIR)) { try bytes(of: path) }
+    #expect(throws: SystemError("open \(path)", EISDIR)) { try bytes(of: path) }
     #expect(contents(of: "\(path)/missing") == nil)
   }
 
-  @Test func `a pipe in place of a file does not make anybody wait`() throws {
+  @Test func `what is no file is not opened, and does not make anybody wait`() throws {
     let path = "\(directory.path)/pipe"
     try #require(unsafe mkfifo(path, 0o600) == 0)
-    #expect(try bytes(of: path) == [])
+    // One that somebody holds and never writes to.
+    let holder = try Descriptor.open(path, O_RDWR)
+    for path in [path, "/dev/zero", "/dev/ptmx"] {
+      let error = SystemError("open \(path)", SystemError.notAFile)
+      #expect(throws: error) { try bytes(of: path) }
+      #expect(error.description == "open \(path): not a regular file")
+    }
+    withExtendedLifetime(holder) {}
   }
 
   @Test func `names what is in a directory`() throws {

@@ -77,6 +77,9 @@ struct Daemon {
     try workspace.start([Tool.built("nbdctl")] + arguments, environment: ["NBDD_SOCKET": socket])
   }
 
+  /// Whether the log names a process.
+  func hasLogged(_ process: pid_t) -> Bool { program.errors.contains("pid \(process)\n") }
+
   // MARK: the control socket
 
   func connect() throws -> Caller { try Caller(socket) }

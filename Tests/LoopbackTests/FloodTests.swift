@@ -83,18 +83,22 @@ struct FloodTests {
       let watcher = try daemon.connect()
       try watcher.send(Call(method: "org.nbdd.Watch", more: true))
       let caller = try daemon.connect()
-      let attach = Call(method: "org.nbdd.Attach", parameters: ["name": "device"])
+      // Three changes of its state each time: they are all told.
       let round = { (count: Int) in
-        for _ in 0..<count { try caller.send(attach) }
+        for _ in 0..<count {
+          try caller.send(Call(method: "org.nbdd.Attach", parameters: ["name": "device"]))
+          try caller.send(Call(method: "org.nbdd.Detach", parameters: ["name": "device"]))
+        }
         for _ in 0..<count {
           let error = try caller.reply(to: "org.nbdd.Attach").error
           #expect(error == "org.nbdd.AttachFailed")
+          #expect(try caller.reply(to: "org.nbdd.Detach").error == nil)
         }
       }
       // Enough to leave the watcher behind; what comes then must cost nothing.
-      try round(2500)
+      try round(1500)
       let before = daemon.program.peakMemory
-      try round(2500)
+      try round(1500)
       #expect(daemon.program.peakMemory - before < 8 << 10)
       #expect(daemon.program.peakMemory < 64 << 10)
 
@@ -107,8 +111,89 @@ struct FloodTests {
       #expect(events.prefix(3) == ["present", "synced", "changed"])
       #expect(events.count { $0 == "dropped" } == 1)
       #expect(events.count < 5000)
-      #expect(try daemon.nbdctl("detach", "device").status == 0)
+      #expect(try daemon.nbdctl("attach", "device").status == 1)
       #expect(try Self.event(watcher, events.count) == "changed")
+    }
+  }
+
+  @Test func `frees the places of clients that have gone while they waited`() throws {
+    try Workspace.run { workspace in
+      let uri = "nbd+unix:///?socket=\(workspace.file("none"))"
+      let daemon = try Daemon(
+        in: workspace, ["device": Daemon.device(uri, 9000, "autoAttach: false")])
+      let attach = Call(
+        method: "org.nbdd.Attach", parameters: ["name": "device", "waitTimeout": "24h"])
+      for _ in 0..<260 {
+        let caller = try daemon.connect()
+        try caller.send(attach)
+      }
+      // As nbdctl, which is killed.
+      let program = try daemon.start(["attach", "device", "--wait", "24h"])
+      try eventually("it to be asked") {
+        program.poll() == nil && daemon.hasLogged(program.process)
+      }
+      program.send(SIGKILL)
+      #expect(try program.wait() == 128 + Int(SIGKILL))
+      #expect(try daemon.nbdctl("status").status == 0)
+      // One who only sends no more still waits.
+      let waiting = try daemon.connect()
+      try waiting.send(attach)
+      waiting.endSending()
+      try eventually("all others to be gone") { daemon.program.openFiles < 64 }
+      #expect(try daemon.nbdctl("detach", "device").status == 0)
+      #expect(try waiting.reply(to: "org.nbdd.Attach").error == "org.nbdd.AttachFailed")
+    }
+  }
+
+  @Test func `does not keep a device whose client has gone before it was there`() throws {
+    try Workspace.run { workspace in
+      let daemon = try Daemon(in: workspace)
+      let uri = "nbd+unix:///?socket=\(workspace.file("none"))"
+      let program = try daemon.start([
+        "attach", uri, "--name", "new", "--device", "nbd9000", "--wait", "24h",
+      ])
+      try eventually("the device") {
+        (try? daemon.nbdctl("status", "new").output.contains("state: reconnecting")) == true
+      }
+      program.send(SIGKILL)
+      try eventually("the device to be gone") { (try? daemon.nbdctl("status", "new").status) == 4 }
+      try eventually("the log") {
+        daemon.program.errors.contains("new: whoever asked for it has gone")
+      }
+    }
+  }
+
+  @Test(
+    .enabled(if: Tool.isRoot, "only root can become another user"),
+    .enabled(if: Tool.setpriv.isInstalled, "setpriv is not installed: apt-get install util-linux"),
+    .enabled(if: Nobody.hasPython, "/usr/bin/python3 is not there: apt-get install python3"))
+  func `keeps places for root, and says whom it turns away`() throws {
+    try Workspace.run { workspace in
+      let daemon = try Daemon(in: workspace)
+      unsafe chmod(daemon.socket, 0o666)
+      unsafe chmod(workspace.path, 0o755)
+      // Each holds as many connections as one user may have, until it is ended.
+      let script = """
+        import socket, sys, time
+        held = []
+        for _ in range(32):
+            s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); held.append(s)
+        print("connected", flush=True)
+        time.sleep(600)
+        """
+      for number in 0..<8 {
+        let holder = try workspace.start([
+          Tool.setpriv.rawValue, "--reuid", "\(60000 + number)", "--regid", "60000",
+          "--clear-groups", "--", Nobody.python, "-c", script, daemon.socket,
+        ])
+        try eventually("its connections") { holder.output == "connected\n" }
+      }
+      try eventually("the log") { daemon.program.errors.contains("turned uid ") }
+      #expect(daemon.program.errors.contains("users other than root have 224 connections"))
+      #expect(daemon.program.errors.split(separator: "\n").count { $0.contains("turned uid") } == 1)
+      // All of them are still there, and root is served as ever.
+      let root = try (0..<32).map { _ in try daemon.connect() }
+      #expect(try root.allSatisfy { try $0.call("org.nbdd.Status").error == nil })
     }
   }
 

@@ -13,8 +13,8 @@ struct NotificationTests {
     private let socket: Descriptor
     private(set) var messages: [String] = []
 
-    init(in workspace: Workspace) throws {
-      path = workspace.file("notify")
+    init(in workspace: Workspace, named name: String = "notify") throws {
+      path = workspace.file(name)
       let type = CInt(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
       let socket = Descriptor(owning: try check("socket") { Glibc.socket(AF_UNIX, type, 0) })
       self.socket = socket

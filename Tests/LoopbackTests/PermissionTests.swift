@@ -89,6 +89,10 @@ struct PermissionTests {
 
 /// A user without rights, who has nbdctl.
 struct Nobody {
+  /// One that is not in the home of another.
+  static let python = "/usr/bin/python3"
+  static let hasPython = unsafe access(python, X_OK) == 0
+
   private let daemon: Daemon
   private let nbdctl: String
   private let groups: [String]

@@ -59,6 +59,27 @@ struct ProcessTests {
     }
   }
 
+  @Test(.enabled(if: Tool.isRoot, "only root can take /proc away"))
+  func `takes its arguments where there is no proc`() throws {
+    try Workspace.run { workspace in
+      let run = { (arguments: [String]) in
+        let script = "umount -l /proc && exec \"$@\""
+        let program = try workspace.start(
+          ["unshare", "-m", "sh", "-c", script, "sh"] + arguments,
+          environment: ["NBDD_SOCKET": workspace.file("none")])
+        return (try program.wait(), program.output, program.errors)
+      }
+      if try run(["true"]).0 != 0 { try Test.cancel("/proc cannot be taken away here") }
+      let (status, output, _) = try run([Tool.built("nbdd"), "--version"])
+      #expect(status == 0)
+      #expect(output.hasPrefix("nbdd "))
+      #expect(try run([Tool.built("nbdd"), "--bogus"]).0 == 64)
+      #expect(try run([Tool.built("nbdctl"), "--version"]).1 == output.dropFirst("nbdd ".count))
+      let detached = try run([Tool.built("nbdctl"), "detach"])
+      #expect(detached.0 == 64, "\(detached)")
+    }
+  }
+
   @Test func `checks a configuration without running`() throws {
     try Workspace.run { workspace in
       let check = {

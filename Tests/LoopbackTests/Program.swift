@@ -75,6 +75,9 @@ final class Program {
     }
   }
 
+  /// How many files it has open.
+  var openFiles: Int { names(in: "/proc/\(process)/fd").count }
+
   /// The most memory it ever had, in KiB.
   var peakMemory: Int {
     let line = contents(of: "/proc/\(process)/status")?.split(separator: "\n")

@@ -105,6 +105,41 @@ refused=$(nbdctl detach xfs 2>&1)
 matches "whose process holds a mount is told" "sleep \(pid $holder\)" "$refused"
 kill $holder
 
+say "what mount(8) and fsck(8) start with"
+# A helper of mount(8) that says how it was started.
+cat >/sbin/mount.probe <<'END'
+#!/bin/sh
+echo "$(cat /proc/self/oom_score_adj) $(($(cut -d ' ' -f 9 /proc/self/stat) & 0x80000))" >/run/probe
+exec mount -i -t ext4 "$1" "$2"
+END
+chmod 755 /sbin/mount.probe
+disk direct 64M mkfs.ext4 -q
+serve direct --port 10811 file $work/disks/direct
+echo '{ "uri": "nbd://127.0.0.1:10811/", "path": "direct", "mount": { "path": "/srv/direct", "type": "probe" } }' \
+  >/etc/nbdd/devices.d/direct.json
+ends "reload" 0 nbdctl reload
+within 20 "it is mounted" mounted /srv/direct
+check "not spared when memory is short, and no I/O flusher" "0 0" "$(cat /run/probe)"
+
+say "a process whose name is meant for systemd"
+# Anybody may call himself anything, and stand in the way: he is named in the STATUS line.
+(cd /srv/direct && exec setpriv --reuid=nobody --clear-groups $python -c 'import os, time
+open("/proc/self/comm", "w").write("\rMAINPID=%d\r" % os.getpid())
+time.sleep(1000)') &
+holder=$!
+within 5 "it has its name" grep -q MAINPID /proc/$holder/comm
+kernel_errors_expected=1
+end_server direct
+within 20 "the STATUS line names it" bash -c "systemctl show nbdd.service --property=StatusText | grep -Fq '\\u{d}MAINPID=$holder\\u{d} (pid $holder)'"
+check "the main process is nbdd" "$main" "$(property MainPID)"
+matches "the holder on a terminal" 'u\{d\}MAINPID' "$(nbdctl status direct)"
+check "nothing there that steers it" '' "$(nbdctl status direct | tr -d '\n -~')"
+kill $holder; wait $holder 2>/dev/null
+umount -l /srv/direct
+rm /etc/nbdd/devices.d/direct.json
+ends "reload without it" 0 nbdctl reload
+ends "detach it" 0 nbdctl detach direct --force
+
 say "reload"
 ends "reload" 0 systemctl reload nbdd.service
 echo '{ "urj": "nbd://127.0.0.1/" }' >/etc/nbdd/devices.d/new.json

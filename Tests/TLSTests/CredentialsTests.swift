@@ -39,6 +39,17 @@ import Testing
         + "make it 0600: chmod 600 \(file)")
   }
 
+  @Test(arguments: ["client.key", "client.pem", "psk"])
+  func `does not wait for a pipe in place of a file`(name: String) throws {
+    let file = folder.path(name)
+    unsafe unlink(file)
+    try #require(unsafe mkfifo(file, 0o600) == 0)
+    let error = try flaw {
+      if name == "psk" { ($0.method, $0.pskFile) = (.preSharedKey, file) }
+    }
+    #expect(error?.description == "open \(file): not a regular file")
+  }
+
   @Test(arguments: [0o600, 0o400, 0o700] as [mode_t])
   func `takes a private key that is its owner's only`(mode: mode_t) throws {
     folder.chmod("client.key", mode)

@@ -99,6 +99,14 @@ struct MessageTests {
     ),
   ]
 
+  @Test(arguments: [1, 1_234_567] as [Int64])
+  func `writes a reply for many with a number for each`(number: Int64) throws {
+    let shared = NumberedReply(["event": "changed", "name": "a"])
+    let reply = Reply(
+      parameters: ["sequence": JSON(number), "event": "changed", "name": "a"], continues: true)
+    #expect(shared.bytes("sequence", number) == reply.bytes)
+  }
+
   @Test
   func `writes no more than is said`() {
     #expect(

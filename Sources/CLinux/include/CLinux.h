@@ -14,7 +14,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef PR_SET_IO_FLUSHER
@@ -60,12 +59,24 @@ static inline int clinux_lift_memory_lock_limit(void)
 }
 
 /// WIFEXITED and its like are function-like macros: the exit status, or 128 + signal.
-static inline int clinux_exit_status(int status) __attribute__((swift_name("exitStatus(_:)"))) {
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
+int clinux_exit_status(int status) __attribute__((swift_name("exitStatus(_:)")));
 
-/// The environment is a global variable, which Swift takes for unsynchronized state.
-static inline char *_Nullable *_Nonnull clinux_environment(void)
-    __attribute__((swift_name("environment()"))) {
-  return __environ;
-}
+/// How many arguments main has got, and which: Swift reads its own from /proc, where that is mounted.
+int clinux_argument_count(void) __attribute__((swift_name("argumentCount()")));
+char *_Nullable *_Nullable clinux_arguments(void) __attribute__((swift_name("arguments()")));
+
+/// epoll(7) for the ends of connections only: what is asked for is nothing, and that they have ended is told unasked.
+/// Each is told once.
+int clinux_end_watch(void) __attribute__((swift_name("endWatch()")));
+int clinux_watch_end(int watch, int socket) __attribute__((swift_name("watchEnd(_:_:)")));
+
+/// A socket that has ended, without waiting for one; -1 if there is none.
+int clinux_ended(int watch) __attribute__((swift_name("ended(_:)")));
+
+/// Runs a program found in PATH with no input and with `output` as standard output and error; -1 if there is no
+/// process. An error is in `error` then, or if the program cannot be run: the process ends at once then.
+///
+/// The program starts as any other does, whatever nbdd has become: with no signal blocked, without PR_SET_IO_FLUSHER,
+/// and not spared when memory is short. posix_spawn(3) can do the first of these only.
+pid_t clinux_spawn(char *_Nullable const *_Nonnull arguments, int output, int *_Nonnull error)
+    __attribute__((swift_name("spawn(_:_:_:)")));
