@@ -47,6 +47,10 @@ struct Plan {
   let mix: [(NBD.Command, Int)]
   let unflushedLimit: Int
   let requestTimeout: Duration
+  /// How long a request may wait; whatever waits longer fails.
+  let giveUpAfter: Duration?
+  /// In the end the export is given up for good.
+  let endsAbandoned: Bool
   let nature: PlayedServer.Nature
   var steps: [Step]
 
@@ -65,6 +69,8 @@ struct Plan {
     unflushedLimit = [1, 8, 1 << 20][Int.random(in: 0..<3, using: &random)] * 4096
     let stalls = chance(options.stallPeriod)
     requestTimeout = stalls ? .milliseconds(100) : .seconds(10)
+    giveUpAfter = chance(40) ? .milliseconds(20) : nil
+    endsAbandoned = chance(20)
     var nature = PlayedServer.Nature()
     nature.offersFlush = !chance(20)
     nature.offersFUA = !chance(4) && !options.leftOut.contains("fua")
@@ -106,6 +112,7 @@ struct Plan {
 
   var description: String {
     "\(laneCount) lanes, \(socketCount) sockets, \(blockCount) blocks, \(depth) requests at a time, "
-      + "\(unflushedLimit) bytes unflushed, \(requestTimeout), \(nature)"
+      + "\(unflushedLimit) bytes unflushed, \(requestTimeout), "
+      + "\(giveUpAfter.map { "fail after \($0), " } ?? "")\(nature)"
   }
 }

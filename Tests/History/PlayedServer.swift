@@ -27,6 +27,8 @@ final class PlayedServer {
   /// How many of the flushes, and of the other requests, that come next fail.
   var failingFlushes = 0
   var failingRequests = 0
+  /// How many requests have come.
+  private(set) var requestCount = 0
   /// How many requests have failed.
   private(set) var errorCount = 0
   private(set) var tally = Tally()
@@ -52,7 +54,9 @@ final class PlayedServer {
 
   func receive(_ link: Link) throws(Violation) {
     time += 1
+    let before = link.held.count
     try link.receive(blockCount: blockCount, at: time)
+    requestCount += link.held.count - before
   }
 
   /// Closes what is over; answers whether there was anything.

@@ -53,6 +53,8 @@ final class Scenario {
     var settings = Relay.Settings()
     settings.unflushedLimit = plan.unflushedLimit
     settings.requestTimeout = plan.requestTimeout
+    settings.giveUpAfter = plan.giveUpAfter
+    kernel.isFailing = plan.giveUpAfter != nil
     options.apply(to: &settings)
     thread = try RelayThread()
     relay = try Relay(pairs.map(\.ours), laneCount: plan.laneCount, settings) {
@@ -69,7 +71,7 @@ final class Scenario {
         try perform(step)
         try settle()
       }
-      try finish()
+      if plan.endsAbandoned { try abandon() } else { try finish() }
     } catch {
       violation = error
     }
@@ -249,7 +251,7 @@ final class Scenario {
       journal.note("the relay reports \(event)")
       switch event {
       case .up(let lane):
-        if !isFailureNew { kernel.isFailing = false }
+        if !isFailureNew, plan.giveUpAfter == nil { kernel.isFailing = false }
         if lanes[lane].replacedCount == 0 { lanes[lane].isDown = false }
       case .down(let lane, _):
         if lanes[lane].replacedCount > 0 {
@@ -275,6 +277,10 @@ final class Scenario {
     try drain()
     kernel.flush()
     try drain()
+    try expectNothingLeft()
+  }
+
+  private func expectNothingLeft() throws(Violation) {
     let held = relay.figures.requestsHeld.load(ordering: .relaxed)
     let unflushed = relay.figures.unflushedBytes.load(ordering: .relaxed)
     guard held == 0, unflushed == 0 else {
@@ -284,6 +290,33 @@ final class Scenario {
     guard kernel.answeredCount == answered else {
       throw Violation("the relay counts \(answered) answers instead of \(kernel.answeredCount)")
     }
+  }
+
+  /// Gives the export up: every request fails, and the server is asked for nothing any more.
+  private func abandon() throws(Violation) {
+    kernel.isFailing = true
+    command("abandon") { relay.abandon() }
+    try look(0)
+    let before = server.requestCount
+    var random = SplitMix(seed: plan.seed)
+    let end = Clocks.monotonic + 30_000_000
+    var rounds = 0
+    while rounds < 4 || kernel.awaitedCount > 0 {
+      if rounds < 4 {
+        try connect(Int.random(in: 0..<plan.laneCount, using: &random), &random)
+        kernel.submit(&random)
+        rounds += 1
+      }
+      try server.serve(&random)
+      try look(rounds < 4 ? 0 : 5)
+      guard Clocks.monotonic < end else {
+        throw Violation("\(kernel.awaitedCount) requests wait although the export is abandoned")
+      }
+    }
+    guard server.requestCount == before else {
+      throw Violation("the server is sent something although the export is abandoned")
+    }
+    try expectNothingLeft()
   }
 
   /// Whether a lane can take a connection, also if the report was taken for that of an earlier one.

@@ -20,6 +20,8 @@ final class Search: Sendable {
     var finding: Finding?
     var begun: UInt64 = 0
     var running = 0
+
+    var operationCount: Int { tallies.values.reduce(0) { $0 + $1.operations } }
   }
 
   private let options: Options
@@ -39,7 +41,14 @@ final class Search: Sendable {
         state.withLock { $0.running -= 1 }
       }
     }
-    while state.withLock({ $0.running > 0 }) { usleep(20_000) }
+    var next = Clocks.monotonic + 60_000_000
+    while state.withLock({ $0.running > 0 }) {
+      usleep(20_000)
+      guard Clocks.monotonic > next else { continue }
+      next += 60_000_000
+      print("so far \(state.withLock { $0.operationCount }) operations")
+      fflush(nil)
+    }
     return state.withLock { ($0.tallies, $0.finding) }
   }
 
@@ -61,8 +70,7 @@ final class Search: Sendable {
 
   private func nextSeed() -> UInt64? {
     state.withLock { state in
-      let done = state.tallies.values.reduce(0) { $0 + $1.operations }
-      guard state.finding == nil, done < options.operations else { return nil }
+      guard state.finding == nil, state.operationCount < options.operations else { return nil }
       state.begun += 1
       var random = SplitMix(seed: options.base &+ state.begun &* 0x1_0000_0000)
       return random.next() >> 20
