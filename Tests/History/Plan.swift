@@ -20,11 +20,10 @@ struct Plan {
       case .reply, .deliver: 400
       case .connect, .haunt: 320
       case .writeBack: 80
-      case .crash: 32
-      case .cut, .reconnect, .failFlush: 24
-      case .replace: 12
-      case .leave, .garble, .fail, .giveUp, .failRequest: 8
-      case .stall: 16
+      case .crash: 16
+      case .cut, .reconnect, .failFlush, .stall: 12
+      case .replace: 6
+      case .leave, .garble, .fail, .giveUp, .failRequest: 4
       }
     }
 
@@ -61,7 +60,7 @@ struct Plan {
     laneCount = options.laneCount ?? Int.random(in: 1...4, using: &random)
     socketCount = Int.random(in: 1...4, using: &random)
     blockCount = Int.random(in: 2...12, using: &random)
-    depth = [1, 2, 4, 8, 16][Int.random(in: 0..<5, using: &random)]
+    depth = [1, 2, 4, 8, 16, 24][Int.random(in: 0..<6, using: &random)]
     let usual: [(NBD.Command, Int)] = [
       (.write, 40), (.writeZeroes, 4), (.trim, 4), (.flush, 10), (.read, 22),
     ]

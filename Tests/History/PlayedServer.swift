@@ -122,15 +122,16 @@ final class PlayedServer {
     reply(link, index, &random)
   }
 
-  /// Lets replies of one connection arrive, or a part of them.
-  func deliverSome(_ random: inout SplitMix) {
+  /// Lets replies of one connection arrive, or a part of them; answers whether there were any.
+  func deliverSome(_ random: inout SplitMix) -> Bool {
     guard let link = links.filter({ !$0.outbox.isEmpty }).randomElement(using: &random) else {
-      return
+      return false
     }
     let isAll = Int.random(in: 0..<4, using: &random) > 0
     let count = isAll ? link.outbox.count : Int.random(in: 1...link.outbox.count, using: &random)
     journal.note("link \(link.number): \(count) of \(link.outbox.count) bytes arrive")
     link.deliver(count)
+    return true
   }
 
   /// Does a change that came on a connection that was cut.
@@ -146,8 +147,9 @@ final class PlayedServer {
     for link in links { link.deliver(link.outbox.count) }
   }
 
-  /// Does and answers all that has come on some connections.
-  func serve(_ random: inout SplitMix) throws(Violation) {
+  /// Does and answers all that has come on some connections; says whether anything is sent.
+  func serve(_ random: inout SplitMix) throws(Violation) -> Bool {
+    var isSent = false
     let isForAll = Bool.random(using: &random)
     for link in links where !link.isCut && (isForAll || Bool.random(using: &random)) {
       let isInOrder = Bool.random(using: &random)
@@ -162,8 +164,10 @@ final class PlayedServer {
         let places = link.held.indices
         reply(link, isInOrder ? 0 : places.randomElement(using: &random) ?? 0, &random)
       }
+      isSent = isSent || !link.outbox.isEmpty
       link.deliver(link.outbox.count)
     }
+    return isSent
   }
 
   private func execute(_ link: Link, _ index: Int, _ random: inout SplitMix) throws(Violation) {

@@ -68,8 +68,7 @@ final class Scenario {
     var violation: Violation?
     do throws(Violation) {
       for step in plan.steps {
-        try perform(step)
-        try settle()
+        if try perform(step) { try settle() }
       }
       if plan.endsAbandoned { try abandon() } else { try finish() }
     } catch {
@@ -89,31 +88,22 @@ final class Scenario {
 
   // MARK: steps
 
-  private func perform(_ step: Plan.Step) throws(Violation) {
+  /// Does what a step says; answers whether the relay may have learnt anything of it.
+  private func perform(_ step: Plan.Step) throws(Violation) -> Bool {
     var random = SplitMix(seed: step.seed)
     switch step.kind {
-    case .submit:
-      for _ in 0..<Int.random(in: 1...4, using: &random)
-      where kernel.awaitedCount < plan.depth {
-        kernel.submit(&random)
-      }
-    case .serve: try server.serve(&random)
-    case .execute: try server.executeOne(&random)
-    case .reply: server.replyToOne(&random)
-    case .deliver: server.deliverSome(&random)
-    case .haunt: try server.haunt(&random)
-    case .writeBack: try server.writeBack(&random)
+    case .submit: return submit(&random)
     case .connect:
-      if let lane = lanes.indices.filter({ lanes[$0].isDown }).randomElement(using: &random) {
-        try connect(lane, &random)
-      }
+      let down = lanes.indices.filter { lanes[$0].isDown }
+      guard let lane = down.randomElement(using: &random) else { return false }
+      try connect(lane, &random)
     case .replace: try connect(Int.random(in: 0..<plan.laneCount, using: &random), &random)
+    case .serve: return try server.serve(&random)
+    case .deliver: return server.deliverSome(&random)
     case .crash: try server.crash(&random)
     case .cut: server.cutOne(&random)
     case .leave: server.leaveOne(&random)
     case .garble: server.garbleOne(&random)
-    case .failFlush: server.failingFlushes += 1
-    case .failRequest: server.failingRequests += 1
     case .reconnect: command("reconnect") { relay.reconnect() }
     case .fail:
       (kernel.isFailing, isFailureNew) = (true, true)
@@ -122,7 +112,29 @@ final class Scenario {
       (kernel.isFailing, isFailureNew) = (true, true)
       command("give up") { relay.giveUp() }
     case .stall: try stall()
+    case .execute, .reply, .writeBack, .haunt, .failFlush, .failRequest:
+      try befall(step.kind, &random)
+      return false
     }
+    return true
+  }
+
+  /// What takes place at the server alone.
+  private func befall(_ kind: Plan.Kind, _ random: inout SplitMix) throws(Violation) {
+    switch kind {
+    case .execute: try server.executeOne(&random)
+    case .reply: server.replyToOne(&random)
+    case .writeBack: try server.writeBack(&random)
+    case .haunt: try server.haunt(&random)
+    case .failFlush: server.failingFlushes += 1
+    default: server.failingRequests += 1
+    }
+  }
+
+  private func submit(_ random: inout SplitMix) -> Bool {
+    let most = min(plan.depth - kernel.awaitedCount, Int.random(in: 1...8, using: &random))
+    for _ in 0..<max(0, most) { kernel.submit(&random) }
+    return most > 0
   }
 
   private func command(_ name: String, _ body: () -> Void) {
@@ -226,8 +238,10 @@ final class Scenario {
     let links = server.links.filter { !$0.isAtEnd }
     for link in links { _ = readiness.add(link.socket, reading: true, writing: false) }
     readiness.wait(milliseconds)
-    if milliseconds > 0 { try thread.awaitRest(threadState) }
-    takeEvents()
+    if milliseconds > 0 {
+      try thread.awaitRest(threadState)
+      takeEvents()
+    }
     isFailureNew = false
     for index in kernel.descriptors.indices where readiness.isReadable(bell + 1 + index) {
       try kernel.receive(index)
@@ -246,8 +260,9 @@ final class Scenario {
   }
 
   private func takeEvents() {
-    thread.bell.silence()
-    for event in thread.takeEvents() {
+    let events = thread.takeEvents()
+    if !events.isEmpty { thread.bell.silence() }
+    for event in events {
       journal.note("the relay reports \(event)")
       switch event {
       case .up(let lane):
@@ -307,7 +322,7 @@ final class Scenario {
         kernel.submit(&random)
         rounds += 1
       }
-      try server.serve(&random)
+      _ = try server.serve(&random)
       try look(rounds < 4 ? 0 : 5)
       guard Clocks.monotonic < end else {
         throw Violation("\(kernel.awaitedCount) requests wait although the export is abandoned")
@@ -331,7 +346,7 @@ final class Scenario {
     let end = Clocks.monotonic + 60_000_000
     while true {
       for lane in lanes.indices where isAvailable(lane) { try connect(lane, &random) }
-      try server.serve(&random)
+      _ = try server.serve(&random)
       server.deliverAll()
       try look(0)
       // Nothing more can come of these.
