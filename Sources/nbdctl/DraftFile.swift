@@ -12,6 +12,8 @@ struct DraftFile {
   private let target: String
 
   /// What is at a path, open for writing; nil if there is nothing.
+  ///
+  /// A block device that is mounted, or in use in another way, is refused with EBUSY.
   static func existing(
     _ path: String
   ) throws(SystemError) -> (file: Descriptor, status: stat, kind: mode_t)? {
@@ -19,9 +21,13 @@ struct DraftFile {
     let code = errno
     if number < 0, code == ENOENT { return nil }
     guard number >= 0 else { throw SystemError("open", code) }
-    let file = Descriptor(owning: number)
+    var file = Descriptor(owning: number)
     var status = stat()
     try check("fstat") { unsafe fstat(number, &status) }
+    if status.st_mode & S_IFMT == S_IFBLK {
+      let flags = O_WRONLY | O_EXCL | O_CLOEXEC
+      file = Descriptor(owning: try check("open") { unsafe open(path, flags) })
+    }
     return (file, status, status.st_mode & S_IFMT)
   }
 

@@ -27,14 +27,18 @@ final class Program {
     unsafe posix_spawn_file_actions_addopen(&actions, 1, outputFile, writing, 0o600)
     unsafe posix_spawn_file_actions_addopen(&actions, 2, errorFile, writing, 0o600)
 
-    // Threads of the test's pool block signals; the program shall not inherit that.
+    // Threads of the test's pool block signals, and nohup(1) has one ignored; the program shall not inherit
+    // that.
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }
     var signals = sigset_t()
     unsafe sigemptyset(&signals)
     unsafe posix_spawnattr_setsigmask(&attributes, &signals)
-    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    unsafe sigfillset(&signals)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
+    unsafe posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
     var strings = unsafe arguments.map { unsafe strdup($0) } + [nil]
     defer { unsafe strings.forEach { unsafe free($0) } }

@@ -235,6 +235,23 @@ struct ReadTests {
   }
 
   @Test(.enabled(if: Tool.nbdkit.isInstalled, DirectTests.missing))
+  func `goes on under nohup`() throws {
+    try Workspace.run { workspace in
+      let server = try Server.nbdkit(
+        "--filter=delay", "--filter=noextents", "memory", "4M", "rdelay=1", in: workspace)
+      try makeDirectories(workspace.file("backups"))
+      let program = try workspace.start([
+        "nohup", Tool.built("nbdctl"), "read", server.uri, "--length", "4096", "--output",
+        workspace.file("backups/copy"),
+      ])
+      try eventually("the new file") { !names(in: workspace.file("backups")).isEmpty }
+      program.send(SIGHUP)
+      #expect(try program.wait() == 0, "\(program.errors)")
+      #expect(names(in: workspace.file("backups")) == ["copy"])
+    }
+  }
+
+  @Test(.enabled(if: Tool.nbdkit.isInstalled, DirectTests.missing))
   func `replaces a file by one with the same mode, and not a link to it`() throws {
     try Workspace.run { workspace in
       let server = try Server.nbdkit("pattern", "size=4096", in: workspace)

@@ -82,6 +82,15 @@ dd if=$work/pattern of="$path" bs=4M oflag=direct status=none
 check "large direct writes arrive" "$(sha256sum <$work/pattern)" "$(dd if="$path" bs=4M count=2 iflag=direct status=none | sha256sum)"
 printf 'nbdd' | dd of="$path" bs=1 seek=5000 conv=fsync status=none
 check "a write of four bytes arrives" nbdd "$(dd if="$path" bs=1 skip=5000 count=4 status=none)"
+
+say "nbdctl read writes a device in place, if there is room and nobody uses it"
+ends "a copy" 0 nbdctl read nbd://127.0.0.1:10810/ --length 8MiB --output "$path"
+check "the device's bytes" "$(head -c 8M $work/parts.img | sha256sum)" \
+  "$(dd if="$path" bs=4M count=2 iflag=direct status=none | sha256sum)"
+holds "it is a device still" test -b "$path"
+ends "too much for it" 1 nbdctl read "nbd+unix:///?socket=$work/plain.sock" --output "$path"
+ends "a mounted one" 1 nbdctl read nbd://127.0.0.1:10810/ --length 8MiB --output "$(runtime web .device)"
+matches "why" "$(runtime web .device): open: Device or resource busy" "$noted"
 ends "detach" 0 nbdctl detach blocks
 
 say "a size that is no multiple of 512"

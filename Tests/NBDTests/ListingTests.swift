@@ -6,6 +6,31 @@ import Testing
 
 /// A server's list, and what is in it.
 struct ListingTests {
+  @Test(
+    arguments: [
+      ("nbd://storage/", "nbd://storage:10809/a%20b"),
+      (
+        "nbds://user@[fe80::1%25eth0]:1/x?tls-hostname=s",
+        "nbds://user@[fe80::1%25eth0]:1/a%20b?tls-hostname=s"
+      ),
+      ("nbd+unix:///x?socket=/run/a%20socket", "nbd+unix:///a%20b?socket=/run/a%20socket"),
+      ("nbds+vsock://2/x?tls-verify-peer=0", "nbds+vsock://2:10809/a%20b?tls-verify-peer=0"),
+    ])
+  func `gives a URI for each export, over every transport`(
+    _ server: String, _ expected: String
+  ) throws {
+    let odd: [[UInt8]] = [[0xff], [0x61, 0], [UInt8](repeating: 0x61, count: 4097)]
+    let entries = odd.flatMap { Server.reply(3, 2, Server.bytes(UInt32($0.count)) + $0) }
+    let stream = ScriptedStream(
+      simple + Server.listed("a b") + entries + Server.acknowledgement(3) + Server.refusal(6, 1))
+    let server = try URI(parsing: server)
+    let uris = try listExports(over: stream).map { $0.uri(on: server) }
+    #expect(uris.count == 4)
+    #expect(uris.first??.description == expected)
+    #expect(try uris.first == URI(parsing: expected))
+    #expect(uris.dropFirst().allSatisfy { $0 == nil })
+  }
+
   private let simple = Server.fixed + Server.refusal(8, 1)
 
   // Rows: N-060, N-143, N-144, N-150, N-153, N-159, N-162, N-163
