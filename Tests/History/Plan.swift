@@ -21,7 +21,8 @@ struct Plan {
       case .connect, .haunt: 320
       case .writeBack: 80
       case .crash: 16
-      case .cut, .reconnect, .failFlush, .stall: 12
+      case .cut, .failFlush: 24
+      case .reconnect, .stall: 12
       case .replace: 6
       case .leave, .garble, .fail, .giveUp, .failRequest: 4
       }
@@ -68,7 +69,8 @@ struct Plan {
     unflushedLimit = [1, 8, 1 << 20][Int.random(in: 0..<3, using: &random)] * 4096
     let stalls = chance(options.stallPeriod)
     requestTimeout = stalls ? .milliseconds(100) : .seconds(10)
-    giveUpAfter = chance(40) ? .milliseconds(20) : nil
+    giveUpAfter =
+      chance(20) ? .milliseconds([1, 3, 20][Int.random(in: 0..<3, using: &random)]) : nil
     endsAbandoned = chance(20)
     var nature = PlayedServer.Nature()
     nature.offersFlush = !chance(20)

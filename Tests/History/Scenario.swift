@@ -196,9 +196,9 @@ final class Scenario {
   /// Waits until the relay has dealt with everything, and takes what it has sent.
   private func settle() throws(Violation) {
     try look(0)
-    let end = Clocks.monotonic + 30_000_000
+    var limit = TimeLimit(30_000_000)
     while isIdle {
-      guard Clocks.monotonic < end else {
+      guard !limit.isOver() else {
         throw Violation("\(kernel.awaitedCount) requests wait, and nothing happens: \(situation)")
       }
       try look(20)
@@ -314,7 +314,7 @@ final class Scenario {
     try look(0)
     let before = server.requestCount
     var random = SplitMix(seed: plan.seed)
-    let end = Clocks.monotonic + 30_000_000
+    var limit = TimeLimit(30_000_000)
     var rounds = 0
     while rounds < 4 || kernel.awaitedCount > 0 {
       if rounds < 4 {
@@ -324,7 +324,7 @@ final class Scenario {
       }
       _ = try server.serve(&random)
       try look(rounds < 4 ? 0 : 5)
-      guard Clocks.monotonic < end else {
+      guard !limit.isOver() else {
         throw Violation("\(kernel.awaitedCount) requests wait although the export is abandoned")
       }
     }
@@ -343,7 +343,7 @@ final class Scenario {
   /// Serves well until every request is answered.
   private func drain() throws(Violation) {
     var random = SplitMix(seed: plan.seed)
-    let end = Clocks.monotonic + 60_000_000
+    var limit = TimeLimit(60_000_000)
     while true {
       for lane in lanes.indices where isAvailable(lane) { try connect(lane, &random) }
       _ = try server.serve(&random)
@@ -352,7 +352,7 @@ final class Scenario {
       // Nothing more can come of these.
       let isOver = server.links.allSatisfy { $0.held.isEmpty && !$0.isGivenUp }
       if kernel.awaitedCount == 0, isOver { return }
-      guard Clocks.monotonic < end else {
+      guard !limit.isOver() else {
         throw Violation("\(kernel.awaitedCount) requests are not answered")
       }
       if isIdle { try look(20) }
