@@ -144,6 +144,22 @@ struct StreamSocketTests {
     #expect(try ControlSocket.receive(from: server, limit: 1) == [])
   }
 
+  /// Linux ends a connection at that time although the peer only does not read.
+  @Test func `no timer of TCP is shorter than what a request may take`() throws {
+    client.prepareForRequests()
+    var (time, length) = (UInt32(1), socklen_t(4))
+    unsafe getsockopt(
+      client.descriptor.number, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &time, &length)
+    #expect(time == 0)
+  }
+
+  @Test func `knows how long ago the peer acknowledged something`() throws {
+    try client.send([1], until: .now + long, long)
+    usleep(300_000)
+    let time = try #require(client.sinceLastAcknowledgement)
+    #expect(time >= .milliseconds(250) && time < .seconds(50))
+  }
+
   @Test func `errors say what happened`() {
     #expect(SocketError.timedOut(.milliseconds(1500)).description == "no answer within 1500 ms")
     #expect(SocketError.ended(received: 3).description == "the connection was closed")

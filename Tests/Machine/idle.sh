@@ -23,4 +23,15 @@ after=$(switches)
 check "wake-ups of nbdd in 10 s" 0 $((after - before))
 figure "wake-ups in 10 s: $((after - before)); $(awk '/^VmRSS/ { print $2 " kB resident" }' "/proc/$daemon/status"), \
 $(find "/proc/$daemon/task" -mindepth 1 -maxdepth 1 | wc -l) threads, 16 devices"
+
+# What a burst takes is given back when it has been idle for some seconds.
+resident() { awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status"; }
+before=$(resident)
+path=$(busy | head -n 1)
+dd if=/dev/zero of="/dev/$path" bs=4M count=6 oflag=direct status=none
+most=$(resident)
+[ "$most" -gt $((before + 8192)) ] || failed "a burst takes memory" "more than 8 MiB beside $before kB" "$most kB"
+given_back() { [ "$(resident)" -lt $((before + 4096)) ]; }
+within 30 "the memory is given back" given_back
+figure "resident: $before kB, after a burst $most kB, then $(resident) kB"
 finish

@@ -142,6 +142,25 @@ within 15 "all at the other server" is 127.0.0.1:10830 servers
 within 15 "all are up" all_up several
 check "how many were cut" 1 "$(grep -c ^cut $work/proxy.log)"
 
+say "a name that moves: a connection beside others goes where they are"
+cp /etc/hosts $work/hosts
+named() { { cat $work/hosts; echo "$1 several.test"; } >/etc/hosts; }
+named 127.0.0.1
+ends "detach" 0 nbdctl detach several
+device several '{ "uri": "nbd://several.test:10831/", "connections": 4 }'
+reload "a name for several" "changed: several"
+ends "attach" 0 nbdctl attach several
+within 15 "all are up" all_up several
+named 127.0.0.2
+echo cut up 40 >$work/proxy
+holds "reads" dd if="$(runtime several .device)" of=/dev/null bs=4k count=2 iflag=direct
+within 15 "one is cut" is 2 grep -c ^cut $work/proxy.log
+within 15 "all are up" all_up several
+check "where they are" 127.0.0.1:10831 "$(servers)"
+echo reset >$work/proxy
+within 15 "all have moved once all were lost" is 127.0.0.2:10831 servers
+within 15 "all are up" all_up several
+
 say "the server has a certificate of another authority"
 head -c 1M /dev/urandom >$work/first
 dd if=$work/first of="$(runtime web .device)" bs=64k oflag=direct status=none

@@ -39,6 +39,26 @@ struct PagesTests {
     #expect(pages.reserve(1) == nil)
   }
 
+  @Test func `tell which of them have memory that was not needed for a while`() throws {
+    var pages = Pages(byteCount: 8 << 20)
+    let (small, large) = (pages.reserve(4096), pages.reserve(6 << 20))
+    #expect(pages.hasMuch)
+    pages.release(try #require(large))
+    // It was in use just now.
+    #expect(pages.takeIdle().isEmpty)
+    #expect(pages.takeIdle() == 1 << 20..<4096 + 6 << 20)
+    #expect(!pages.hasMuch)
+    #expect(pages.takeIdle().isEmpty)
+    // What is in use stays, however long ago it was taken.
+    let blocks = [pages.reserve(4 << 20), pages.reserve(2 << 20)]
+    pages.release(try #require(blocks[0]))
+    for _ in 0..<3 { #expect(pages.takeIdle().isEmpty) }
+    pages.release(try #require(small))
+    pages.release(try #require(blocks[1]))
+    #expect(pages.takeIdle().isEmpty)
+    #expect(!pages.takeIdle().isEmpty)
+  }
+
   @Test func `give what came back first, where it is large enough`() throws {
     var pages = Pages(byteCount: Self.byteCount)
     var blocks: [Pages.Block] = []
