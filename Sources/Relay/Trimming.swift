@@ -9,13 +9,11 @@ extension Engine {
   private static let trimInterval: Int64 = 5_000_000
 
   mutating func trim() {
-    guard trimAt <= now else {
-      let isDue = trimAt == .max && (writePages.hasMuch || readPages.hasMuch)
-      if isDue { trimAt = now + Self.trimInterval }
-      return
+    if trimAt <= now {
+      trimAt = .max
+      writes.giveBack(writePages.takeIdle())
+      reads.giveBack(readPages.takeIdle())
     }
-    trimAt = .max
-    writes.giveBack(writePages.takeIdle())
-    reads.giveBack(readPages.takeIdle())
+    if trimAt == .max, writePages.hasMuch || readPages.hasMuch { trimAt = now + Self.trimInterval }
   }
 }

@@ -129,12 +129,8 @@ final class Lanes {
       grow()
     case .down(let lane, let end):
       peers[lane] = nil
+      if isMoving { move() }
       handle(lane, .down(Failure(.connection, end.description, isLasting: end.isLasting)))
-      if isMoving {
-        // What is flushed in one place is not in the other.
-        isMoving = false
-        relay.reconnect()
-      }
       if upCount == 0, !isStopped { _ = outages.begin(at: .now) }
       changed(.other)
     case .unconfirmed(_, let count): changed(.unconfirmed(changes: count))
@@ -168,7 +164,7 @@ final class Lanes {
     self.context = context
     if old.transport != new.transport || old.exportName != new.exportName {
       isMoving = !isCut && links.allSatisfy { $0.phase == .up || $0.phase == .handed }
-      if !isMoving { relay.reconnect() }
+      if !isMoving { move() }
     }
     watchSocket()
     let settings = context.settings
@@ -178,6 +174,14 @@ final class Lanes {
       links[lane].connectTimeout = context.settings.connectTimeout
       handle(lane, .changed)
     }
+  }
+
+  /// Leaves with all connections: what is flushed in one place is not in the other.
+  private func move() {
+    isMoving = false
+    relay.reconnect()
+    // None of them is for others to be beside.
+    for lane in peers.indices { peers[lane] = nil }
   }
 
   private static let abandonment = Failure(
