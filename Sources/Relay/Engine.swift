@@ -77,6 +77,9 @@ struct Engine: ~Copyable {
   var patienceEnd = Int64.max
   /// When memory that was not needed lately is given back.
   var trimAt = Int64.max
+  /// The end of the ledger when memory was last given back, and how often it has been the same.
+  var ledgerAtTrim: UInt64 = 0
+  var idleTrims = 0
   /// Room has come back, so what was held may go on.
   var hasNewRoom = false
   /// Something has happened that the next turn has to deal with before it waits.

@@ -13,7 +13,17 @@ extension Engine {
       trimAt = .max
       writes.giveBack(writePages.takeIdle())
       reads.giveBack(readPages.takeIdle())
+      flushIfIdle()
     }
     if trimAt == .max, writePages.hasMuch || readPages.hasMuch { trimAt = now + Self.trimInterval }
+  }
+
+  /// What is kept takes memory until a flush covers it: nobody may ever ask for one.
+  private mutating func flushIfIdle() {
+    let isIdle = !ledger.isEmpty && ledger.next == ledgerAtTrim
+    idleTrims = isIdle ? idleTrims + 1 : 0
+    ledgerAtTrim = ledger.next
+    guard idleTrims >= 2, writePages.hasMuch, flush == Slot.none else { return }
+    (wantsFlush, isStirred) = (true, true)
   }
 }
