@@ -26,7 +26,7 @@ extension Engine {
 
   /// Lets a connection begin if none is in use, and the server is done with the former ones (rule `drain`).
   mutating func beginFirst() {
-    guard !hasUnfinishedChanges, !lanes.contains(where: \.isInUse) else { return }
+    guard !isAbandoned, !hasUnfinishedChanges, !lanes.contains(where: \.isInUse) else { return }
     if let next = lanes.indices.first(where: { lanes[$0].stream != nil }) { begin(next) }
   }
 

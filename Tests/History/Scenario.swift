@@ -287,6 +287,7 @@ final class Scenario {
   private func finish() throws(Violation) {
     journal.note("no more faults")
     (server.failingFlushes, server.failingRequests) = (0, 0)
+    relay.change(giveUpAfter: nil, abandons: false)
     try drain()
     kernel.readAll()
     try drain()
