@@ -88,10 +88,15 @@ final class PlayedServer {
     return !link.isGivenUp && !link.isAtEnd || Clocks.monotonic - link.usedAt < latest
   }
 
+  /// What a given-up connection carried is done late, if it can be.
+  private func isAsleep(_ link: Link, _ random: inout SplitMix) -> Bool {
+    link.isGivenUp && Int.random(in: 0..<6, using: &random) > 0
+  }
+
   /// Does one request, or a part of one.
   func executeOne(_ random: inout SplitMix) throws(Violation) {
     let choices = links.filter { link in
-      mayExecute(link) && link.held.contains { !$0.isExecuted }
+      link.held.contains { !$0.isExecuted } && !isAsleep(link, &random) && mayExecute(link)
     }
     guard let link = choices.randomElement(using: &random),
       let index = link.held.indices.filter({ !link.held[$0].isExecuted })
@@ -152,6 +157,7 @@ final class PlayedServer {
     var isSent = false
     let isForAll = Bool.random(using: &random)
     for link in links where !link.isCut && (isForAll || Bool.random(using: &random)) {
+      if isAsleep(link, &random) { continue }
       let isInOrder = Bool.random(using: &random)
       while mayExecute(link),
         let next = link.held.indices.filter({ !link.held[$0].isExecuted })
