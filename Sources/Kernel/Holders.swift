@@ -19,6 +19,19 @@ package enum Holders {
     }
   }
 
+  /// Who has attached a device, in words; nil if nobody has.
+  package static func attacher(of index: Int) -> String? {
+    guard let process = Sysfs.attacher(of: index) else { return nil }
+    // Who attached a device by netlink has gone since, as a rule, and the number may be another's by now.
+    if Sysfs.isNetlink(index) {
+      let backend = firstLine(of: "/sys/block/nbd\(index)/backend") ?? ""
+      return "attached by another program, by netlink as nbd-client does"
+        + (backend.isEmpty ? "" : " (backend '\(shown(backend))')")
+    }
+    return name(of: process).map { "attached by \($0) (\(process))" }
+      ?? "attached by a process that has gone"
+  }
+
   /// Everything that is known to hold the disk or a partition of it, in words.
   ///
   /// Looks into /proc of every process, so it takes a while.

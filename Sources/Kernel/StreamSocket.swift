@@ -88,10 +88,13 @@ package final class StreamSocket: Sendable {
     }
   }
 
-  /// Receives what there is, at most `limit` bytes, waiting for the first without an end.
+  /// Receives what there is, at most `limit` bytes, waiting for the first until the deadline, if there is one;
+  /// `time` is named in the error then.
   ///
   /// Empty at the end of the stream.
-  package func receiveSome(_ limit: Int) throws(SocketError) -> [UInt8] {
+  package func receiveSome(
+    _ limit: Int, until deadline: ContinuousClock.Instant? = nil, _ time: Duration = .zero
+  ) throws(SocketError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: limit)
     while true {
       let part = unsafe bytes.withUnsafeMutableBytes { room in
@@ -100,7 +103,7 @@ package final class StreamSocket: Sendable {
       let code = errno
       switch part {
       case 0...: return Array(bytes.prefix(part))
-      case _ where code == EAGAIN: try wait(POLLIN, until: nil, .zero)
+      case _ where code == EAGAIN: try wait(POLLIN, until: deadline, time)
       case _ where code == EINTR: continue
       default: throw .system(SystemError("recv", code))
       }

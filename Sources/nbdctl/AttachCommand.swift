@@ -2,10 +2,8 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
-internal import Glibc
 internal import Kernel
 internal import struct NBD.URI
-internal import struct NBD.URIError
 internal import Varlink
 
 /// `nbdctl attach`.
@@ -19,7 +17,9 @@ struct AttachCommand: ParsableCommand {
       """)
 
   @OptionGroup var connecting: Connecting
-  @Argument(help: "A name, or nbd://HOST[:PORT]/EXPORT, or nbd+unix:///EXPORT?socket=PATH.")
+  @Argument(
+    help: "A name, or nbd://HOST[:PORT]/EXPORT, or nbd+unix:///EXPORT?socket=PATH.",
+    completion: DeviceNames.completion)
   var target: String
   @Option(help: "Go on trying for so long, as 30s or 5min, before failing.")
   var wait: String?
@@ -31,8 +31,10 @@ struct AttachCommand: ParsableCommand {
   var readOnly = false
   @Flag(help: "Another device may have the same export: for a cluster file system.")
   var shared = false
-  @Option(help: "Mount it at this path.")
+  @Option(help: "Mount it at this path.", completion: .directory)
   var mount: String?
+  @Flag(help: "Print JSON.")
+  var json = false
 
   mutating func validate() throws {
     guard !isURI, name != nil || device != nil || readOnly || shared || mount != nil else { return }
@@ -42,23 +44,30 @@ struct AttachCommand: ParsableCommand {
   }
 
   mutating func run() throws {
-    let reply = try connecting.client().call("Attach", try parameters())
+    let parameters = try parameters()
+    let reply = try connecting.client().call("Attach", parameters)
+    if json { return try put(reply.document) }
     let runtime = reply["device"]?["runtime"]
     if reply["changed"]?.bool == false {
       let name = reply["device"]?["context"]?["name"]?.string ?? target
       Terminal.note("\(name) is attached already")
     }
-    Terminal.line(runtime?["device"]?.string ?? "?")
+    try Terminal.line(runtime?["device"]?.string ?? "?")
   }
 
-  private var isURI: Bool { target.contains("://") }
+  /// No name has either; what looks like neither is read as a URI, to say what is wrong with it.
+  private var isURI: Bool { target.contains("/") || target.contains(":") }
 
   private func parameters() throws(Failure) -> JSON {
+    if let wait { _ = try Usage.duration("--wait", wait) }
     let wait = wait.map { JSON($0) }
     guard isURI else { return .object(["name": JSON(target), "waitTimeout": wait]) }
-    let name = if let name { name } else { try nameFromURI() }
+    let uri = try Usage.uri(target)
+    let device = try device.map { name throws(Failure) in
+      try Usage.kernelDevice("--device", name)
+    }
     let context = JSON.object([
-      "name": JSON(name),
+      "name": JSON(name ?? Self.name(from: uri)),
       "uri": JSON(target),
       "device": device.map { JSON($0) },
       "readOnly": readOnly ? true : nil,
@@ -69,11 +78,7 @@ struct AttachCommand: ParsableCommand {
   }
 
   /// The last part of the export's name, else the host, in letters that a name can have.
-  private func nameFromURI() throws(Failure) -> String {
-    let uri: URI
-    do throws(URIError) { uri = try URI(parsing: target) } catch {
-      throw Failure("\(target): \(error.message)", EX_USAGE)
-    }
+  private static func name(from uri: URI) -> String {
     var source = uri.exportName.split(separator: "/").last.map(String.init) ?? ""
     if source.isEmpty, case .tcp(let host, _) = uri.transport { source = host }
     let allowed = source.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }

@@ -82,8 +82,8 @@ struct BenchCommand: ParsableCommand {
     let kind = (sequential ? "sequential " : "random ") + (write ? "writes" : "reads")
     if !json {
       let size = Words.size(Int64(export.sizeBytes))
-      Terminal.line("\(kind), \(size) at \(server)")
-      print("\n\(Measurement.head)", to: 1)
+      try Terminal.line("\(kind), \(size) at \(server)")
+      try put("\n\(Measurement.head)")
     }
     let progress = Progress()
     defer { progress.remove() }
@@ -100,7 +100,7 @@ struct BenchCommand: ParsableCommand {
       if measurement.latencies.count == 0 { continue }
       results.append(measurement.report)
       progress.remove()
-      if !json { print(measurement.row, to: 1) }
+      if !json { try put(measurement.row) }
     }
     if json {
       let document: JSON = [
@@ -112,7 +112,7 @@ struct BenchCommand: ParsableCommand {
         "interrupted": JSON(isInterrupted),
         "results": JSON(results),
       ]
-      print(document.indentedText + "\n", to: 1)
+      try put(document.indentedText + "\n")
     }
     if isInterrupted { throw Failure("interrupted; not all was measured") }
   }

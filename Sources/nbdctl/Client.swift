@@ -5,19 +5,30 @@ internal import Glibc
 internal import Kernel
 internal import Varlink
 
-/// A connection to nbdd; its calls block until they are answered.
+extension JSON {
+  /// The parameters of a reply as a document for programs.
+  var document: String {
+    let version = JSON.Member(name: "formatVersion", value: 1)
+    return JSON(.object([version] + (members ?? []))).indentedText + "\n"
+  }
+}
+
+/// A connection to nbdd; its calls block until they are answered, unless there is a limit to that.
 final class Client {
   private let socket: StreamSocket
   private let path: String
+  /// How long each wait may take, if not without end.
+  private let patience: Duration?
   private var deframer = Deframer(limit: 16 << 20)
 
-  init(path: String) throws(Failure) {
+  init(path: String, within patience: Duration? = nil) throws(Failure) {
     self.path = path
+    self.patience = patience
     guard let address = Address.unix(path: Array(path.utf8)) else {
       throw Failure("\(path): not a path of a socket", EX_USAGE)
     }
     do throws(SocketError) {
-      socket = try StreamSocket.connect(to: address, within: .seconds(10))
+      socket = try StreamSocket.connect(to: address, within: patience ?? .seconds(10))
     } catch {
       throw Self.failure(error, path)
     }
@@ -31,18 +42,18 @@ final class Client {
 
   /// Calls a method that answers again and again, until there is no more.
   func follow(
-    _ method: String, _ parameters: JSON, _ take: (JSON) -> Void
+    _ method: String, _ parameters: JSON, _ take: (JSON) throws(Failure) -> Void
   ) throws(Failure) {
     try send(Call(method: "org.nbdd.\(method)", parameters: parameters, more: true))
     while true {
       let reply = try receive()
-      take(reply.parameters)
+      try take(reply.parameters)
       if !reply.continues { return }
     }
   }
 
   private func send(_ call: Call) throws(Failure) {
-    let time = Duration.seconds(10)
+    let time = patience ?? .seconds(10)
     do throws(SocketError) {
       try socket.send(call.bytes, until: .now + time, time)
     } catch {
@@ -64,7 +75,10 @@ final class Client {
     while true {
       if let message = deframer.next() { return message }
       let bytes: [UInt8]
-      do throws(SocketError) { bytes = try socket.receiveSome(65536) } catch {
+      do throws(SocketError) {
+        bytes = try socket.receiveSome(
+          65536, until: patience.map { .now + $0 }, patience ?? .zero)
+      } catch {
         throw Self.failure(error, path)
       }
       guard !bytes.isEmpty else {

@@ -16,15 +16,23 @@ struct DetachCommand: ParsableCommand {
       """)
 
   @OptionGroup var connecting: Connecting
-  @Argument(help: "A name, or /dev/nbdN.")
+  @Argument(
+    help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
   var target: String
   @Flag(help: "Also if the device is in use or its server does not answer.")
   var force = false
 
+  @Flag(help: "Print JSON.")
+  var json = false
+
   mutating func run() throws {
-    let key = target.hasPrefix("/dev/") ? "device" : "name"
-    let reply = try connecting.client().call(
-      "Detach", .object([key: JSON(target), "force": force ? true : nil]))
+    let client = try connecting.client()
+    let name = try client.name(for: target)
+    // What is not in use yet has no path that Status tells, but nbdd knows it.
+    let key = name.hasPrefix("/dev/") ? "device" : "name"
+    let reply = try client.call(
+      "Detach", .object([key: JSON(name), "force": force ? true : nil]))
+    if json { return try put(reply.document) }
     if reply["changed"]?.bool == false { Terminal.note("\(target) is not attached") }
     for note in reply["notes"]?.array ?? [] { Terminal.note(note.string ?? "") }
   }

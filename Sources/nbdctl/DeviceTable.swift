@@ -7,7 +7,8 @@ internal import Varlink
 
 /// All devices as a table, a line each.
 enum DeviceTable {
-  static func text(_ devices: [JSON], isTerminal: Bool) -> String {
+  /// Lines of at most `width` characters, in colours; nil: as long as they are, without.
+  static func text(_ devices: [JSON], width: Int?) -> String {
     guard !devices.isEmpty else { return "no devices\n" }
     let rows =
       [["NAME", "STATE", "DEVICE", "SIZE", "MOUNT", "DETAILS"]]
@@ -17,7 +18,9 @@ enum DeviceTable {
       let cells = row.enumerated().map { column, cell in
         let isLast = column == row.count - 1
         let padded = isLast ? cell : cell.padded(to: widths[column])
-        return isTerminal && number > 0 && column == 1 ? Terminal.colored(padded, cell) : padded
+        guard let width else { return padded }
+        if isLast { return padded.cut(to: width - widths.dropLast().reduce(0) { $0 + $1 + 2 }) }
+        return number > 0 && column == 1 ? Terminal.colored(padded, cell) : padded
       }
       return cells.joined(separator: "  ").trimmedRight + "\n"
     }.joined()

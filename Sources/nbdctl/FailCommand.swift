@@ -17,7 +17,8 @@ struct FailCommand: ParsableCommand {
       """)
 
   @OptionGroup var connecting: Connecting
-  @Argument(help: "A name.")
+  @Argument(
+    help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
   var name: String
   @Flag(
     help:
@@ -25,8 +26,9 @@ struct FailCommand: ParsableCommand {
   var abandon = false
 
   mutating func run() throws {
-    let reply = try connecting.client().call(
-      "Fail", ["name": JSON(name), "abandon": JSON(abandon)])
+    let client = try connecting.client()
+    let reply = try client.call(
+      "Fail", ["name": JSON(client.name(for: name)), "abandon": JSON(abandon)])
     if reply["changed"]?.bool == false {
       Terminal.note("\(name): nothing waits for its server")
     }

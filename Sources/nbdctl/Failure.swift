@@ -2,7 +2,9 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
+internal import Connection
 internal import Glibc
+internal import Kernel
 internal import Varlink
 
 /// Why a command failed: for people, and as an exit status for scripts.
@@ -30,17 +32,15 @@ struct Failure: Error {
     let text = { (name: String) in parameters[name]?.string ?? "?" }
     switch error {
     case "org.nbdd.NoSuchDevice":
-      let name = text("name")
-      self.init(
-        name.hasPrefix("/dev/") ? "\(name) is not attached by nbdd" : "there is no device \(name)",
-        Self.noSuchDevice)
+      self.init(Self.stranger(text("name")), Self.noSuchDevice)
     case "org.nbdd.NotAttached":
       self.init("\(text("name")) is not attached", Self.notAttached)
     case "org.nbdd.DeviceExists", "org.nbdd.DeviceInUse", "org.nbdd.InvalidMessage":
       self.init(text("message"))
     case "org.nbdd.AttachFailed":
       let rest = parameters["retrying"]?.bool == true ? "; nbdd keeps trying" : ""
-      self.init("\(text("name")): \(text("message"))\(rest)")
+      let kind = FailureKind(rawValue: text("kind")) ?? .other
+      self.init("\(text("name")): \(text("message"))\(rest)", kind.status)
     case "org.nbdd.DetachFailed": self.init("\(text("name")): \(text("message"))")
     case "org.nbdd.TimedOut": self.init("\(text("name")): \(text("message"))", EX_TEMPFAIL)
     case "org.nbdd.ConfigurationInvalid":
@@ -55,6 +55,15 @@ struct Failure: Error {
       self.init("nbdd does not take this value of \(text("parameter"))", EX_USAGE)
     default: self.init("nbdd answered \(error) \(parameters.text)", EX_SOFTWARE)
     }
+  }
+
+  /// What is known of a device that is not nbdd's.
+  private static func stranger(_ name: String) -> String {
+    guard name.hasPrefix("/dev/"), let index = Sysfs.index(of: name) else {
+      return "there is no device \(name)"
+    }
+    let owner = Holders.attacher(of: index).map { "; it is \($0)" } ?? ""
+    return "\(name) is not attached by nbdd\(owner)"
   }
 
   private static func line(_ problem: JSON) -> String {

@@ -51,14 +51,14 @@ struct InfoCommand: ParsableCommand {
       throw Failure(error)
     }
     for note in told.notes { Terminal.note(note) }
-    if size { return print("\(told.export.sizeBytes)\n", to: 1) }
+    if size { return try put("\(told.export.sizeBytes)\n") }
     if let answer = attribute?.holds(for: told) ?? ability?.holds(for: told) {
       throw ExitCode(answer ? 0 : 2)
     }
     var report = InfoReport(
       told: told, uri: uri, server: stream.server, encryption: stream.encryption)
     if content { report.content = content(request, stream) }
-    print(json ? report.json.indentedText + "\n" : report.text, to: 1)
+    try put(json ? report.json.indentedText + "\n" : report.text)
   }
 
   /// What the export contains; that this cannot be found out is no failure.

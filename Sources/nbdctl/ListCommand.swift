@@ -31,12 +31,12 @@ struct ListCommand: ParsableCommand {
     }
     if json {
       let document: JSON = ["formatVersion": 1, "exports": JSON(exports.map { report($0, uri) })]
-      print(document.indentedText + "\n", to: 1)
+      try put(document.indentedText + "\n")
     } else if exports.isEmpty {
-      print("no exports\n", to: 1)
+      try put("no exports\n")
     } else {
       let rows = [["NAME", "SIZE", "ACCESS", "URI", "DESCRIPTION"]] + exports.map { row($0, uri) }
-      print(Table.text(rows), to: 1)
+      try put(Table.text(rows))
     }
   }
 

@@ -28,8 +28,13 @@ struct Nbdctl: ParsableCommand {
 
   static func main() {
     signal(SIGPIPE, SIG_IGN)
+    occupyStandardStreams()
     do {
-      var command = try parseAsRoot(arranged(Arguments.all.dropFirst()))
+      let arguments = arranged(Arguments.all.dropFirst())
+      try Usage.check(
+        command: arguments[0],
+        among: configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"])
+      var command = try parseAsRoot(arguments)
       try command.run()
     } catch let failure as Failure {
       print("nbdctl: \(failure.message)\n", to: 2)
@@ -46,6 +51,16 @@ struct Nbdctl: ParsableCommand {
 }
 
 extension Nbdctl {
+  /// Gives streams that are closed something to be: a socket of ours must not become standard output.
+  ///
+  /// What cannot be written there is a failure as before.
+  private static func occupyStandardStreams() {
+    for stream in 0...2 as ClosedRange<CInt> where fcntl(stream, F_GETFD) < 0 {
+      // The lowest number that is free, which is this one.
+      _ = unsafe open("/dev/null", O_RDONLY)
+    }
+  }
+
   /// The arguments with `--socket` behind the command, where it may stand too, and with `status`
   /// for no command.
   ///
@@ -67,10 +82,15 @@ extension Nbdctl {
 
 /// How the daemon is reached.
 struct Connecting: ParsableArguments {
-  @Option(help: "nbdd's control socket (default: $NBDD_SOCKET, or /run/nbdd/org.nbdd).")
+  @Option(
+    help: "nbdd's control socket (default: $NBDD_SOCKET, or /run/nbdd/org.nbdd).",
+    completion: .file())
   var socket: String?
 
   func client() throws(Failure) -> Client {
-    try Client(path: socket ?? environmentValue("NBDD_SOCKET") ?? "/run/nbdd/org.nbdd")
+    try Client(path: socket ?? Self.usualSocket)
   }
+
+  /// The control socket if none is given.
+  static var usualSocket: String { environmentValue("NBDD_SOCKET") ?? "/run/nbdd/org.nbdd" }
 }

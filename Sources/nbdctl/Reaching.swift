@@ -3,7 +3,6 @@
 
 internal import ArgumentParser
 internal import Connection
-internal import Glibc
 internal import Kernel
 internal import NBD
 internal import TLS
@@ -17,26 +16,20 @@ struct Reaching: ParsableArguments {
   @ArgumentParser.Option(help: "How long to wait, as 500ms, 30s or 5min.")
   var timeout = "30s"
   @ArgumentParser.Option(
-    help: "Directory with ca-cert.pem, ca-crl.pem, client-cert.pem and client-key.pem.")
+    help: "Directory with ca-cert.pem, ca-crl.pem, client-cert.pem and client-key.pem.",
+    completion: .directory)
   var tlsCertificates: String?
-  @ArgumentParser.Option(help: "File with the pre-shared key.")
+  @ArgumentParser.Option(help: "File with the pre-shared key.", completion: .file())
   var tlsPskFile: String?
   @ArgumentParser.Option(help: "GnuTLS's priority string.")
   var tlsPriority: String?
 
   func parsed() throws(Failure) -> URI {
-    do throws(URIError) {
-      return try URI(parsing: uri, allowing: .usual.union(.localFiles))
-    } catch {
-      throw Failure("\(uri): \(error)", EX_USAGE)
-    }
+    try Usage.uri(uri, allowing: .usual.union(.localFiles))
   }
 
   func time() throws(Failure) -> Duration {
-    guard let time = Quantities.duration(timeout), time > .zero else {
-      throw Failure("--timeout is a time as 500ms, 30s or 5min", EX_USAGE)
-    }
-    return time
+    try Usage.duration("--timeout", timeout)
   }
 
   /// Connects; `isTotal` says that the time is for all there is to do, besides what is meant to take

@@ -25,7 +25,8 @@ struct ReadCommand: ParsableCommand {
   @ArgumentParser.Option(help: "How much, as 4096 (bytes) or 8MiB (default: to the end).")
   var length: ByteCount?
   @ArgumentParser.Option(
-    help: "The file or block device to write, or - for standard output (default: -).")
+    help: "The file or block device to write, or - for standard output (default: -).",
+    completion: .file())
   var output = "-"
 
   mutating func run() throws {

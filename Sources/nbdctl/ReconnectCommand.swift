@@ -12,10 +12,12 @@ struct ReconnectCommand: ParsableCommand {
     discussion: "Ends a wait between attempts. Requests under way wait and are repeated.")
 
   @OptionGroup var connecting: Connecting
-  @Argument(help: "A name.")
+  @Argument(
+    help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
   var name: String
 
   mutating func run() throws {
-    _ = try connecting.client().call("Reconnect", ["name": JSON(name)])
+    let client = try connecting.client()
+    _ = try client.call("Reconnect", ["name": JSON(client.name(for: name))])
   }
 }

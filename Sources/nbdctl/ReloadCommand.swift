@@ -14,14 +14,18 @@ struct ReloadCommand: ParsableCommand {
 
   @OptionGroup var connecting: Connecting
 
+  @Flag(help: "Print JSON.")
+  var json = false
+
   mutating func run() throws {
     let client = try connecting.client()
     let reply = try client.call("Reload")
+    if json { return try put(reply.document) }
     let deferred = names(reply, "deferred")
     for kind in ["added", "changed", "removed"] {
       for name in names(reply, kind) {
         let rest = deferred.contains(name) ? waiting(name, client) : ""
-        Terminal.line("\(kind): \(name)\(rest)")
+        try Terminal.line("\(kind): \(name)\(rest)")
       }
     }
   }

@@ -10,27 +10,34 @@ struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
     abstract: "Show all devices, or one in detail.",
-    discussion: "For one device the exit status is 3 if it is not attached.")
+    discussion: """
+      For one device the exit status is 3 if it is not attached, or if its declared mount is missing.
+      """)
 
   @OptionGroup var connecting: Connecting
-  @Argument(help: "Name of a device.")
+  @Argument(
+    help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
   var name: String?
   @Flag(help: "Print JSON.")
   var json = false
 
   mutating func run() throws {
-    let reply = try connecting.client().call("Status", .object(["name": name.map { JSON($0) }]))
+    let client = try connecting.client()
+    let name = try name.map { name throws(Failure) in try client.name(for: name) }
+    let reply = try client.call("Status", .object(["name": name.map { JSON($0) }]))
     let devices = reply["devices"]?.array ?? []
     if json {
-      let document: JSON = ["formatVersion": 1, "devices": JSON(devices)]
-      print(document.indentedText + "\n", to: 1)
+      try put(reply.document)
     } else if name == nil {
-      print(DeviceTable.text(devices, isTerminal: Terminal.isTerminal), to: 1)
+      try put(DeviceTable.text(devices, width: Terminal.width))
     } else {
-      for device in devices { print(DeviceDetails.text(device), to: 1) }
+      for device in devices { try put(DeviceDetails.text(device)) }
     }
-    if name != nil, devices.first?["runtime"]?["state"]?.string != "attached" {
-      throw ExitCode(Failure.notAttached)
-    }
+    if name != nil, devices.first.map(Self.isUsable) != true { throw ExitCode(Failure.notAttached) }
+  }
+
+  private static func isUsable(_ device: JSON) -> Bool {
+    let runtime = device["runtime"]
+    return runtime?["state"]?.string == "attached" && runtime?["mount"]?["mounted"]?.bool != false
   }
 }

@@ -9,6 +9,14 @@ internal import Kernel
 enum Terminal {
   static var isTerminal: Bool { isatty(1) == 1 }
 
+  /// How many characters a line of standard output has room for; nil if it is no terminal.
+  static var width: Int? {
+    guard isTerminal else { return nil }
+    var size = winsize()
+    let isKnown = unsafe ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    return isKnown ? Int(size.ws_col) : .max
+  }
+
   /// Whether a line on standard error can be seen, and be written anew.
   static var hasProgress: Bool { isatty(2) == 1 && environmentValue("TERM") != "dumb" }
 
@@ -24,8 +32,8 @@ enum Terminal {
   }
 
   /// A line of output, whatever is in it.
-  static func line(_ text: String) {
-    print("\(shown(text))\n", to: 1)
+  static func line(_ text: String) throws(Failure) {
+    try put("\(shown(text))\n")
   }
 
   /// Text in the colour of a state: green is well, red is not, yellow is on the way.

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+/// Writes text to standard output; what cannot be written is a failure, also into a pipe that nobody reads.
+func put(_ text: String) throws(Failure) {
+  try OutputFile(nil).write(Array(text.utf8)[...])
+}
+
 /// Much text for standard output: in large pieces, or at once where somebody watches it come.
 struct TextOutput {
   private let sink: OutputFile

@@ -10,32 +10,37 @@ internal import Varlink
 struct WatchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "watch",
-    abstract: "Print the present state, then every change, until interrupted.")
+    abstract: "Print the present state, then every change, until interrupted.",
+    discussion: """
+      A line has the time, the name, the state and what is known. Attempts that fail as the one before \
+      are not repeated; --json has every event.
+      """)
 
   @OptionGroup var connecting: Connecting
-  @Argument(help: "Name of a device; all if left out.")
+  @Argument(
+    help: "A name, nbdN, /dev/nbdN or a mount point; all devices if left out.",
+    completion: DeviceNames.completion)
   var name: String?
   @Flag(help: "Print one JSON object a line.")
   var json = false
 
   mutating func run() throws {
+    let client = try connecting.client()
+    let name = try name.map { name throws(Failure) in try client.name(for: name) }
     let json = json
-    try connecting.client().follow("Watch", .object(["name": name.map { JSON($0) }])) { event in
-      if let line = json ? event.text : Self.line(event).map({ shown($0) }) {
-        print("\(line)\n", to: 1)
+    var log = WatchLog()
+    try client.follow("Watch", .object(["name": name.map { JSON($0) }])) {
+      event throws(Failure) in
+      if json { return try put("\(Self.timed(event).text)\n") }
+      for line in log.lines(for: event) {
+        try Terminal.line("\(Words.moment(Clocks.realtime)) \(line)")
       }
     }
   }
 
-  private static func line(_ event: JSON) -> String? {
-    let name = event["name"]?.string ?? ""
-    let runtime = event["device"]?["runtime"]
-    switch event["event"]?.string {
-    case "synced": return nil
-    case "removed": return "\(name): removed"
-    case "dropped": return "(some changes were not shown)"
-    default:
-      return "\(name): \(runtime?["state"]?.string ?? "?"): \(runtime?["message"]?.string ?? "")"
-    }
+  /// The event with the moment at which it came.
+  private static func timed(_ event: JSON) -> JSON {
+    let time = JSON.Member(name: "realtimeUSec", value: JSON(Clocks.realtime))
+    return JSON(.object((event.members ?? []) + [time]))
   }
 }

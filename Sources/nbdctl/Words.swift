@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Glibc
+
 /// Numbers as people like to read them.
 enum Words {
   /// Bytes in the largest unit that leaves a number above 1: "64 MiB", "1.5 GiB".
@@ -27,6 +29,18 @@ enum Words {
     moment <= now ? "now" : "in \(duration(moment - now))"
   }
 
+  /// A moment as a line of a log begins, in local time: "2026-08-01 12:00:00.250".
+  static func moment(_ microseconds: Int64) -> String {
+    var seconds = time_t(microseconds / 1_000_000)
+    var parts = unsafe tm()
+    unsafe localtime_r(&seconds, &parts)
+    var text = [CChar](repeating: 0, count: 64)
+    let length = unsafe strftime(&text, text.count, "%Y-%m-%d %H:%M:%S", &parts)
+    let thousandths = "\(1000 + microseconds / 1000 % 1000)".dropFirst()
+    return String(decoding: text.prefix(length).map(UInt8.init(bitPattern:)), as: UTF8.self)
+      + ".\(thousandths)"
+  }
+
   private static func duration(_ microseconds: Int64) -> String {
     let seconds = max(0, microseconds) / 1_000_000
     return switch seconds {
@@ -43,6 +57,12 @@ extension String {
   /// With blanks behind it up to a width.
   func padded(to width: Int) -> String {
     self + String(repeating: " ", count: max(0, width - count))
+  }
+
+  /// Not longer than a width, with "…" for what is left out; at least some of it is there.
+  func cut(to width: Int) -> String {
+    let most = max(width, 10)
+    return count <= most ? self : prefix(most - 1) + "…"
   }
 
   var trimmedRight: String {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import enum Connection.FailureKind
 internal import Kernel
 internal import Varlink
 
@@ -171,7 +172,8 @@ final class AttachCall {
       "AttachFailed",
       [
         "name": JSON(device.name), "stage": JSON(failure.stage.rawValue),
-        "message": JSON(failure.message), "retrying": JSON(retrying),
+        "kind": JSON(failure.kind.rawValue), "message": JSON(failure.message),
+        "retrying": JSON(retrying),
       ])
   }
 }

@@ -137,22 +137,11 @@ nonisolated struct Attempt: Sendable {
     }
   }
 
-  /// Who has attached a device, in words; nil if nobody has.
-  static func attacher(_ index: Int) -> String? {
-    guard let process = Sysfs.attacher(of: index) else { return nil }
-    // The process has usually gone, and is not needed.
-    if Sysfs.isNetlink(index) {
-      return "attached by another program, by netlink as nbd-client does"
-    }
-    return Holders.name(of: process).map { "attached by \($0) (\(process))" }
-      ?? "attached by a process that has gone"
-  }
-
   /// The failure of finding a kernel device in use, with who uses it.
   static func taken(_ index: Int) -> Failure {
-    let attacher = attacher(index)
     var failure = Failure(.kernel, "")
-    failure.holders = (attacher.map { [$0] } ?? []) + Holders.describe(index)
+    failure.holders =
+      (Holders.attacher(of: index).map { [$0] } ?? []) + Holders.describe(index)
     let reason =
       failure.holders.isEmpty ? "held by somebody" : failure.holders.joined(separator: ", ")
     failure.message = "\(BlockDevice.path(index)) is in use: \(reason)"

@@ -33,7 +33,8 @@ nonisolated struct Contact: Sendable {
     do throws(NegotiationError) {
       negotiated = try NBD.negotiate(request, over: stream)
     } catch {
-      throw Failure(.negotiate, error.description, isLasting: error.isLasting)
+      throw Failure(
+        .negotiate, error.description, kind: FailureKind(error), isLasting: error.isLasting)
     }
     stream.socket.prepareForRequests()
     return (stream, negotiated)
@@ -57,7 +58,7 @@ nonisolated struct Contact: Sendable {
     do throws(CredentialsError) {
       return try files.credentials(for: context.uri)
     } catch {
-      throw Failure(.negotiate, error.description, isLasting: true)
+      throw Failure(.negotiate, error.description, kind: FailureKind(error), isLasting: true)
     }
   }
 
@@ -68,7 +69,7 @@ nonisolated struct Contact: Sendable {
         to: context.uri.transport, only: address, pace, credentials, interrupt: interrupt)
     } catch {
       throw Failure(
-        error.isResolution ? .resolve : .connect, error.description,
+        error.isResolution ? .resolve : .connect, error.description, kind: FailureKind(error),
         isLasting: error == .pathTooLong)
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import enum Connection.FailureKind
 internal import Kernel
 internal import NBD
 internal import Relay
@@ -120,7 +121,10 @@ struct DeviceReport {
   }
 
   private func failure(_ failure: Failure) -> JSON {
-    ["stage": text(failure.stage.rawValue), "message": text(failure.message)]
+    [
+      "stage": text(failure.stage.rawValue), "kind": text(failure.kind.rawValue),
+      "message": text(failure.message),
+    ]
   }
 
   private func text(_ text: String) -> JSON { JSON(text) }

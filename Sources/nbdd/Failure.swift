@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import enum Connection.FailureKind
+
 /// What went wrong with a device: at which stage, and in words.
 nonisolated struct Failure: Error, Sendable, Equatable {
   /// The `Stage` of the control interface.
@@ -10,6 +12,8 @@ nonisolated struct Failure: Error, Sendable, Equatable {
 
   var stage: Stage
   var message: String
+  /// For programs.
+  var kind: FailureKind
   /// It will hardly come right by itself: tried again at the slowest pace only.
   var isLasting = false
   /// The kernel device is somebody else's; another one may be free.
@@ -17,9 +21,13 @@ nonisolated struct Failure: Error, Sendable, Equatable {
   /// Who is in the way, if that is the reason.
   var holders: [String] = []
 
-  init(_ stage: Stage, _ message: String, isLasting: Bool = false, holders: [String] = []) {
+  init(
+    _ stage: Stage, _ message: String, kind: FailureKind = .other, isLasting: Bool = false,
+    holders: [String] = []
+  ) {
     self.stage = stage
     self.message = message
+    self.kind = kind
     self.isLasting = isLasting
     self.holders = holders
   }

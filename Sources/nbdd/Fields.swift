@@ -139,7 +139,7 @@ nonisolated struct Fields {
   /// Notes every member that nobody asked for.
   mutating func finish() {
     for member in members {
-      let near = known.first { $0.lowercased() == member.name.lowercased() }
+      let near = Likeness.closest(to: member.name, among: known)
       let hint =
         near.map { "; did you mean \"\($0)\"?" } ?? "; known are \(known.joined(separator: ", "))"
       problems.append(

@@ -14,6 +14,9 @@ struct AttachTests {
     var stage: String
     var words: [String]
     var isLasting = false
+    /// What `attach` ends with, and the kind of failure that the status has.
+    var status = 1
+    var kind = "other"
     /// The server's URI.
     var serve: @Sendable (Workspace) throws -> String
     var needsNbdkit = false
@@ -23,30 +26,37 @@ struct AttachTests {
     Trouble(
       testDescription: "no socket", stage: "connect",
       words: ["none: there is no such socket"],
+      status: 69, kind: "unreachable",
       serve: { "nbd+unix:///?socket=\($0.file("none"))" }),
     Trouble(
       testDescription: "a closed port", stage: "connect",
       words: ["127.0.0.1:", "connection refused"],
+      status: 69, kind: "unreachable",
       serve: { _ in "nbd://127.0.0.1:\(try Workspace.freePort("127.0.0.1"))/" }),
     Trouble(
       testDescription: "a name without an address", stage: "resolve",
-      words: ["cannot resolve 'server.invalid': "], serve: { _ in "nbd://server.invalid/" }),
+      words: ["cannot resolve 'server.invalid': "], status: 69, kind: "unreachable",
+      serve: { _ in "nbd://server.invalid/" }),
     Trouble(
       testDescription: "HTTP", stage: "negotiate",
       words: ["greeting: this is not an NBD server, it began with ", "HTTP/1.1"], isLasting: true,
+      status: 76, kind: "protocolBroken",
       serve: {
         "nbd+unix:///?socket=\(try $0.responder("HTTP/1.1 400 Bad Request\r\n\r\n"))"
       }),
     Trouble(
       testDescription: "silence", stage: "negotiate",
       words: ["greeting: waited 0.3 seconds for the first magic"],
+      status: 75, kind: "timedOut",
       serve: { "nbd+unix:///?socket=\(try $0.responder(""))" }),
     Trouble(
       testDescription: "half a greeting", stage: "negotiate", words: ["greeting: waited"],
+      status: 75, kind: "timedOut",
       serve: { "nbd+unix:///?socket=\(try $0.responder("NBDMAGICIHAVEOPT"))" }),
     Trouble(
       testDescription: "TLS only", stage: "negotiate",
       words: ["option ", "the server requires TLS"], isLasting: true,
+      status: 77, kind: "refused",
       serve: { try Server.requiringTLS(in: $0).uri }, needsNbdkit: true),
     Trouble(
       testDescription: "a missing export", stage: "negotiate",
@@ -84,7 +94,7 @@ struct AttachTests {
       let others = try ["patient", "quiet"].map(daemon.runtime)
 
       let outcome = try daemon.nbdctl("attach", "device")
-      #expect(outcome.status == 1)
+      #expect(outcome.status == trouble.status)
       #expect(outcome.output.isEmpty)
       #expect(outcome.errors.hasPrefix("nbdctl: device: "))
       #expect(outcome.errors.hasSuffix("; nbdd keeps trying\n"))
@@ -93,6 +103,7 @@ struct AttachTests {
       let runtime = try daemon.awaitFailure(of: "device")
       #expect(runtime["state"]?.string == (trouble.isLasting ? "failed" : "reconnecting"))
       #expect(runtime["failure"]?["stage"]?.string == trouble.stage)
+      #expect(runtime["failure"]?["kind"]?.string == trouble.kind)
       let next = try #require(runtime["nextAttemptRealtimeUSec"]?.integer)
       #expect(abs(next - Clocks.realtime) < 60_000_000)
       #expect(runtime["message"]?.string?.contains("next attempt ") == true)
@@ -139,7 +150,7 @@ struct AttachTests {
       let daemon = try Daemon(in: workspace)
       let outcome = try daemon.nbdctl(
         "attach", "nbd+unix:///disk?socket=\(workspace.file("none"))", "--device", "nbd9000")
-      #expect(outcome.status == 1)
+      #expect(outcome.status == 69)
       #expect(outcome.errors.hasPrefix("nbdctl: disk: "))
       #expect(!outcome.errors.contains("keeps trying"))
       try eventually("it to be forgotten") { (try? daemon.nbdctl("status", "disk").status) == 4 }

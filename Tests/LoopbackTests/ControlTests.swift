@@ -82,6 +82,9 @@ struct ControlTests {
       told: ["name": "loud"]),
     Refused(
       method: "org.nbdd.Watch", error: "org.varlink.service.ExpectedMore"),
+    Refused(
+      method: "org.nbdd.Watch", parameters: ["name": "loud"], more: true,
+      error: "org.nbdd.NoSuchDevice", told: ["name": "loud"]),
   ])
   func `refuses a call and stays in step`(_ refused: Refused) throws {
     try withCaller(["quiet": Self.quiet]) { _, caller in
@@ -184,7 +187,7 @@ struct ControlTests {
       }
       #expect(try next()["event"] == "present")
       #expect(try next()["event"] == "synced")
-      #expect(try daemon.nbdctl("attach", "refused").status == 1)
+      #expect(try daemon.nbdctl("attach", "refused").status == 69)
       let states = { events.compactMap { $0["device"]?["runtime"]?["state"]?.string } }
       while !states().contains("reconnecting") { _ = try next() }
       #expect(states().prefix(2) == ["detached", "connecting"])

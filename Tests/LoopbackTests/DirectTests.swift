@@ -172,7 +172,7 @@ struct DirectTests {
       (["info", "nbd://127.0.0.1:1/"], 69, "connect: 127.0.0.1:1: connection refused"),
       (["list", "nbd://nonexistent.invalid/"], 69, "connect: cannot resolve"),
       (["info", "http://x/"], 64, "the scheme has to be"),
-      (["info", "nbd://x/", "--timeout", "soon"], 64, "--timeout is a time"),
+      (["info", "nbd://x/", "--timeout", "soon"], 64, "--timeout soon: a time is"),
       (["read", "nbds+unix:///?socket=/nonexistent"], 64, "tls-hostname=NAME"),
     ])
   func `says why there is no answer`(

@@ -54,6 +54,7 @@ foreign=$(cat /sys/block/nbd5/pid)
 ends "attach to its device" 1 nbdctl attach nbd://127.0.0.1/ --name intruder --device nbd5
 matches "the other program is named" "nbd-client|$foreign" "$noted"
 ends "detach of its device" 4 nbdctl detach /dev/nbd5
+matches "whose it is" "/dev/nbd5 is not attached by nbdd; it is attached by nbd-client \($foreign\)" "$noted"
 check "it is untouched" "$foreign" "$(cat /sys/block/nbd5/pid)"
 holds "it still reads" dd if=/dev/nbd5 of=/dev/null bs=64k count=1 iflag=direct
 for _ in 1 2 3 4 5 6; do
@@ -62,6 +63,11 @@ for _ in 1 2 3 4 5 6; do
   ends "detach" 0 nbdctl detach any
 done
 nbd-client -d /dev/nbd5 >/dev/null
+nbd-client -N '' -unix $work/other.sock /dev/nbd6 >>$work/nbd-client.log 2>&1
+within 10 "nbd-client has nbd6" test -e /sys/block/nbd6/pid
+ends "detach of what netlink has attached" 4 nbdctl detach /dev/nbd6
+matches "whose it is" 'it is attached by another program, by netlink' "$noted"
+nbd-client -d /dev/nbd6 >/dev/null
 
 say "50 rounds while udev opens the device"
 pgrep -x systemd-udevd >/dev/null || pgrep -f systemd-udevd >/dev/null || failed "udev" running "not running"

@@ -31,10 +31,15 @@ within 20 "web is attached" in_state web attached
 path=$(runtime web .device)
 check "mounted without a file system" false "$(runtime web .mount.mounted)"
 check "stage of the failure" mount "$(runtime web .mount.failure.stage)"
+for name in web "$path" "${path#/dev/}" $work/web; do ends "status of $name without its mount" 3 nbdctl status "$name"; done
 holds "mkfs" mkfs.ext4 -q "$path"
 ends "attach again mounts" 0 nbdctl attach web
 check "path printed" "$path" "$said"
 holds "mounted" mounted $work/web
+for name in web "$path" "${path#/dev/}" $work/web/; do
+  ends "status of $name" 0 nbdctl status "$name"
+  matches "it is that device" 'name: web$' "$said"
+done
 check "status says so" true "$(runtime web .mount.mounted)"
 
 say "checksums over detach and attach"

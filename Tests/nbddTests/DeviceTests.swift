@@ -86,7 +86,8 @@ struct DeviceTests {
     #expect(runtime["state"] == "reconnecting")
     let message = try #require(device.lifecycle.failure?.message)
     #expect(message.contains("\(directory.path)/socket"))
-    #expect(runtime["failure"] == ["stage": "connect", "message": JSON(message)])
+    #expect(
+      runtime["failure"] == ["stage": "connect", "kind": "unreachable", "message": JSON(message)])
     #expect(runtime["message"]?.string?.hasPrefix("\(message), next attempt ") == true)
     #expect(device.report.trouble?.hasPrefix("\(message), next attempt ") == true)
     let next = try #require(runtime["nextAttemptRealtimeUSec"]?.integer)

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import Glibc
+internal import Kernel
+internal import NBD
+
+/// What people write behind commands and options.
+enum Usage {
+  static func duration(_ option: String, _ text: String) throws(Failure) -> Duration {
+    guard let time = Quantities.duration(text), time > .zero else {
+      throw Failure(
+        "\(option) \(shown(text)): a time is a number and a unit, as 500ms, 30s or 5min", EX_USAGE)
+    }
+    return time
+  }
+
+  static func uri(
+    _ text: String, allowing permissions: URI.Permissions = .usual
+  ) throws(Failure) -> URI {
+    do throws(URIError) {
+      return try URI(parsing: text, allowing: permissions)
+    } catch {
+      throw Failure("\(shown(text)): \(error)", EX_USAGE)
+    }
+  }
+
+  /// The name of a kernel device, for nbdd to take.
+  static func kernelDevice(_ option: String, _ text: String) throws(Failure) -> String {
+    guard Sysfs.index(of: text) != nil else {
+      throw Failure(
+        "\(option) \(shown(text)): a device of the nbd driver is expected, as nbd3 or /dev/nbd3",
+        EX_USAGE)
+    }
+    return text
+  }
+
+  /// Refuses a command that there is not.
+  static func check(command: String, among commands: [String]) throws(Failure) {
+    guard !command.hasPrefix("-"), !commands.contains(command) else { return }
+    let near = Likeness.closest(to: command, among: commands)
+    let hint = near.map { "did you mean '\($0)'?" } ?? "nbdctl --help lists the commands"
+    throw Failure("there is no command '\(shown(command))'; \(hint)", EX_USAGE)
+  }
+}
