@@ -45,6 +45,11 @@ package struct SecurityFiles: Sendable {
       settings.revocationFile = try Self.file("ca-crl.pem", in: directory)
       settings.certificateFile = try Self.file("client-cert.pem", in: directory)
       settings.keyFile = try Self.file("client-key.pem", in: directory)
+      // One without the other is a fault, which names the file that is missing.
+      if let directory, settings.certificateFile != nil || settings.keyFile != nil {
+        settings.certificateFile = "\(directory)/client-cert.pem"
+        settings.keyFile = "\(directory)/client-key.pem"
+      }
     case .psk:
       settings.method = .preSharedKey
       settings.pskFile = pskFile ?? directory.map { "\($0)/psk.txt" }

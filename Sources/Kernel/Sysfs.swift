@@ -56,10 +56,12 @@ package enum Sysfs {
       .sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }.map { "/dev/\($0)" }
   }
 
-  /// Devices built on this one or on a partition of it, as "dm-0".
+  /// Devices built on this one or on a partition of it: "md0", and those of the device mapper by the names
+  /// that LVM or cryptsetup gave them, as "vg-data (dm-0)".
   package static func stackedDevices(on index: Int) -> [String] {
     ([""] + partitions(of: index).map { "/" + $0.dropFirst("/dev/".count) })
       .flatMap { names(in: "\(directory(index))\($0)/holders") }
+      .map { name in text("/sys/block/\(name)/dm/name").map { "\($0) (\(name))" } ?? name }
   }
 
   /// Device numbers, as "43:0", of the disk and its partitions.

@@ -6,8 +6,22 @@ internal import Base
 /// One sentence for whoever runs the storage: where it failed, what came, and what can be done.
 extension NegotiationError: CustomStringConvertible {
   package var description: String {
-    "\(step): \(reason)" + (serverText.map { "; the server said: \"\($0)\"" } ?? "")
+    "\(step): \(reason)" + (serverText.map { "; the server said: \"\($0)\"" } ?? "") + hint
   }
+
+  /// What helps where TLS is wanted of a server that has none.
+  private var hint: String {
+    switch reason {
+    case .tlsNotOffered: Self.clearHint
+    case .refused(.policy) where step == .option(.startTLS),
+      .refused(.unsupported) where step == .option(.startTLS):
+      Self.clearHint
+    default: ""
+    }
+  }
+
+  private static let clearHint =
+    "; if the connection need not be encrypted, use nbd:// in place of nbds://"
 }
 
 extension NegotiationError.Step: CustomStringConvertible {

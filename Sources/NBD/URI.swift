@@ -87,8 +87,19 @@ package struct URIError: Error, Sendable, Equatable, CustomStringConvertible {
   package var position: Int
   /// What is there and what was expected; never a password.
   package var message: String
+  /// The URI that was probably meant.
+  package var suggestion: String?
 
-  package var description: String { "\(message) (at character \(position))" }
+  init(position: Int, message: String, suggestion: String? = nil) {
+    self.position = position
+    self.message = message
+    self.suggestion = suggestion
+  }
+
+  package var description: String { "\(message) (at character \(position))\(question)" }
+
+  /// Asks whether the suggestion was meant, if there is one.
+  package var question: String { suggestion.map { "; did you mean \($0)?" } ?? "" }
 }
 
 extension URI: CustomStringConvertible {

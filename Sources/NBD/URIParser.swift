@@ -100,9 +100,13 @@ extension URI {
     }
     let address = part.dropFirst().dropLast()
     let zone = address.firstIndex(of: "%") ?? address.endIndex
+    guard address[zone...].isEmpty || address[zone...].starts(with: "%25") else {
+      throw URIError(
+        position: zone,
+        message: "the zone of an address stands behind %25, as in [fe80::1%25eth0]")
+    }
     guard part.last == "]", address.contains(":"),
-      address[..<zone].allSatisfy({ $0.isASCII && ($0.isHexDigit || $0 == ":" || $0 == ".") }),
-      address[zone...].isEmpty || address[zone...].starts(with: "%25")
+      address[..<zone].allSatisfy({ $0.isASCII && ($0.isHexDigit || $0 == ":" || $0 == ".") })
     else {
       throw URIError(position: part.startIndex, message: "an IPv6 address is expected in brackets")
     }

@@ -25,7 +25,9 @@ struct URIParts {
     }
     let colon = characters.firstIndex(of: ":") ?? end
     guard characters[colon...].starts(with: "://") else {
-      throw URIError(position: colon, message: "'://' is expected after the scheme")
+      throw URIError(
+        position: colon, message: "'://' is expected after the scheme",
+        suggestion: URI(otherForm: text)?.description)
     }
     scheme = characters[..<colon]
 
@@ -42,6 +44,11 @@ struct URIParts {
       throw URIError(position: colon, message: "a password cannot stand in an NBD URI")
     }
     let address = at.map { authority[($0 + 1)...] } ?? authority
+    if !address.contains("["), address.count(where: { $0 == ":" }) > 1 {
+      throw URIError(
+        position: address.startIndex,
+        message: "an IPv6 address stands in brackets, as in nbd://[2001:db8::1]:10809/")
+    }
     let bracket = address.lastIndex(of: "]") ?? address.startIndex
     let portColon = address[bracket...].firstIndex(of: ":")
     host = address[..<(portColon ?? address.endIndex)]

@@ -77,6 +77,18 @@ internal import Glibc
     return name.map { [$0] } ?? []
   }
 
+  /// The numbers of its critical extensions, but for those that every TLS library knows.
+  var unusualCriticalExtensions: [String] {
+    let known = ["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.32", "2.5.29.37"]
+    return (0..<UInt32(64)).compactMap { index in
+      var isCritical: UInt32 = 0
+      let number = unsafe shownText {
+        unsafe gnutls_x509_crt_get_extension_info(handle, index, $0, $1, &isCritical)
+      }
+      return isCritical == 0 ? nil : number
+    }.filter { !known.contains($0) }
+  }
+
   private func shownText(
     _ body: (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<Int>) -> CInt
   ) -> String? {

@@ -20,6 +20,8 @@ package enum CertificateFault: Sendable, Equatable {
   case weak(String)
   /// It is not for servers.
   case wrongPurpose
+  /// It says that whoever does not know these extensions, given by their numbers, must not accept it.
+  case unknownExtensions([String])
   case other(String)
 }
 
@@ -61,6 +63,9 @@ extension CertificateFault {
     if found(GNUTLS_CERT_REVOKED) { faults.append(.revoked) }
     if found(GNUTLS_CERT_INSECURE_ALGORITHM) { faults.append(.weak(own.weakness)) }
     if found(GNUTLS_CERT_PURPOSE_MISMATCH) { faults.append(.wrongPurpose) }
+    if found(GNUTLS_CERT_UNKNOWN_CRIT_EXTENSIONS) {
+      faults.append(.unknownExtensions(chain.flatMap(\.unusualCriticalExtensions)))
+    }
     if found(GNUTLS_CERT_SIGNATURE_FAILURE) { faults.append(.other("its signature is wrong")) }
     if found(GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE) {
       faults.append(.other("its CA may not vouch for it"))
@@ -81,6 +86,10 @@ extension CertificateFault: CustomStringConvertible {
       "it is self-signed and not trusted: \(subject)"
     case .notAnAuthority(let issuer):
       "its issuer is not a CA: \(issuer)"
+    // As its common name, or as the name of a host, an address does not count.
+    case .wrongName(let names, let expected) where names.contains(expected):
+      "it has \(shown(expected)) as a name, and needs it as an address: "
+        + "subjectAltName=IP:\(shown(expected))"
     case .wrongName(let names, let expected):
       "it is for \(names.isEmpty ? "no host" : names.joined(separator: ", ")); "
         + "expected \(shown(expected))"
@@ -94,6 +103,9 @@ extension CertificateFault: CustomStringConvertible {
       "it is not secure: \(reason)"
     case .wrongPurpose:
       "it was not made for a server"
+    case .unknownExtensions(let numbers):
+      ["it has a critical extension that is not known here", numbers.joined(separator: ", ")]
+        .filter { !$0.isEmpty }.joined(separator: ": ")
     case .other(let reason):
       reason
     }

@@ -185,6 +185,7 @@ internal import Kernel
     if code == GNUTLS_E_CERTIFICATE_KEY_MISMATCH {
       throw .mismatch(certificateFile: certificateFile, keyFile: keyFile)
     }
+    if code < 0, secret.contains("ENCRYPTED".utf8) { throw .encrypted(file: keyFile) }
     if code < 0 { throw .unusable(.key, file: keyFile, reason: reason(code)) }
   }
 }

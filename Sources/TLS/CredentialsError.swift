@@ -14,6 +14,8 @@ package enum CredentialsError: Error, Sendable, Equatable {
   case tooOpen(file: String, mode: UInt32)
   /// A secret that somebody else can change.
   case foreignOwner(file: String, owner: UInt32)
+  /// A private key that takes a passphrase, which nobody is there to type.
+  case encrypted(file: String)
   /// A private key that belongs to another certificate.
   case mismatch(certificateFile: String, keyFile: String)
   /// Our certificate is no longer valid.
@@ -56,6 +58,9 @@ extension CredentialsError: CustomStringConvertible {
       "\(file): mode \(octal(mode)) lets others at a secret; make it 0600: chmod 600 \(file)"
     case .foreignOwner(let file, let owner):
       "\(file): a secret that belongs to user \(owner); make root its owner: chown root \(file)"
+    case .encrypted(let file):
+      "\(file): the private key is encrypted, and nobody is there to type a passphrase; "
+        + "decrypt it: openssl pkey -in \(file) -out FILE"
     case .mismatch(let certificateFile, let keyFile):
       "the private key in \(keyFile) does not belong to the certificate in \(certificateFile)"
     case .expired(let file, let time):

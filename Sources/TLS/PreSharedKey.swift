@@ -9,16 +9,20 @@ struct PreSharedKey: Equatable {
 
   /// Finds the key of a user, or that of the only user in the file.
   ///
-  /// Empty lines and those that begin with "#" say nothing.
+  /// Empty lines say nothing, nor does a byte-order mark. A line that begins with "#" has its user in
+  /// hexadecimal, as GnuTLS's own programs write and read one, or else is a comment.
   init(
     of wanted: String?, in bytes: [UInt8], file: String
   ) throws(CredentialsError) {
     var found: [PreSharedKey] = []
-    for (index, line) in bytes.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated()
+    let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+    let text = bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes[...]
+    for (index, line) in text.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated()
     {
       let line = line.last == 0x0d ? line.dropLast() : line
-      if line.isEmpty || line.first == 0x23 { continue }
+      if line.isEmpty { continue }
       guard let entry = PreSharedKey(line: line) else {
+        if line.first == 0x23 { continue }
         throw .malformedLine(index + 1, file: file)
       }
       if wanted == nil || wanted == entry.user { found.append(entry) }
@@ -36,11 +40,16 @@ struct PreSharedKey: Equatable {
     guard let colon = line.lastIndex(of: 0x3a) else { return nil }
     let name = line[..<colon]
     key = Array(line[(colon + 1)...])
-    let isHexadecimal = key.allSatisfy { Character(Unicode.Scalar($0)).isHexDigit }
-    guard let user = String(validating: name, as: UTF8.self),
-      !user.isEmpty, !user.utf8.contains(0), key.count.isMultiple(of: 2),
-      key.count >= 8, isHexadecimal
+    guard let bytes = name.first == 0x23 ? Self.bytes(hexadecimal: name.dropFirst()) : Array(name),
+      let user = String(validating: bytes, as: UTF8.self), !user.isEmpty, !user.utf8.contains(0),
+      let secret = Self.bytes(hexadecimal: key[...]), secret.count >= 4
     else { return nil }
     self.user = user
+  }
+
+  private static func bytes(hexadecimal text: ArraySlice<UInt8>) -> [UInt8]? {
+    let digits = text.compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
+    guard digits.count == text.count, digits.count.isMultiple(of: 2) else { return nil }
+    return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
   }
 }

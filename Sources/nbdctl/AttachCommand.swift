@@ -37,14 +37,16 @@ struct AttachCommand: ParsableCommand {
   var json = false
 
   mutating func validate() throws {
-    guard !isURI, name != nil || device != nil || readOnly || shared || mount != nil else { return }
+    guard !isMeantAsURI, name != nil || device != nil || readOnly || shared || mount != nil else {
+      return
+    }
     throw ValidationError(
       "--name, --device, --read-only, --shared and --mount go with a URI; a configured device has them in its file"
     )
   }
 
   mutating func run() throws {
-    let parameters = try parameters()
+    let parameters = isURI ? try newDevice() : try knownDevice()
     let reply = try connecting.client().call("Attach", parameters)
     if json { return try put(reply.document) }
     let runtime = reply["device"]?["runtime"]
@@ -55,13 +57,27 @@ struct AttachCommand: ParsableCommand {
     try Terminal.line(runtime?["device"]?.string ?? "?")
   }
 
-  /// No name has either; what looks like neither is read as a URI, to say what is wrong with it.
-  private var isURI: Bool { target.contains("/") || target.contains(":") }
+  private var isURI: Bool { target.contains("://") }
 
-  private func parameters() throws(Failure) -> JSON {
-    if let wait { _ = try Usage.duration("--wait", wait) }
-    let wait = wait.map { JSON($0) }
-    guard isURI else { return .object(["name": JSON(target), "waitTimeout": wait]) }
+  /// No name has either.
+  private var isMeantAsURI: Bool { target.contains("/") || target.contains(":") }
+
+  private func waitTimeout() throws(Failure) -> JSON? {
+    guard let wait else { return nil }
+    _ = try Usage.duration("--wait", wait)
+    return JSON(wait)
+  }
+
+  private func knownDevice() throws(Failure) -> JSON {
+    let wait = try waitTimeout()
+    let name = target.hasPrefix("/") ? try connecting.client().name(for: target) : target
+    // What is not a name is read as a URI, to say what is wrong with it.
+    if name == target, isMeantAsURI { _ = try Usage.uri(target) }
+    return .object(["name": JSON(name), "waitTimeout": wait])
+  }
+
+  private func newDevice() throws(Failure) -> JSON {
+    let wait = try waitTimeout()
     let uri = try Usage.uri(target)
     let device = try device.map { name throws(Failure) in
       try Usage.kernelDevice("--device", name)

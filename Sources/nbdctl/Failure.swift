@@ -44,9 +44,17 @@ struct Failure: Error {
     case "org.nbdd.DetachFailed": self.init("\(text("name")): \(text("message"))")
     case "org.nbdd.TimedOut": self.init("\(text("name")): \(text("message"))", EX_TEMPFAIL)
     case "org.nbdd.ConfigurationInvalid":
-      let problems = (parameters["problems"]?.array ?? []).map(Self.line)
-      self.init(
-        lines: ["faults in the configuration, nothing was changed:"] + problems, EX_CONFIG)
+      let list = parameters["problems"]?.array ?? []
+      // The context of a call has no lines that its giver has seen.
+      let isCall = list.allSatisfy { $0["file"]?.string == "context" }
+      if isCall {
+        let messages = list.compactMap { $0["message"]?.string }
+        self.init(messages.joined(separator: "; "), EX_USAGE)
+      } else {
+        self.init(
+          lines: ["faults in the configuration, nothing was changed:"] + list.map(Self.line),
+          EX_CONFIG)
+      }
     case "org.nbdd.OnlyRoot": self.init(text("message"), EX_NOPERM)
     case "org.nbdd.ShuttingDown": self.init("nbdd is stopping", EX_TEMPFAIL)
     case "org.varlink.service.PermissionDenied":

@@ -29,7 +29,16 @@ nonisolated struct Fields {
   private var members: [JSON.Member]
   private var known: [String] = []
   private var given: Set<String> = []
-  private(set) var problems: [Problem] = []
+  private var found: [Problem] = []
+
+  /// The faults so far, in the order in which they stand in the text.
+  var problems: [Problem] {
+    found.enumerated().sorted {
+      let (left, right) = ($0.element.place, $1.element.place)
+      return (left?.line ?? 0, left?.column ?? 0, $0.offset)
+        < (right?.line ?? 0, right?.column ?? 0, $1.offset)
+    }.map(\.element)
+  }
 
   /// Begins with an object that stands at `path`, as in "mount"; empty for the whole text.
   init(_ object: JSON, file: String, path: String = "") {
@@ -39,14 +48,14 @@ nonisolated struct Fields {
     members = object.members ?? []
     if object.members == nil {
       let place = path.isEmpty ? "" : "\(path) is "
-      problems = [
+      found = [
         Problem(
           file: file, place: object.place, message: "\(place)\(object.kind); expected an object")
       ]
     }
   }
 
-  var isSound: Bool { problems.isEmpty }
+  var isSound: Bool { found.isEmpty }
 
   mutating func string(_ name: String) -> String? {
     take(name, "a string", \.string)
@@ -101,7 +110,7 @@ nonisolated struct Fields {
     guard let member = take(name, "an object", { $0.members == nil ? nil : $0 }) else { return nil }
     var fields = Fields(member, file: file, path: qualified(name))
     let value = read(&fields)
-    problems += fields.problems
+    found += fields.found
     return value
   }
 
@@ -114,7 +123,7 @@ nonisolated struct Fields {
     do throws(URIError) {
       return try URI(parsing: text)
     } catch {
-      fault(name, error.message)
+      fault(name, error.message + error.question)
       return nil
     }
   }
@@ -122,7 +131,7 @@ nonisolated struct Fields {
   /// Notes that a member is needed, if it is absent.
   mutating func missing(_ name: String, _ expected: String) {
     guard !given.contains(name) else { return }
-    problems.append(
+    found.append(
       Problem(
         file: file, place: object.place,
         message: "\(qualified(name)) is missing; expected \(expected)"))
@@ -130,7 +139,7 @@ nonisolated struct Fields {
 
   /// Notes a fault in a member's value.
   mutating func fault(_ name: String, _ message: String) {
-    problems.append(
+    found.append(
       Problem(
         file: file, place: object[name]?.place ?? object.place,
         message: "\(qualified(name)): \(message)"))
@@ -142,7 +151,7 @@ nonisolated struct Fields {
       let near = Likeness.closest(to: member.name, among: known)
       let hint =
         near.map { "; did you mean \"\($0)\"?" } ?? "; known are \(known.joined(separator: ", "))"
-      problems.append(
+      found.append(
         Problem(
           file: file, place: member.namePlace,
           message: "unknown key \"\(shown(qualified(member.name)))\"\(hint)"))
@@ -172,11 +181,11 @@ nonisolated struct Fields {
   private static let textLimit = 16384
 
   private mutating func note(_ name: String, _ value: JSON, _ expected: String) {
-    let found = value.string.map { "\"\(shown($0))\"" } ?? value.kind
-    problems.append(
+    let text = value.string.map { "\"\(shown($0))\"" } ?? value.kind
+    found.append(
       Problem(
         file: file, place: value.place,
-        message: "\(qualified(name)) is \(found); expected \(expected)"))
+        message: "\(qualified(name)) is \(text); expected \(expected)"))
   }
 
   private func qualified(_ name: String) -> String {

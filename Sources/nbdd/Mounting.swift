@@ -29,7 +29,9 @@ nonisolated enum Mounting {
     let options = mount.options + (readOnly ? ["ro"] : [])
     let arguments = options.isEmpty ? [] : ["-o", options.joined(separator: ",")]
     let result = try run(["mount"] + type + arguments + ["--", device, path])
-    guard result.status == 0 else { throw failed("mount \(device) at \(path)", result) }
+    guard result.status == 0 else {
+      throw mountFailed(device, asked: mount.type, failed("mount \(device) at \(path)", result))
+    }
     return path
   }
 
@@ -77,7 +79,7 @@ nonisolated enum Mounting {
     }
   }
 
-  private static func run(_ arguments: [String]) throws(Failure) -> Command.Result {
+  static func run(_ arguments: [String]) throws(Failure) -> Command.Result {
     do throws(SystemError) { return try Command.run(arguments, within: limit) } catch {
       throw Failure(.mount, "\(arguments[0]): \(error.reason)")
     }
@@ -85,8 +87,7 @@ nonisolated enum Mounting {
 
   private static func failed(_ what: String, _ result: Command.Result) -> Failure {
     let lines = result.output.split(separator: "\n").map { $0.drop { $0 == " " } }
-    // mount(8) ends with a line that sends its reader to dmesg.
-    let reason = lines.filter { !$0.contains("dmesg(1)") }.joined(separator: " ")
+    let reason = lines.joined(separator: " ")
     return Failure(.mount, reason.isEmpty ? "\(what): exit status \(result.status)" : reason)
   }
 }

@@ -15,6 +15,16 @@ struct ArgumentTests {
       "--device sda: a device of the nbd driver is expected, as nbd3 or /dev/nbd3"
     ),
     (
+      "info 10.0.0.7:10810",
+      "10.0.0.7:10810: '://' is expected after the scheme (at character 8); "
+        + "did you mean nbd://10.0.0.7:10810/?"
+    ),
+    (
+      "attach nbd:unix:/run/s:exportname=db --name db",
+      "nbd:unix:/run/s:exportname=db: '://' is expected after the scheme (at character 3); "
+        + "did you mean nbd+unix:///db?socket=/run/s?"
+    ),
+    (
       "info nbd://a/ --timeout 5",
       "--timeout 5: a time is a number and a unit, as 500ms, 30s or 5min"
     ),

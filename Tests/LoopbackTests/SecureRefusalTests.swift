@@ -30,6 +30,8 @@ internal import Varlink
     var status = 77
     /// What the message begins with after the program's name, but for the step.
     let words: String
+    /// What it ends with.
+    var hint = "\n"
 
     var testDescription: String { title }
   }
@@ -60,7 +62,8 @@ internal import Varlink
       words: "TLS handshake: the server's certificate is refused: it was revoked"),
     Refusal(
       title: "TLS for a server without", partner: .withoutTLS,
-      words: "option STARTTLS: refused with ERR_POLICY: the server's policy forbids it"),
+      words: "option STARTTLS: refused with ERR_POLICY: the server's policy forbids it",
+      hint: "; if the connection need not be encrypted, use nbd:// in place of nbds://\n"),
   ]
 
   static let badClients =
@@ -144,6 +147,7 @@ internal import Varlink
       let outcome = try nbdctl(["info", uri] + options, workspace)
       #expect(outcome.status == refusal.status)
       #expect(outcome.errors.hasPrefix("nbdctl: \(refusal.words)"), "\(outcome.errors)")
+      #expect(outcome.errors.hasSuffix(refusal.hint), "\(outcome.errors)")
       #expect(outcome.output == "")
       let copy = workspace.file("copy")
       let read = try nbdctl(["read", uri, "--output", copy] + options, workspace)
@@ -235,6 +239,24 @@ internal import Varlink
         "tlsCertificates: \"\(workspace.file("foreign"))\"")
       let daemon = try Daemon(in: workspace, ["device": device])
       #expect(try daemon.awaitFailure(of: "device")["state"]?.string == "failed")
+    }
+  }
+
+  @Test func `names the file of a key that is missing`() throws {
+    try Workspace.run { workspace in
+      try Certificates.make(in: workspace)
+      for (missing, rest) in [("key", "cert"), ("cert", "key")] {
+        let directory = workspace.file("half\(missing)")
+        _ = try workspace.write(
+          contents(of: workspace.file("client/client-\(rest).pem")) ?? "",
+          to: "half\(missing)/client-\(rest).pem")
+        let outcome = try nbdctl(
+          ["info", "nbds://127.0.0.1:1/?tls-verify-peer=0", "--tls-certificates", directory],
+          workspace)
+        #expect(outcome.status == 1)
+        #expect(
+          outcome.errors.contains("\(directory)/client-\(missing).pem: No such file or directory"))
+      }
     }
   }
 

@@ -29,6 +29,15 @@ mount "${path}p1" $work/hand
 refused $work/hand
 umount $work/hand
 
+say "held by the device mapper"
+if modprobe dm-mod 2>/dev/null && dmsetup create data-backup --table "0 2048 linear $path 0" 2>/dev/null; then
+  ends "detach of what the device mapper holds" 1 nbdctl detach disk
+  matches "it is named as LVM and cryptsetup name it" 'part of data-backup \(dm-[0-9]+\)' "$noted"
+  dmsetup remove --retry data-backup
+else
+  echo "no device mapper here: not tried"
+fi
+
 say "open in a plain process"
 sleep 1000 <"$path" &
 holder=$!

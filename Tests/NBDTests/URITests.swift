@@ -89,6 +89,37 @@ struct URITests {
     _ = try URI(parsing: text)
   }
 
+  /// What people write in place of a URI, and the one that they mean.
+  static let otherForms: [(String, String?)] = [
+    ("/run/a b.sock", "nbd+unix:///?socket=/run/a%20b.sock"),
+    ("10.0.0.7:10810", "nbd://10.0.0.7:10810/"), ("host:10810/disk", "nbd://host:10810/disk"),
+    ("[2001:db8::1]:10810", "nbd://[2001:db8::1]:10810/"),
+    ("nbd:unix:/run/s", "nbd+unix:///?socket=/run/s"),
+    ("nbd:unix:/run/s:exportname=disk", "nbd+unix:///disk?socket=/run/s"),
+    ("nbd:host:10810", "nbd://host:10810/"),
+    ("nbd:host:10810:exportname=a/b", "nbd://host:10810/a/b"),
+    ("host", nil), ("host:nbd", nil), ("::1:10810", nil), ("nbd:", nil), ("", nil),
+    ("/\(String(repeating: "s", count: 200))", nil),
+  ]
+
+  @Test(arguments: otherForms)
+  func `is suggested for what people write in its place`(text: String, meant: String?) {
+    let error = #expect(throws: URIError.self) { try URI(parsing: text) }
+    #expect(error?.suggestion == meant)
+    let question = meant.map { "; did you mean \($0)?" } ?? ""
+    #expect(
+      error?.description.hasSuffix("(at character \(error?.position ?? -1))\(question)") == true)
+  }
+
+  @Test(arguments: [
+    ("nbd://2001:db8::1/", "an IPv6 address stands in brackets, as in nbd://[2001:db8::1]:10809/"),
+    ("nbd://fe80::1%eth0/", "an IPv6 address stands in brackets, as in nbd://[2001:db8::1]:10809/"),
+    ("nbd://[fe80::1%eth0]/", "the zone of an address stands behind %25, as in [fe80::1%25eth0]"),
+  ])
+  func `says how an address is written`(text: String, message: String) {
+    #expect(#expect(throws: URIError.self) { try URI(parsing: text) }?.message == message)
+  }
+
   static let errors: [(String, Int)] = [
     // U-001, U-021
     ("http://x", 0), ("h", 1), ("nbd:h", 3), ("", 0), ("nbd+tcp://h", 0), ("nbd://h/x#y", 9),
@@ -96,8 +127,8 @@ struct URITests {
     ("nbd://h:0", 8), ("nbd://h:65536", 8), ("nbd://h:+1", 8), ("nbd://h:1a", 8),
     ("nbd+vsock:///", 12), ("nbd+vsock://host/", 12), ("nbd+vsock://2:4294967296/", 14),
     // U-005
-    ("nbd://::1/", 7), ("nbd://[::1/", 6), ("nbd://[::1]x/", 6), ("nbd://[]/", 6),
-    ("nbd://[v1.x]/", 6), ("nbd://[::g]/", 6), ("nbd://[::1%eth0]/", 6), ("nbd://a%3Ab/", 6),
+    ("nbd://::1/", 6), ("nbd://[::1/", 6), ("nbd://[::1]x/", 6), ("nbd://[]/", 6),
+    ("nbd://[v1.x]/", 6), ("nbd://[::g]/", 6), ("nbd://[::1%eth0]/", 10), ("nbd://a%3Ab/", 6),
     // U-006, U-008
     ("nbds://alice:secret@h/", 12), ("nbd://alice@h/", 6), ("nbd+unix://h/?socket=s", 11),
     ("nbd+unix://:1/?socket=s", 11), ("nbds+unix://a@h/?socket=s", 14),

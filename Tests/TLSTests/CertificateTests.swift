@@ -62,6 +62,22 @@ import Testing
         ]))
   }
 
+  @Test(arguments: ["DNS:192.0.2.8", "email:nobody@good.example"])
+  func `says that an address as a name does not count`(entry: String) throws {
+    try folder.makeCertificate("192.0.2.8", for: entry)
+    #expect(
+      try refusal("192.0.2.8", hostname: "192.0.2.8")?.description
+        == "the server's certificate is refused: it has 192.0.2.8 as a name, and needs it as an "
+        + "address: subjectAltName=IP:192.0.2.8")
+  }
+
+  @Test func `refuses a certificate with a critical extension that nobody knows`() throws {
+    try folder.makeCertificate("odd", and: ["1.2.3.4.5=critical,ASN1:UTF8String:odd"])
+    #expect(
+      try refusal("odd")?.description == "the server's certificate is refused: "
+        + "it has a critical extension that is not known here: 1.2.3.4.5")
+  }
+
   @Test func `shows no control characters of a certificate`() throws {
     try folder.makeCertificate("server", for: "DNS:a\u{1b}[31m.example")
     #expect(

@@ -97,6 +97,22 @@ import Testing
     }
   }
 
+  @Test(arguments: [[], ["-traditional"]])
+  func `says that a private key is encrypted`(form: [String]) throws {
+    let file = folder.path("locked.key")
+    try folder.openssl(
+      ["ec", "-in", folder.path("client.key"), "-aes256", "-passout", "pass:x", "-out", file])
+    if form.isEmpty {
+      try folder.openssl([
+        "pkcs8", "-topk8", "-in", folder.path("client.key"), "-passout", "pass:x", "-out", file,
+      ])
+    }
+    folder.chmod("locked.key", 0o600)
+    let error = try flaw { $0.keyFile = file }
+    #expect(error == .encrypted(file: file))
+    #expect(error?.description.contains("decrypt it: openssl pkey -in \(file) -out FILE") == true)
+  }
+
   @Test func `refuses a key of another certificate`() throws {
     #expect(
       try flaw { $0.keyFile = folder.path("server.key") }
@@ -157,6 +173,9 @@ import Testing
     ("alice:", nil, "line 1 is not USER:KEY with a hexadecimal key of 4 bytes or more"),
     (":00ff00ff", nil, "line 1 is not USER:KEY with a hexadecimal key of 4 bytes or more"),
     ("alice:00ff00fg", nil, "line 1 is not USER:KEY with a hexadecimal key of 4 bytes or more"),
+    ("\u{feff}alice:00ff00ff\n", "alice", nil),
+    ("bob:01010101\n#616c696365:00ff00ff\n", "alice", nil),
+    ("#616c69636:00ff00ff\n#ffff:00ff00ff\n#alice:00ff00ff\nbob:01010101\n", nil, nil),
     ("# nobody\n", nil, "no usable pre-shared keys: the file has none"),
   ])
   func `finds a pre-shared key`(text: String, user: String?, complaint: String?) throws {

@@ -48,7 +48,7 @@ final class Folder {
   /// Makes NAME.pem and NAME.key, signed by a CA, or by itself.
   func makeCertificate(
     _ name: String, for names: String = "DNS:good.example", by authority: String? = "ca",
-    usage: String = "serverAuth", digest: String = "sha256"
+    usage: String = "serverAuth", digest: String = "sha256", and extensions: [String] = []
   ) throws {
     try openssl(
       ["req", "-x509", "-days", "2", "-subj", "/CN=\(name)", "-\(digest)"] + newKey(name)
@@ -56,7 +56,7 @@ final class Folder {
         + [
           "-addext", "subjectAltName=\(names)", "-addext", "extendedKeyUsage=\(usage)",
           "-addext", "basicConstraints=critical,CA:FALSE", "-out", path("\(name).pem"),
-        ])
+        ] + extensions.flatMap { ["-addext", $0] })
   }
 
   /// Makes NAME.pem and NAME.key, valid from and until moments like "20200131000000Z".

@@ -148,6 +148,28 @@ struct FieldsTests {
         "1:21: unknown key \"readonly\"; did you mean \"readOnly\"?"
       ]
     ),
+    (
+      "{ url: 'nbd://h/x' }",
+      [
+        "1:1: uri is missing; expected an NBD URI, as \"nbd://server.example.com/export\"",
+        "1:3: unknown key \"url\"; did you mean \"uri\"?",
+      ]
+    ),
+    (
+      "{ uri: '10.0.0.7:10810' }",
+      ["1:8: uri: '://' is expected after the scheme; did you mean nbd://10.0.0.7:10810/?"]
+    ),
+    // In the order of the text, not in that in which keys are looked at.
+    (
+      "{ readAhead: 1,\n mount: { check: 1, path: 2 }, readOnly: 3,\n uri: 4 }",
+      [
+        "1:14: readAhead is an integer; expected a size of at most 1024 MiB, as \"512KiB\" or \"64MiB\"",
+        "2:18: mount.check is an integer; expected true or false",
+        "2:27: mount.path is an integer; expected an absolute path",
+        "2:42: readOnly is an integer; expected true or false",
+        "3:7: uri is an integer; expected a string",
+      ]
+    ),
     ("{ uri: 'nbd://h/x' 1 }", ["1:20: expected ',' or '}', found '1'"]),
     (
       "{ uri: 'nbd://h/x', uri: 'nbd://h/y' }",
