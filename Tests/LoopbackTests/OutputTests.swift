@@ -69,7 +69,7 @@ struct OutputTests {
         in: workspace,
         [
           "db": Daemon.device("nbd://quiet.invalid/", 9000, mount),
-          "nbd7": Daemon.device("nbd://quiet.invalid/", 9001, "autoAttach: false"),
+          "nbd7": Daemon.device("nbd://other.invalid/", 9001, "autoAttach: false"),
         ])
       for command in ["status", "reconnect", "fail"] {
         #expect(try daemon.nbdctl(command, path).status == 3)

@@ -67,7 +67,7 @@ struct PermissionTests {
       #expect(try member.run(["reload"]).status == 0)
       // The server is tried, so the call was allowed.
       let allowed = try member.run(["attach", closed, "--device", "nbd9001", "--read-only"])
-      #expect(allowed.status == 1)
+      #expect(allowed.status == 69)
       #expect(allowed.errors.contains("connection refused"))
 
       let refused = [
