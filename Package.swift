@@ -67,7 +67,7 @@ let package = Package(
 
     // Between the sockets that the kernel holds and connections that come and go.
     .target(
-      name: "Relay", dependencies: ["Connection", "Kernel", "NBD"], cSettings: gnu,
+      name: "Relay", dependencies: ["Base", "Connection", "Kernel", "NBD"], cSettings: gnu,
       swiftSettings: strict),
 
     // The programs.

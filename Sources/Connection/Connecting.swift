@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Glibc
 package import Kernel
 package import NBD
@@ -86,7 +87,7 @@ extension ConnectError: CustomStringConvertible {
       case .system(let error) where error.errno == ENOENT:
         "\(address): there is no such socket"
       case .system(let error): "\(address): \(error.reason)"
-      case .timedOut(let time): "\(address): no connection within \(Quantities.words(time))"
+      case .timedOut(let time): "\(address): no connection within \(Quantities.exactly(time))"
       default: "\(address): \(error)"
       }
     }

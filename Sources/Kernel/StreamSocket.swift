@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Glibc
 
 /// A connected stream socket whose operations end at a deadline or an interrupt.
@@ -250,7 +251,7 @@ package enum SocketError: Error, Sendable, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .ended: "the connection was closed"
-    case .timedOut(let time): "no answer within \(time.milliseconds) ms"
+    case .timedOut(let time): "no answer within \(Quantities.exactly(time))"
     case .interrupted: "interrupted"
     case .system(let error): error.description
     }

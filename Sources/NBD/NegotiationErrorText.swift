@@ -138,7 +138,7 @@ func receivingFailed(_ error: StreamError, _ awaited: String) -> String {
   switch error {
   case .ended(0): "the server closed the connection; \(awaited) did not come"
   case .ended(let received): "the server closed the connection \(received) bytes into \(awaited)"
-  case .timedOut(let duration): "waited \(duration) for \(awaited)"
+  case .timedOut(let duration): "waited \(Quantities.exactly(duration)) for \(awaited)"
   case .interrupted: "given up while waiting for \(awaited)"
   case .failed(let call, let reason): "\(call): \(reason), while waiting for \(awaited)"
   case .handshakeFailed(let reason, _): "\(reason), while waiting for \(awaited)"
@@ -148,7 +148,8 @@ func receivingFailed(_ error: StreamError, _ awaited: String) -> String {
 func sendingFailed(_ error: StreamError) -> String {
   switch error {
   case .ended: "could not send it, the server closed the connection"
-  case .timedOut(let duration): "could not send it, the server took nothing for \(duration)"
+  case .timedOut(let duration):
+    "could not send it, the server took nothing for \(Quantities.exactly(duration))"
   case .interrupted: "given up while sending it"
   case .failed(let call, let reason): "could not send it, \(call): \(reason)"
   case .handshakeFailed(let reason, _): "could not send it, \(reason)"
@@ -158,7 +159,7 @@ func sendingFailed(_ error: StreamError) -> String {
 private func handshakeFailed(_ error: StreamError) -> String {
   switch error {
   case .ended: "the server closed the connection before it was complete"
-  case .timedOut(let duration): "not complete after \(duration)"
+  case .timedOut(let duration): "not complete after \(Quantities.exactly(duration))"
   case .interrupted: "given up"
   case .failed(let call, let reason): "\(call): \(reason)"
   case .handshakeFailed(let reason, _): reason

@@ -80,6 +80,8 @@ struct Engine: ~Copyable {
   /// The end of the ledger when memory was last given back, and how often it has been the same.
   var ledgerAtTrim: UInt64 = 0
   var idleTrims = 0
+  /// Until then no failed request is told of.
+  var nextFailureReport = Int64.min
   /// Room has come back, so what was held may go on.
   var hasNewRoom = false
   /// Something has happened that the next turn has to deal with before it waits.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import enum Kernel.Quantities
+internal import Base
 package import NBD
 
 /// Why a connection is not used any more.
@@ -41,7 +41,7 @@ extension LaneEnd: CustomStringConvertible {
     case .connection(.closed): "the server closed the connection"
     case .connection(let reason): "\(reason)"
     case .shuttingDown: "the server is shutting down"
-    case .silent(let time): "the server has not answered a request for \(Quantities.words(time))"
+    case .silent(let time): "the server has not answered a request for \(Quantities.exactly(time))"
     case .replayRefused(let error, let command, let bytes):
       "the server refuses to repeat a \(command.name) that it had acknowledged before the outage "
         + "(\(error.name)); \(bytes) bytes wait"

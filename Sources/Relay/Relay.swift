@@ -40,6 +40,8 @@ package final class Relay: Sendable {
     /// So many requests that change data were on a connection that is lost, and whether the server is done
     /// with them is not known: should it execute them later, that undoes what was written since.
     case unconfirmed(lane: Int, changes: Int)
+    /// The server has failed a request, and has perhaps said why; not each of them is told of.
+    case requestFailed(NBD.Command, ErrorNumber, text: String?)
     /// So many requests were answered with errors, because they had waited too long; without a connection,
     /// all are until there is one.
     case gaveUp(requests: Int)

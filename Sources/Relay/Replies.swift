@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Connection
 internal import Kernel
 internal import NBD
@@ -10,6 +11,8 @@ internal import Synchronization
 extension Engine {
   /// How many bytes of its reply give a request the time of `requestTimeout` anew.
   private static let leastProgress = 64 << 10
+  /// How long no other failed request is told of, in microseconds: a disk that fails, fails often.
+  private static let failureReportPause: Int64 = 1_000_000
 
   /// Takes what the server has sent; whatever is wrong with it ends the connection.
   mutating func receiveReplies(_ lane: Int) {
@@ -180,7 +183,7 @@ extension Engine {
           throw .connection(.violation(.errorOffset(offset)))
         }
       }
-      fail(index, code)
+      fail(index, code, in: inlet.region, place + 6, Int(text))
     default:
       break
     }
@@ -188,9 +191,22 @@ extension Engine {
     return true
   }
 
-  /// The first error counts (T-058).
-  private mutating func fail(_ index: Int, _ code: UInt32) {
-    if slots[index].error == 0 { slots[index].error = ErrorNumber(wire: code).rawValue }
+  /// The first error counts (T-058), and now and then one is told of, with the server's own words.
+  private mutating func fail(
+    _ index: Int, _ code: UInt32, in region: Region? = nil, _ place: Int = 0, _ count: Int = 0
+  ) {
+    guard slots[index].error == 0 else { return }
+    let error = ErrorNumber(wire: code)
+    slots[index].error = error.rawValue
+    guard error != .shutdown, now >= nextFailureReport else { return }
+    nextFailureReport = now + Self.failureReportPause
+    let text = region?.read(place, min(count, 256)) { bytes in
+      var copy: [UInt8] = []
+      for index in bytes.indices { copy.append(bytes[index]) }
+      return shown(copy)
+    }
+    report(
+      .requestFailed(slots[index].command, error, text: text.flatMap { $0.isEmpty ? nil : $0 }))
   }
 
   private mutating func expectData(

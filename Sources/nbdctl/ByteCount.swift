@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
+internal import Base
 internal import Kernel
 
 /// A number of bytes on the command line: 4096, 64KiB, 8MiB, 2GiB.

@@ -81,6 +81,7 @@ enum DeviceDetails {
       ("failed attempts", count(runtime?["attempts"])),
       ("outages", outages(runtime)),
       ("held requests", count(runtime?["relay"]?["requestsHeld"])),
+      ("last error", runtime?["relay"]?["lastError"]?.string),
       ("not flushed yet", runtime?["relay"]?["unflushedBytes"]?.integer.flatMap(kept)),
     ]
     let notes = (runtime?["notes"]?.array ?? []).map { ("note", $0.string) }

@@ -38,6 +38,7 @@ struct WatchLog {
       runtime?["state"], runtime?["failure"]?["message"], runtime?["mount"],
       runtime?["holders"], runtime?["pendingKeys"],
       runtime?["export"]?["sizeBytes"], runtime?["relay"]?["givenUp"],
+      runtime?["relay"]?["lastError"],
       up > 0 && up < connections.count ? JSON(up) : nil,
     ]
   }

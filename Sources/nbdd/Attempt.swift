@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Connection
 internal import Glibc
 internal import Kernel
@@ -236,7 +237,7 @@ nonisolated struct Attempt: Sendable {
     switch (error?.errno, context.settings.path) {
     case (nil, .direct):
       "connection lost: the server closed it, or did not answer a request within "
-        + Quantities.words(context.settings.requestTimeout)
+        + Quantities.exactly(context.settings.requestTimeout)
     case (nil, .relay): "the device was disconnected by somebody else than nbdd"
     case (EBUSY, _): "NBD_DO_IT was interrupted: nbdd was stopped and continued, traced or frozen"
     default: "connection lost: \(error?.description ?? "")"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Dispatch
 internal import Glibc
 internal import Kernel
@@ -93,7 +94,7 @@ final class Connection {
     guard deframer.isInsideMessage else { return messageTimer = nil }
     guard messageTimer == nil else { return }
     messageTimer = Loop.timer(after: Self.messageTime) {
-      self.reject("the message did not end within \(Quantities.words(Self.messageTime))")
+      self.reject("the message did not end within \(Quantities.exactly(Self.messageTime))")
     }
   }
 

@@ -361,6 +361,7 @@ final class Device {
     case .gaveUp(let count): DeviceLog.gaveUp(self, count)
     case .abandoned(let bytes, let count): DeviceLog.abandoned(self, bytes, count)
     case .unconfirmed(let count): DeviceLog.unconfirmed(self, count)
+    case .requestFailed(let words): DeviceLog.requestFailed(self, words)
     case .growthFailed(let error, let pause): DeviceLog.growthFailed(self, error, pause)
     case .grown(let size): DeviceLog.grown(self, size)
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Kernel
 
 /// One line in the log for each transition of a device, and few for what repeats itself.
@@ -56,6 +57,10 @@ enum DeviceLog {
       "\(device.name): given up for good: \(bytes) bytes of acknowledged writes that were not flushed "
         + "were dropped, and \(requests) answered with I/O errors; there is no connection until the "
         + "device has been detached and attached again", fields(of: device))
+  }
+
+  static func requestFailed(_ device: Device, _ words: String) {
+    write(.warning, words, device)
   }
 
   static func unconfirmed(_ device: Device, _ count: Int) {

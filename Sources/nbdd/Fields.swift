@@ -91,7 +91,7 @@ nonisolated struct Fields {
 
   mutating func duration(_ name: String, _ range: ClosedRange<Duration>) -> Duration? {
     let limits =
-      "from \(Quantities.words(range.lowerBound)) to \(Quantities.words(range.upperBound))"
+      "from \(Quantities.exactly(range.lowerBound)) to \(Quantities.exactly(range.upperBound))"
     return string(name, "a duration \(limits), as \"30s\" or \"250ms\"") {
       Quantities.duration($0).flatMap { range.contains($0) ? $0 : nil }
     }

@@ -53,7 +53,11 @@ final class Lanes {
     var server: String { address.description }
   }
 
+  /// What the server has said of the last request that it failed, as far as they are told of.
+  private(set) var lastError: String?
+
   enum Change {
+    case requestFailed(String)
     case attemptFailed(Failure, attempts: Int)
     case gaveUp(requests: Int)
     case abandoned(unflushedBytes: Int, requests: Int)
@@ -134,6 +138,12 @@ final class Lanes {
       if upCount == 0, !isStopped { _ = outages.begin(at: .now) }
       changed(.other)
     case .unconfirmed(_, let count): changed(.unconfirmed(changes: count))
+    case .requestFailed(let command, let error, let text):
+      let words =
+        "the server failed a \(command.name) with \(error.name)"
+        + (text.map { "; it said: \"\($0)\"" } ?? "")
+      lastError = words
+      changed(.requestFailed(words))
     case .gaveUp(let count):
       isGivenUp = isCut
       changed(.gaveUp(requests: count))

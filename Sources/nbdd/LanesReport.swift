@@ -30,6 +30,7 @@ struct LanesReport {
       "outageMSec": JSON((lanes.outages.total + current).milliseconds),
       "longestOutageMSec": JSON(max(lanes.outages.longest, current).milliseconds),
       "givenUp": JSON(lanes.isGivenUp),
+      "lastError": lanes.lastError.map { JSON($0) },
     ])
   }
 

@@ -59,7 +59,7 @@ nonisolated enum Mounting {
     while let mounted = Holders.mount(at: path) {
       let index = Sysfs.index(of: mounted.source)
       guard index.map(AttachNote.isAbandoned) == true else {
-        let owner = index.flatMap(Attempt.attacher).map { " (\($0))" } ?? ""
+        let owner = index.flatMap(Holders.attacher(of:)).map { " (\($0))" } ?? ""
         throw Failure(
           .mount,
           "\(shown(mounted.source))\(owner) is mounted at \(path) already; unmount it, or mount elsewhere"

@@ -46,7 +46,7 @@ struct AttachTests {
       }),
     Trouble(
       testDescription: "silence", stage: "negotiate",
-      words: ["greeting: waited 0.3 seconds for the first magic"],
+      words: ["greeting: waited 300 ms for the first magic"],
       status: 75, kind: "timedOut",
       serve: { "nbd+unix:///?socket=\(try $0.responder(""))" }),
     Trouble(

@@ -111,7 +111,7 @@ struct FloodTests {
       #expect(events.prefix(3) == ["present", "synced", "changed"])
       #expect(events.count { $0 == "dropped" } == 1)
       #expect(events.count < 5000)
-      #expect(try daemon.nbdctl("attach", "device").status == 1)
+      #expect(try daemon.nbdctl("attach", "device").status == 69)
       #expect(try Self.event(watcher, events.count) == "changed")
     }
   }

@@ -38,7 +38,7 @@ tls 127.0.0.1:10821/ 77 TLS
 empty 127.0.0.1:10822/ 1 (size|empty|0.bytes)
 missing 127.0.0.1:10823/nothere 1 (nothere|export)
 http 127.0.0.1:10824/ 76 (not.*NBD|HTTP|magic)
-silent 127.0.0.1:10825/ 75 (timed.out|timeout|no.answer|within|in.time|silent|seconds|passed)
+silent 127.0.0.1:10825/ 75 (waited|timed.out|timeout|no.answer|within|in.time|silent|seconds|passed)
 refused 127.0.0.1:10826/ 69 refused
 unresolvable no-such-host.invalid/ 69 (resolve|not.known|name|temporary)
 '

@@ -32,7 +32,7 @@ path=$(runtime web .device)
 check "mounted without a file system" false "$(runtime web .mount.mounted)"
 check "stage of the failure" mount "$(runtime web .mount.failure.stage)"
 matches "what is there" "^there is no file system on $path \\(mount: .*dmesg" "$(runtime web .mount.failure.message)"
-ends "a mount of what has partitions" 1 nbdctl attach nbd://127.0.0.1:10810/ --name table --mount $work/table
+ends "a mount of what has partitions" 1 nbdctl attach nbd://127.0.0.1:10810/table --name table --mount $work/table
 matches "what is there" 'has a partition table \(gpt\) and no file system of its own' "$noted"
 ends "detach" 0 nbdctl detach table
 for name in web "$path" "${path#/dev/}" $work/web; do ends "status of $name without its mount" 3 nbdctl status "$name"; done

@@ -44,6 +44,9 @@ files_begin tree $work/tree
 under_way tree 40
 
 say "the server is at another port"
+nbdctl watch tree >$work/watched 2>&1 &
+watcher=$!
+within 10 "the watch begins" grep -q attached $work/watched
 end_server 10801 KILL
 up 10802
 within 10 "an outage" in_state tree reconnecting
@@ -57,6 +60,10 @@ started=$(now)
 reload "another port" "changed: tree"
 within 15 "attached" in_state tree attached
 goes_on "another port"
+kill $watcher
+matches "what was watched" '^[0-9-]+ [0-9:.]+ tree: reconnecting: ' "$(cat $work/watched)"
+lines=$(wc -l <$work/watched)
+[ "$lines" -le 6 ] || failed "lines for an outage" "at most 6" "$lines: $(cat $work/watched)"
 check "what holds" "nbd://127.0.0.1:10802/ false" "$(context tree .uri) $(runtime tree .pending)"
 check "the server" 127.0.0.1:10802 "$(server)"
 check "the same device" "$path" "$(runtime tree .device)"

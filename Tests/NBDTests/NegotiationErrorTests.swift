@@ -23,7 +23,7 @@ struct NegotiationErrorTests {
     ),
     (
       error(.greeting, .receiving(.timedOut(.seconds(30)), awaiting: "the first magic")),
-      "greeting: waited 30.0 seconds for the first magic"
+      "greeting: waited 30 s for the first magic"
     ),
     (
       error(.clientFlags, .sending(.failed(call: "send", reason: "Broken pipe"))),

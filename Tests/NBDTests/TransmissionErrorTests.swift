@@ -31,7 +31,7 @@ struct TransmissionErrorTests {
     ),
     (
       TransmissionError(Request(.flush), .receiving(.timedOut(.seconds(5)), awaiting: "a reply")),
-      "flush: waited 5.0 seconds for a reply"
+      "flush: waited 5 s for a reply"
     ),
     (
       TransmissionError(write, .notSent(.readOnly)),

@@ -33,6 +33,17 @@ package enum Quantities {
     }
   }
 
+  /// A limit that somebody has set, in the largest unit that says it exactly: "1500 ms", "30 s", "2 min".
+  package static func exactly(_ duration: Duration) -> String {
+    let milliseconds = max(0, Int(duration / .milliseconds(1)))
+    return switch milliseconds {
+    case 6_000_000... where milliseconds % 3_600_000 == 0: "\(milliseconds / 3_600_000) h"
+    case 100_000... where milliseconds % 60_000 == 0: "\(milliseconds / 60_000) min"
+    case 1000... where milliseconds % 1000 == 0: "\(milliseconds / 1000) s"
+    default: "\(milliseconds) ms"
+    }
+  }
+
   private static func value<Unit, Value>(
     _ text: String, _ units: [String: Unit], _ combine: (Int, Unit) -> Value?
   ) -> Value? {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-import Kernel
+import Base
 import Testing
 
 /// Durations and sizes as users write and read them.
@@ -49,6 +49,17 @@ struct QuantitiesTests {
   ])
   func `says a duration as people do`(duration: Duration, words: String) {
     #expect(Quantities.words(duration) == words)
+  }
+
+  @Test(arguments: [
+    "0ms", "300ms", "1500ms", "1s", "8s", "90s", "100ms", "2min", "150s", "60min", "2h", "24h",
+    "8760h",
+    "876000h",
+  ])
+  func `says a limit as it was given`(text: String) {
+    let digits = text.prefix(while: \.isNumber)
+    let words = "\(digits) \(text.dropFirst(digits.count))"
+    #expect(Quantities.duration(text).map(Quantities.exactly) == words)
   }
 
   @Test func `says even the longest duration that can be written`() {
