@@ -129,16 +129,18 @@ time.sleep(1000)') &
 holder=$!
 within 5 "it has its name" grep -q MAINPID /proc/$holder/comm
 kernel_errors_expected=1
-end_server direct
-within 20 "the STATUS line names it" bash -c "systemctl show nbdd.service --property=StatusText | grep -Fq '\\u{d}MAINPID=$holder\\u{d} (pid $holder)'"
+end_server direct KILL  # a polite end waits for its client
+told_to_systemd() { grep -Fq "$1" <<<"$(property StatusText)"; }
+within 20 "the STATUS line names it" told_to_systemd "u{d}MAINPID=$holder" || figure "STATUS: $(property StatusText)"
 check "the main process is nbdd" "$main" "$(property MainPID)"
 matches "the holder on a terminal" 'u\{d\}MAINPID' "$(nbdctl status direct)"
 check "nothing there that steers it" '' "$(nbdctl status direct | tr -d '\n -~')"
 kill $holder; wait $holder 2>/dev/null
 umount -l /srv/direct
+ends "detach it" 0 nbdctl detach direct --force
 rm /etc/nbdd/devices.d/direct.json
 ends "reload without it" 0 nbdctl reload
-ends "detach it" 0 nbdctl detach direct --force
+ends "it is gone" 4 nbdctl status direct
 
 say "reload"
 ends "reload" 0 systemctl reload nbdd.service
