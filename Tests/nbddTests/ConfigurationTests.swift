@@ -224,8 +224,8 @@ struct ConfigurationTests {
         "devices.d/empty.json:1:1: the text is empty; expected a value",
         "devices.d/huge.json: cannot be read: File too large",
         "devices.d/link.json: cannot be read: No such file or directory",
-        "devices.d/pipe.json:1:1: the text is empty; expected a value",
-        "devices.d/zero.json: cannot be read: File too large",
+        "devices.d/pipe.json: cannot be read: not a regular file",
+        "devices.d/zero.json: cannot be read: not a regular file",
       ])
   }
 
