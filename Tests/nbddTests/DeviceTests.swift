@@ -34,6 +34,8 @@ struct DeviceTests {
     // Asked for by its number, a kernel device is not looked for; and this one nobody has.
     context.device = 32767
     context.mount = mount
+    // The main actor, which plays the server, may be busy with other tests for long.
+    context.settings.negotiationTimeout = .seconds(600)
     return manager.add(context)
   }
 
