@@ -127,6 +127,8 @@ struct Engine: ~Copyable {
       capacity: sockets.count + laneCount + Self.closingLimit(laneCount) + 1)
     readClocks()
     suspendedBefore = bootNow - now
+    // The server has just been negotiated with.
+    lastSign = bootNow
   }
 
   private mutating func readClocks() {

@@ -126,6 +126,17 @@ struct PatienceTests {
     #expect(try scene.kernel.answer(read)?.error == 0)
   }
 
+  @Test func `bounds that come before the first connection abandon nothing`() throws {
+    let scene = try Scene()
+    scene.relay.change(giveUpAfter: .seconds(60), abandons: true)
+    usleep(100_000)
+    let server = try peer.connect(scene)
+    try scene.events.wait(for: .up(lane: 0))
+    let read = try scene.kernel.read(0, 512)
+    server.reply(try server.next(.read), .pattern(1, 512))
+    #expect(try scene.kernel.answer(read)?.error == 0)
+  }
+
   @Test func `an outage without requests is abandoned all the same`() throws {
     let scene = try scene(abandons: true)
     let server = try peer.connect(scene)
