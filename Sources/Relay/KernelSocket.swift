@@ -12,6 +12,8 @@ struct KernelSocket {
   var arrived = 0
   /// The next request waits in the inlet until there is room for it.
   var isHeld = false
+  /// Since when it waits there, by the clock that goes on in suspend.
+  var heldSince = Int64.max
   var answers = SlotList()
   /// How many bytes of the first answer have been sent.
   var answered = 0

@@ -30,6 +30,13 @@ extension Engine {
     if let patience { patienceEnd = min(patienceEnd, bootNow + patience) }
   }
 
+  /// A request waits for room.
+  mutating func beginHolding(_ socket: Int) {
+    guard sockets[socket].heldSince == .max else { return }
+    sockets[socket].heldSince = bootNow
+    if let patience { patienceEnd = min(patienceEnd, bootNow + patience) }
+  }
+
   /// The last connection in use has been lost; the server was last heard of at that time.
   mutating func beginOutage(lastSign: Int64) {
     self.lastSign = lastSign
@@ -54,7 +61,7 @@ extension Engine {
   }
 
   private var oldestArrival: Int64 {
-    var oldest = Int64.max
+    var oldest = sockets.lazy.map(\.heldSince).min() ?? .max
     for index in 0..<slots.count where slots[index].isWaiting {
       oldest = min(oldest, slots[index].arrivedAt)
     }
@@ -66,12 +73,17 @@ extension Engine {
 
   /// Without a connection, answers everything with errors until there is one; else what has waited since
   /// then.
+  ///
+  /// What has waited for room so long shows that the connections are of no use.
   private mutating func giveUp(arrivedUpTo bound: Int64) {
     let before = figures.requestsRefused.load(ordering: .relaxed)
-    if lanes.contains(where: \.isInUse) {
+    let isStuck = sockets.contains { $0.heldSince <= bound }
+    if lanes.contains(where: \.isInUse), !isStuck {
       for lane in lanes.indices where isOverdue(lane, bound) { lose(lane, .overdue) }
       refuseWaiting { $0.arrivedAt <= bound }
     } else {
+      for lane in lanes.indices where !lanes[lane].isInUse && isStuck { lose(lane, .overdue) }
+      for lane in lanes.indices where isStuck { lose(lane, .overdue) }
       (isFailing, hasNewRoom) = (true, true)
       refuseAll()
     }

@@ -40,6 +40,7 @@ extension Engine {
     guard !sockets[socket].hasEnded else { return }
     sockets[socket].hasEnded = true
     sockets[socket].isHeld = false
+    sockets[socket].heldSince = .max
     isStirred = true
     let arriving = sockets[socket].arriving
     sockets[socket].arriving = Slot.none

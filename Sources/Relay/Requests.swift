@@ -70,8 +70,10 @@ extension Engine {
       }
       guard accept(header, socket) else {
         sockets[socket].isHeld = true
+        beginHolding(socket)
         return
       }
+      sockets[socket].heldSince = .max
       sockets[socket].inlet.drop(Self.headerByteCount)
     }
   }

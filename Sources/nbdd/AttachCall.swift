@@ -135,6 +135,9 @@ final class AttachCall {
       give(self.failure(device, failure))
     case .detached:
       give(failure(device, Failure(.detach, "it was detached meanwhile")))
+    case .failed where device.lanes?.isAbandoned == true:
+      // No connection will come: to wait for one would be for ever.
+      give(failure(device, Lanes.abandonment))
     case .reconnecting where device.lifecycle.phase == .held && waitTime == nil:
       let message = device.report.trouble ?? "in use"
       give(failure(device, Failure(.kernel, message), retrying: true))

@@ -194,7 +194,7 @@ final class Lanes {
     for lane in peers.indices { peers[lane] = nil }
   }
 
-  private static let abandonment = Failure(
+  static let abandonment = Failure(
     .connection,
     "the export was given up for good, and what was not flushed was dropped; "
       + "detach the device and check the export before it is attached again", isLasting: true)

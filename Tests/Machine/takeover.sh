@@ -97,6 +97,8 @@ ends "the device answers errors" 1 dd if="$path" of=/dev/null bs=4096 count=1 if
 ends "reconnect is of no use" 0 nbdctl reconnect shared
 sleep 1
 check "state" failed "$(runtime shared .state)"
+ends "attach has nothing to wait for" 1 nbdctl attach shared
+matches "and says what to do" 'given up for good.* detach' "$noted"
 ends "detach" 0 nbdctl detach shared
 ends "attach" 0 nbdctl attach shared --wait 10s
 check "what the other has written" B "$(letter "$(runtime shared .device)" 3)"

@@ -74,7 +74,7 @@ final class Load {
     case 3..<11:
       names += 1
       let data = [UInt8].pattern(names, size)
-      entry.cookie = try kernel.write(offset, data, names % 7 == 0 ? .fua : [])
+      entry.cookie = try kernel.write(offset, data, flushes && names % 7 == 0 ? .fua : [])
       disk.replaceSubrange(range, with: data)
     default:
       entry.data = Array(disk[range])

@@ -62,7 +62,7 @@ struct OutageTests {
       streams.append(scene.kernel.socket)
       try connect(lane)
     }
-    // One that is lost with a flush under way would take the others with it.
+    // One that is lost with a flush or a durable write under way would take the others with it.
     let load = Load(scene.kernels, seed: 11, flushes: false)
     for round in 0..<20 {
       try load.run(for: .milliseconds(20))

@@ -137,6 +137,34 @@ struct PatienceTests {
     #expect(try scene.kernel.answer(read)?.error == 0)
   }
 
+  @Test(arguments: [true, false])
+  func `a write that waits for room fails in time too`(_ isOutage: Bool) throws {
+    let scene = try Scene {
+      $0.giveUpAfter = .seconds(1)
+      $0.unflushedLimit = 1 << 20
+    }
+    var server = try peer.connect(scene)
+    let write = try scene.kernel.write(0, .pattern(1, 1 << 20))
+    server.reply(try server.next(.write))
+    #expect(try scene.kernel.answer(write)?.error == 0)
+    // The relay's own flush is not answered, so there is no room.
+    _ = try server.next(.flush)
+    if isOutage {
+      server.close()
+      try scene.events.awaitDown()
+    }
+    let held = try scene.kernel.write(2 << 20, .pattern(2, 4096))
+    #expect(try scene.kernel.answer(held)?.error == UInt32(EIO))
+    server.close()
+    server = try peer.connect(scene)
+    server.reply(try server.next(.write))
+    try scene.events.wait { if case .up = $0 { true } else { false } }
+    server.reply(try server.next(.flush))
+    let next = try scene.kernel.write(2 << 20, .pattern(3, 4096))
+    server.reply(try server.next(.write))
+    #expect(try scene.kernel.answer(next)?.error == 0)
+  }
+
   @Test func `an outage without requests is abandoned all the same`() throws {
     let scene = try scene(abandons: true)
     let server = try peer.connect(scene)
