@@ -1,38 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# The entry points. Needed beforehand: the Swift toolchain. `make prerequisites` gets the rest.
+# Entry points. The Swift toolchain must be there already; `make prerequisites` installs everything else.
 
+# Where `make install` puts files. Set `prefix` (or PREFIX), or any of the directories below it.
 PREFIX ?= /usr/local
+prefix = $(PREFIX)
+exec_prefix = $(prefix)
+bindir = $(exec_prefix)/bin
+sbindir = $(exec_prefix)/sbin
+# nbdd reads /etc/nbdd unless its unit passes --config.
+sysconfdir = /etc
+unitdir = $(prefix)/lib/systemd/system
+sysusersdir = $(prefix)/lib/sysusers.d
+datarootdir = $(prefix)/share
+datadir = $(datarootdir)
+mandir = $(datarootdir)/man
+docdir = $(datarootdir)/doc/nbdd
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
 DESTDIR ?=
+# Empty: nothing is stripped, so that packages can keep the debugging symbols. STRIP=strip strips the installed programs.
+STRIP ?=
+
 BINARIES ?= .build/release
 SECONDS ?= 60
 HOURS ?= 2
+PRODUCT ?=
 
-.PHONY: help build demo check bench soak fuzz install format prerequisites
+# No Swift library at run time, none searched for beside the program (no RUNPATH), and all symbols bound at the start.
+# Tests/check looks at the result.
+SWIFT_FLAGS = -c release --static-swift-stdlib --disable-local-rpath -Xlinker -z -Xlinker now
+
+.PHONY: help build demo test lint check bench soak fuzz install uninstall format prerequisites
 
 help:
 	@echo 'make build           nbdd and nbdctl in $(BINARIES), each one file that can be copied'
-	@echo 'make demo            shows nbdd at work on a real kernel; nothing of this machine is touched'
-	@echo 'make check           everything that must hold'
-	@echo 'make bench           what the relay costs, as ratios beside its peers'
-	@echo 'make soak            outages by the hundred, under verified load; then HOURS=$(HOURS) of random histories'
-	@echo 'make fuzz            hostile input for everything that reads some, SECONDS=$(SECONDS) of each kind'
-	@echo 'make install         as root, after make build; DESTDIR= and PREFIX=$(PREFIX)'
-	@echo 'make format          brings the Swift files into shape'
-	@echo 'make prerequisites   installs what is missing for all of these'
+	@echo 'make demo            shows nbdd at work on a real kernel; does not touch this machine'
+	@echo 'make test            unit tests'
+	@echo 'make lint            format, syntax of scripts, and rows of the specification; builds nothing'
+	@echo 'make check           everything that must pass'
+	@echo 'make bench           cost of the relay, as ratios to its peers'
+	@echo 'make soak            hundreds of outages under verified load, then HOURS=$(HOURS) of random histories'
+	@echo 'make fuzz            hostile input for every parser, SECONDS=$(SECONDS) for each'
+	@echo 'make install         as root, after make build; PREFIX=$(PREFIX), DESTDIR=, STRIP=strip, and the usual directories'
+	@echo 'make uninstall       as root; removes what make install installed, keeps the configuration'
+	@echo 'make format          formats the Swift files'
+	@echo 'make prerequisites   installs the packages that these need'
 
 build:
-	swift build -c release --static-swift-stdlib
+	swift build $(SWIFT_FLAGS) $(if $(PRODUCT),--product '$(PRODUCT)')
 
 demo: prerequisites build
 	Tests/Machine/on-kernel --timeout 300 -- Tests/Machine/demo.sh
+
+test:
+	swift test --skip LoopbackTests
+
+lint:
+	Tests/check format scripts traces
 
 check: prerequisites
 	Tests/check
 
 bench: prerequisites build
-	NBDD_BENCHMARKS=1 swift build -c release --static-swift-stdlib --product relay-bench
+	NBDD_BENCHMARKS=1 $(MAKE) build PRODUCT=relay-bench
 	Benchmarks/run
 	Benchmarks/devices.sh
 
@@ -47,23 +80,35 @@ fuzz:
 # Installs what has been built and builds nothing, so that root compiles nothing.
 install:
 	@test -x '$(BINARIES)/nbdd' || { echo 'not built yet: make build'; exit 1; }
-	install -D -s -m 755 '$(BINARIES)/nbdd' '$(DESTDIR)$(PREFIX)/sbin/nbdd'
-	install -D -s -m 755 '$(BINARIES)/nbdctl' '$(DESTDIR)$(PREFIX)/bin/nbdctl'
-	install -d '$(DESTDIR)$(PREFIX)/lib/systemd/system'
+	install -D -m 755 '$(BINARIES)/nbdd' '$(DESTDIR)$(sbindir)/nbdd'
+	install -D -m 755 '$(BINARIES)/nbdctl' '$(DESTDIR)$(bindir)/nbdctl'
+	[ -z '$(STRIP)' ] || $(STRIP) '$(DESTDIR)$(sbindir)/nbdd' '$(DESTDIR)$(bindir)/nbdctl'
+	install -d '$(DESTDIR)$(sysconfdir)/nbdd/devices.d' '$(DESTDIR)$(unitdir)'
 	for unit in nbdd.service nbdd.socket; do \
-	  sed 's,/usr/local/,$(PREFIX)/,' systemd/$$unit >'$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit && \
-	  chmod 644 '$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit || exit; \
+	  sed 's,/usr/local/sbin/,$(sbindir)/,; s,/usr/local/bin/,$(bindir)/,' systemd/$$unit >'$(DESTDIR)$(unitdir)/'$$unit && \
+	  chmod 644 '$(DESTDIR)$(unitdir)/'$$unit || exit; \
 	done
-	install -D -m 644 systemd/nbdd.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/nbdd.conf'
-	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' man/nbdd.8
-	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' man/nbdctl.1
-	install -d '$(DESTDIR)$(PREFIX)/share/bash-completion/completions' '$(DESTDIR)$(PREFIX)/share/zsh/site-functions' \
-	  '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d'
-	'$(BINARIES)/nbdctl' --generate-completion-script bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nbdctl'
-	'$(BINARIES)/nbdctl' --generate-completion-script zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nbdctl'
-	'$(BINARIES)/nbdctl' --generate-completion-script fish >'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nbdctl.fish'
-	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples' config/nbdd.json config/*.schema.json
-	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/nbdd/examples/devices.d' config/devices.d/*.json
+	install -D -m 644 systemd/nbdd.sysusers '$(DESTDIR)$(sysusersdir)/nbdd.conf'
+	install -D -m 644 -t '$(DESTDIR)$(mandir)/man8' man/nbdd.8
+	install -D -m 644 -t '$(DESTDIR)$(mandir)/man1' man/nbdctl.1
+	install -d '$(DESTDIR)$(bashcompletiondir)' '$(DESTDIR)$(zshcompletiondir)' '$(DESTDIR)$(fishcompletiondir)'
+	'$(BINARIES)/nbdctl' --generate-completion-script bash >'$(DESTDIR)$(bashcompletiondir)/nbdctl'
+	'$(BINARIES)/nbdctl' --generate-completion-script zsh >'$(DESTDIR)$(zshcompletiondir)/_nbdctl'
+	'$(BINARIES)/nbdctl' --generate-completion-script fish >'$(DESTDIR)$(fishcompletiondir)/nbdctl.fish'
+	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples' config/nbdd.json config/*.schema.json
+	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples/devices.d' config/devices.d/*.json
+
+# Takes the same directories as install. Device files stay, and so does the group nbdd.
+uninstall:
+	rm -f '$(DESTDIR)$(sbindir)/nbdd' '$(DESTDIR)$(bindir)/nbdctl'
+	rm -f '$(DESTDIR)$(unitdir)/nbdd.service' '$(DESTDIR)$(unitdir)/nbdd.socket' '$(DESTDIR)$(sysusersdir)/nbdd.conf'
+	rm -f '$(DESTDIR)$(mandir)/man8/nbdd.8' '$(DESTDIR)$(mandir)/man1/nbdctl.1'
+	rm -f '$(DESTDIR)$(bashcompletiondir)/nbdctl' '$(DESTDIR)$(zshcompletiondir)/_nbdctl' \
+	  '$(DESTDIR)$(fishcompletiondir)/nbdctl.fish'
+	rm -rf '$(DESTDIR)$(docdir)/examples'
+	for directory in '$(docdir)' '$(sysconfdir)/nbdd/devices.d' '$(sysconfdir)/nbdd'; do \
+	  [ ! -d '$(DESTDIR)'"$$directory" ] || rmdir --ignore-fail-on-non-empty '$(DESTDIR)'"$$directory" || exit; \
+	done
 
 format:
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
