@@ -45,43 +45,55 @@ let package = Package(
     .target(name: "NBD", dependencies: ["Base"], swiftSettings: strict),
     .target(
       name: "Varlink", dependencies: ["Base"],
-      resources: [
-        .embedInCode("org.nbdd.varlink"),
-        .embedInCode("org.varlink.service.varlink"),
-      ],
+      resources: [.embedInCode("Interfaces/org.varlink.service.varlink")],
+      swiftSettings: strict),
+    // What nbdd and its clients say to each other.
+    .target(
+      name: "ControlAPI", dependencies: ["Base", "Varlink"],
+      resources: [.embedInCode("org.nbdd.varlink")],
       swiftSettings: strict),
 
     // System calls.
     .target(
-      name: "Kernel", dependencies: ["Base", "CLinux"], cSettings: gnu, swiftSettings: strict),
+      name: "Linux", dependencies: ["Base", "CLinux"], cSettings: gnu, swiftSettings: strict),
+    // The kernel's side of a device.
+    .target(
+      name: "BlockDevice", dependencies: ["Base", "CLinux", "Linux", "NBD"], cSettings: gnu,
+      swiftSettings: strict),
 
     // One GnuTLS session over an owned socket.
     .target(
-      name: "TLS", dependencies: ["Base", "CGnuTLS", "Kernel"], cSettings: gnu,
+      name: "TLS", dependencies: ["Base", "CGnuTLS", "Linux"], cSettings: gnu,
       swiftSettings: strict),
 
     // One negotiated stream to a server.
     .target(
-      name: "Connection", dependencies: ["Base", "Kernel", "NBD", "TLS"], cSettings: gnu,
+      name: "Transport", dependencies: ["Base", "Linux", "NBD", "TLS"], cSettings: gnu,
       swiftSettings: strict),
 
     // Between the sockets that the kernel holds and connections that come and go.
     .target(
-      name: "Relay", dependencies: ["Base", "Connection", "Kernel", "NBD"], cSettings: gnu,
+      name: "Relay", dependencies: ["Base", "Linux", "NBD", "Transport"], cSettings: gnu,
       swiftSettings: strict),
+
+    // Everything that nbdd is; the program only starts it.
+    .target(
+      name: "Daemon",
+      dependencies: [
+        "Base", "BlockDevice", "ControlAPI", "CSystemd", "Linux", "NBD", "Relay", "TLS",
+        "Transport", "Varlink",
+      ],
+      cSettings: gnu,
+      swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
 
     // The programs.
     .executableTarget(
-      name: "nbdd",
-      dependencies: [
-        "Base", "CSystemd", "Connection", "Kernel", "NBD", "Relay", "TLS", "Varlink",
-      ],
-      cSettings: gnu,
+      name: "nbdd", dependencies: ["Daemon"],
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .executableTarget(
       name: "nbdctl",
       dependencies: [
-        "Base", "Connection", "Kernel", "NBD", "TLS", "Varlink",
+        "Base", "BlockDevice", "ControlAPI", "Linux", "NBD", "TLS", "Transport", "Varlink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       cSettings: gnu,
@@ -89,34 +101,45 @@ let package = Package(
 
     // What the tests of several targets need.
     .target(
-      name: "TestSupport", dependencies: ["Kernel"], path: "Tests/Support", cSettings: gnu,
+      name: "TestSupport", dependencies: ["Linux"], path: "Tests/Support", cSettings: gnu,
       swiftSettings: strict),
     .testTarget(name: "BaseTests", dependencies: ["Base"], swiftSettings: strict),
     .testTarget(
-      name: "KernelTests", dependencies: ["Kernel", "TestSupport"], cSettings: gnu,
+      name: "LinuxTests", dependencies: ["Base", "Linux", "TestSupport"], cSettings: gnu,
       swiftSettings: strict),
     .testTarget(
-      name: "nbddTests", dependencies: ["nbdd", "Kernel", "NBD", "TestSupport", "Varlink"],
+      name: "BlockDeviceTests", dependencies: ["BlockDevice", "Linux", "TestSupport"],
+      cSettings: gnu, swiftSettings: strict),
+    .testTarget(
+      name: "DaemonTests",
+      dependencies: [
+        "Base", "BlockDevice", "ControlAPI", "Daemon", "Linux", "NBD", "TestSupport", "Transport",
+        "Varlink",
+      ],
       cSettings: gnu,
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .testTarget(
-      name: "nbdctlTests", dependencies: ["nbdctl", "NBD", "TestSupport", "Varlink"],
+      name: "nbdctlTests",
+      dependencies: ["nbdctl", "ControlAPI", "NBD", "TestSupport", "Varlink"],
       cSettings: gnu,
       swiftSettings: strict),
     .testTarget(
       name: "LoopbackTests",
-      dependencies: ["nbdd", "nbdctl", "Base", "Connection", "Kernel", "NBD", "Varlink"],
+      dependencies: [
+        "nbdd", "nbdctl", "Base", "ControlAPI", "Linux", "NBD", "Transport", "Varlink",
+      ],
       exclude: ["man_in_the_middle.py"], cSettings: gnu, swiftSettings: strict),
     .testTarget(name: "NBDTests", dependencies: ["NBD", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "RelayTests",
-      dependencies: ["Connection", "Kernel", "NBD", "Relay", "TestSupport", "TLS"],
+      dependencies: ["Base", "Linux", "NBD", "Relay", "TestSupport", "TLS", "Transport"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(
-      name: "TLSTests", dependencies: ["Kernel", "TLS"], exclude: ["peer.py"], cSettings: gnu,
-      swiftSettings: strict),
+      name: "TLSTests", dependencies: ["Base", "Linux", "TLS"], exclude: ["peer.py"],
+      cSettings: gnu, swiftSettings: strict),
     .testTarget(
-      name: "VarlinkTests", dependencies: ["TestSupport", "Varlink"], swiftSettings: strict),
+      name: "VarlinkTests", dependencies: ["ControlAPI", "TestSupport", "Varlink"],
+      swiftSettings: strict),
   ]
 )
 
@@ -127,7 +150,7 @@ if Context.environment["NBDD_BENCHMARKS"] != nil {
     .executableTarget(
       name: "relay-bench",
       dependencies: [
-        "CAllocations", "Connection", "Kernel", "NBD", "Relay",
+        "Base", "CAllocations", "Linux", "NBD", "Relay", "Transport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Benchmarks/relay-bench", cSettings: gnu, swiftSettings: strict),
@@ -140,7 +163,7 @@ if Context.environment["NBDD_TEST_SWITCHES"] != nil {
     .target(name: "MutexWatch", path: "Tests/History/MutexWatch"),
     .executableTarget(
       name: "history",
-      dependencies: ["Connection", "Kernel", "MutexWatch", "NBD", "Relay", "TestSupport"],
+      dependencies: ["Base", "Linux", "MutexWatch", "NBD", "Relay", "TestSupport", "Transport"],
       path: "Tests/History", exclude: ["MutexWatch", "run"], cSettings: gnu,
       swiftSettings: strict),
   ]

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
-internal import Kernel
+internal import Base
+internal import Linux
 internal import NBD
+internal import Transport
 
 /// Plays the kernel: keeps as many requests in flight as the depth says, and allocates nothing.
 struct PlayedKernel {

@@ -2,12 +2,13 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
+internal import Base
 internal import CAllocations
-internal import Connection
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Relay
+internal import Transport
 
 /// Loads a server through the relay, or without it, in the place of the kernel.
 ///
@@ -43,7 +44,7 @@ struct RelayBench: ParsableCommand {
       direct ? .server(stream) : .socket(pair.kernel), write ? .write : .read, blockBytes: block,
       depth: depth, exportBytes: terms.export.sizeBytes)
     if !direct {
-      let relay = try Relay([pair.ours], laneCount: 1, Relay.Settings()) { event in
+      let relay = try DeviceRelay([pair.ours], laneCount: 1, DeviceRelay.Settings()) { event in
         if case .down(_, let end) = event { print("lost: \(end)") }
       }
       relay.connected(0, stream, terms)

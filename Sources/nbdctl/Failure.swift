@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
-internal import Connection
+internal import BlockDevice
 internal import Glibc
-internal import Kernel
+internal import Transport
 internal import Varlink
 
 /// Why a command failed: for people, and as an exit status for scripts.

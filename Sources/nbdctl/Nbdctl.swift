@@ -3,8 +3,9 @@
 
 internal import ArgumentParser
 internal import Base
+internal import ControlAPI
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import Varlink
 
 /// The command line of nbdctl.
@@ -81,7 +82,7 @@ extension Nbdctl {
 }
 
 /// How the daemon is reached.
-struct Connecting: ParsableArguments {
+struct DaemonOptions: ParsableArguments {
   @Option(
     help: "nbdd's control socket (default: $NBDD_SOCKET, or /run/nbdd/org.nbdd).",
     completion: .file())

@@ -2,8 +2,9 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
+internal import BlockDevice
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
 
 /// What people write behind commands and options.

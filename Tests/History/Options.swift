@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Kernel
+internal import Base
+internal import Linux
 internal import Relay
 
 /// What the command line asks for.
@@ -92,7 +93,7 @@ struct Options {
     return true
   }
 
-  func apply(to settings: inout Relay.Settings) {
+  func apply(to settings: inout DeviceRelay.Settings) {
     settings.without = without
     settings.quietTime = .milliseconds(2)
   }

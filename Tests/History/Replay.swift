@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Kernel
+internal import Base
+internal import Linux
 
 /// Plays a scenario again, and leaves out what it does not need to fail.
 struct Replay {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
+internal import Base
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Relay
 internal import Synchronization
 internal import TestSupport
+internal import Transport
 
 /// A relay of its own, between a played kernel and a played server, all driven step by step by one thread.
 ///
@@ -27,7 +28,7 @@ final class Scenario {
   private let expectation: Expectation
   private let kernel: PlayedKernel
   private let server: PlayedServer
-  private let relay: Relay
+  private let relay: DeviceRelay
   private let thread: RelayThread
   private let threadState: Descriptor
   private let readiness = Readiness(capacity: 64)
@@ -50,14 +51,14 @@ final class Scenario {
     let latest = min(5000, plan.requestTimeout.milliseconds) * 1000 / 4
     server = PlayedServer(plan.nature, expectation, latest: latest, journal)
     lanes = Array(repeating: Lane(), count: plan.laneCount)
-    var settings = Relay.Settings()
+    var settings = DeviceRelay.Settings()
     settings.unflushedLimit = plan.unflushedLimit
     settings.requestTimeout = plan.requestTimeout
     settings.giveUpAfter = plan.giveUpAfter
     kernel.isFailing = plan.giveUpAfter != nil
     options.apply(to: &settings)
     thread = try RelayThread()
-    relay = try Relay(pairs.map(\.ours), laneCount: plan.laneCount, settings) {
+    relay = try DeviceRelay(pairs.map(\.ours), laneCount: plan.laneCount, settings) {
       [thread] in thread.report($0)
     }
     threadState = try thread.start(relay)
@@ -230,7 +231,7 @@ final class Scenario {
     takeEvents()
     for link in server.links where !link.isGivenUp && !link.isAtEnd { link.usedAt = now }
     readiness.removeAll()
-    let bell = readiness.add(thread.bell.descriptor, reading: true, writing: false)
+    let wakeup = readiness.add(thread.wakeup.descriptor, reading: true, writing: false)
     for descriptor in kernel.descriptors {
       _ = readiness.add(descriptor, reading: true, writing: false)
     }
@@ -243,13 +244,13 @@ final class Scenario {
       takeEvents()
     }
     isFailureNew = false
-    for index in kernel.descriptors.indices where readiness.isReadable(bell + 1 + index) {
+    for index in kernel.descriptors.indices where readiness.isReadable(wakeup + 1 + index) {
       try kernel.receive(index)
     }
     guard kernel.errorCount <= server.errorCount else {
       throw Violation("a request is answered with an error, and nothing has failed")
     }
-    let first = bell + 1 + kernel.descriptors.count
+    let first = wakeup + 1 + kernel.descriptors.count
     for (index, link) in links.enumerated() {
       if readiness.isReadable(first + index) { try server.receive(link) }
     }
@@ -261,7 +262,7 @@ final class Scenario {
 
   private func takeEvents() {
     let events = thread.takeEvents()
-    if !events.isEmpty { thread.bell.silence() }
+    if !events.isEmpty { thread.wakeup.clear() }
     for event in events {
       journal.note("the relay reports \(event)")
       switch event {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
+internal import Base
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Relay
 internal import Synchronization
 internal import TestSupport
+internal import Transport
 
 /// Makes connections, whose server's end the test plays.
 final class Doorway {
@@ -35,21 +36,21 @@ final class Doorway {
 
 /// What the relay reports, and the thread it runs on.
 final class RelayThread: Sendable {
-  let bell: Bell
-  private let events = Mutex<[Relay.Event]>([])
+  let wakeup: Wakeup
+  private let events = Mutex<[DeviceRelay.Event]>([])
   private let id = Atomic(0)
   private let hasEnded = Atomic(false)
 
   init() throws(SystemError) {
-    bell = try Bell()
+    wakeup = try Wakeup()
   }
 
-  func report(_ event: Relay.Event) {
+  func report(_ event: DeviceRelay.Event) {
     events.withLock { $0.append(event) }
-    bell.ring()
+    wakeup.signal()
   }
 
-  func takeEvents() -> [Relay.Event] {
+  func takeEvents() -> [DeviceRelay.Event] {
     events.withLock { list in
       defer { list.removeAll(keepingCapacity: true) }
       return list
@@ -57,7 +58,7 @@ final class RelayThread: Sendable {
   }
 
   /// Starts the relay, and answers where the state of its thread can be read.
-  func start(_ relay: Relay) throws(SystemError) -> Descriptor {
+  func start(_ relay: DeviceRelay) throws(SystemError) -> Descriptor {
     try Thread.start("relay") { [self] in
       id.store(Thread.currentID, ordering: .releasing)
       relay.run()

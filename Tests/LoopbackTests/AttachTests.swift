@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import Testing
 internal import Varlink
 
@@ -13,7 +13,7 @@ struct AttachTests {
     var testDescription: String
     var stage: String
     var words: [String]
-    var isLasting = false
+    var isPersistent = false
     /// What `attach` ends with, and the kind of failure that the status has.
     var status = 1
     var kind = "other"
@@ -39,7 +39,8 @@ struct AttachTests {
       serve: { _ in "nbd://server.invalid/" }),
     Trouble(
       testDescription: "HTTP", stage: "negotiate",
-      words: ["greeting: this is not an NBD server, it began with ", "HTTP/1.1"], isLasting: true,
+      words: ["greeting: this is not an NBD server, it began with ", "HTTP/1.1"],
+      isPersistent: true,
       status: 76, kind: "protocolBroken",
       serve: {
         "nbd+unix:///?socket=\(try $0.responder("HTTP/1.1 400 Bad Request\r\n\r\n"))"
@@ -55,7 +56,7 @@ struct AttachTests {
       serve: { "nbd+unix:///?socket=\(try $0.responder("NBDMAGICIHAVEOPT"))" }),
     Trouble(
       testDescription: "TLS only", stage: "negotiate",
-      words: ["option ", "the server requires TLS"], isLasting: true,
+      words: ["option ", "the server requires TLS"], isPersistent: true,
       status: 77, kind: "refused",
       serve: { try Server.requiringTLS(in: $0).uri }, needsNbdkit: true),
     Trouble(
@@ -101,7 +102,7 @@ struct AttachTests {
       for words in trouble.words { #expect(outcome.errors.contains(words)) }
 
       let runtime = try daemon.awaitFailure(of: "device")
-      #expect(runtime["state"]?.string == (trouble.isLasting ? "failed" : "reconnecting"))
+      #expect(runtime["state"]?.string == (trouble.isPersistent ? "failed" : "reconnecting"))
       #expect(runtime["failure"]?["stage"]?.string == trouble.stage)
       #expect(runtime["failure"]?["kind"]?.string == trouble.kind)
       let next = try #require(runtime["nextAttemptRealtimeUSec"]?.integer)

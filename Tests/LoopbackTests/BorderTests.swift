@@ -3,7 +3,7 @@
 
 internal import Base
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import Testing
 internal import Varlink
 

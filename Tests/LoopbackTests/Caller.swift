@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import ControlAPI
+internal import Base
 internal import Glibc
-@testable import Kernel
+@testable import Linux
 internal import Testing
 internal import Varlink
 
@@ -71,7 +73,7 @@ final class Caller {
   }
 
   private static func problems(_ reply: Reply, _ method: String) throws -> [Interface.Problem] {
-    let texts = [InterfaceText.nbdd, InterfaceText.service]
+    let texts = [ControlInterface.text, InterfaceText.service]
     let interfaces = try texts.map { text throws(InterfaceError) in try Interface(parsing: text) }
     let name = reply.error ?? method
     let interface = try #require(interfaces.first { name.hasPrefix("\($0.name).") }, "\(name)")

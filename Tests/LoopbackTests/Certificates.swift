@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Kernel
+internal import Linux
 internal import Testing
 
 /// Directories with certificates and keys, right ones and wrong ones.
@@ -66,7 +66,7 @@ enum Certificates {
       $revoke -gencrl -crldays 2 -out wary/ca-crl.pem
       cp trust/ca-cert.pem wary
       """
-    let result = try Command.run(["bash", "-c", commands], within: .seconds(60))
+    let result = try ChildProcess.run(["bash", "-c", commands], within: .seconds(60))
     try #require(result.status == 0, "\(result.output)")
   }
 }

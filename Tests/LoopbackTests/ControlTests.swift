@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Kernel
+internal import ControlAPI
+internal import Linux
 internal import Testing
 internal import Varlink
 
@@ -29,7 +30,7 @@ struct ControlTests {
 
   @Test(arguments: ["org.nbdd", "org.varlink.service"])
   func `gives the text of its interface`(_ name: String) throws {
-    let text = name == "org.nbdd" ? InterfaceText.nbdd : InterfaceText.service
+    let text = name == "org.nbdd" ? ControlInterface.text : InterfaceText.service
     try withCaller { _, caller in
       let reply = try caller.call(
         "org.varlink.service.GetInterfaceDescription", ["interface": JSON(name)])

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Glibc
-@testable import Kernel
+@testable import Linux
 internal import Testing
 internal import Varlink
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Testing
 internal import Varlink

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Kernel
+internal import Linux
 internal import Testing
 internal import Varlink
 
@@ -68,7 +68,7 @@ struct MapTests {
   func `says so when its map cannot be written`() throws {
     try Workspace.run { workspace in
       let server = try Server.nbdkit("null", "size=1M", in: workspace)
-      let outcome = try Command.run(
+      let outcome = try ChildProcess.run(
         ["sh", "-c", "\(Tool.built("nbdctl")) map '\(server.uri)' 2>&1 >/dev/full"],
         within: .seconds(60))
       #expect(outcome.status == 1)
@@ -131,7 +131,7 @@ struct MapTests {
 
   /// Makes images with a script.
   private func make(_ commands: String, in workspace: Workspace) throws {
-    let result = try Command.run(
+    let result = try ChildProcess.run(
       ["sh", "-c", "set -e; cd \(workspace.path)\n\(commands)"], within: .seconds(60))
     try #require(result.status == 0, "\(result.output)")
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Testing
 
@@ -58,7 +58,7 @@ struct NegotiationTests {
       #expect(result.handshake == .oldstyle)
       let error = try #require(throws: NegotiationError.self) { try server.negotiate("disk") }
       #expect(error.reason == .noNamedExports("disk"))
-      #expect(error.isLasting)
+      #expect(error.isPersistent)
     }
   }
 
@@ -92,7 +92,7 @@ struct NegotiationTests {
       }
       #expect(available.count == 2)
       #expect(error.description.contains("alpha") && error.description.contains("beta"))
-      #expect(!error.isLasting)
+      #expect(!error.isPersistent)
     }
   }
 
@@ -116,7 +116,7 @@ struct NegotiationTests {
       }
       #expect(error.reason == .refused(.tlsRequired))
       #expect(error.description.contains("the server requires TLS"))
-      #expect(error.isLasting)
+      #expect(error.isPersistent)
     }
   }
 

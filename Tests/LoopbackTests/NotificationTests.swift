@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Glibc
-@testable import Kernel
+@testable import Linux
 internal import Testing
 
 /// What nbdd tells the service manager that started it.

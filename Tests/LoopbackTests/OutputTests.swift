@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Kernel
+internal import Linux
 internal import Testing
 internal import Varlink
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import Testing
 
 /// Who may do what.
@@ -105,7 +105,7 @@ struct Nobody {
     groups = group.map { ["--groups", "\($0)"] } ?? ["--clear-groups"]
     // The package may be in a directory that is root's alone.
     nbdctl = daemon.workspace.file("nbdctl")
-    _ = try Command.run(["cp", Tool.built("nbdctl"), nbdctl], within: .seconds(60))
+    _ = try ChildProcess.run(["cp", Tool.built("nbdctl"), nbdctl], within: .seconds(60))
     unsafe chmod(daemon.workspace.path, 0o755)
     let program = try start(["--version"])
     guard try program.wait() == 0 else {

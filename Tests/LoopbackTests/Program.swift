@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Glibc
-@testable import Kernel
+@testable import Linux
 
 /// A program that runs beside the test, with its output in files.
 final class Program {

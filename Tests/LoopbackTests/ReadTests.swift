@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import Testing
 
 /// `nbdctl read` with real servers.
@@ -12,7 +12,7 @@ struct ReadTests {
     try Workspace.run { workspace in
       let image = workspace.file("image")
       let run = { (command: String) in
-        try Command.run(["sh", "-c", command], within: .seconds(60)).status
+        try ChildProcess.run(["sh", "-c", command], within: .seconds(60)).status
       }
       let made = try run(
         "truncate -s 64M \(image) && "
@@ -62,7 +62,7 @@ struct ReadTests {
       let server = try Server.nbdkit("pattern", "size=3M", in: workspace)
       let (whole, part) = (workspace.file("whole"), workspace.file("part"))
       #expect(try nbdctl(["read", server.uri, "--output", whole], workspace).status == 0)
-      let outcome = try Command.run(
+      let outcome = try ChildProcess.run(
         [
           "sh", "-c",
           """
@@ -83,7 +83,7 @@ struct ReadTests {
   func `writes nothing to a terminal`(_ output: String) throws {
     try Workspace.run { workspace in
       let server = try Server.nbdkit("null", "size=1M", in: workspace)
-      let outcome = try Command.run(
+      let outcome = try ChildProcess.run(
         [
           "script", "-qec", "\(Tool.built("nbdctl")) read '\(server.uri)' \(output)", "/dev/null",
         ], within: .seconds(60))
@@ -159,10 +159,10 @@ struct ReadTests {
         "--filter=noextents", "data", places, "size=16M", in: workspace)
       let (whole, copy) = (workspace.file("whole"), workspace.file("copy"))
       let command = "\(Tool.built("nbdctl")) read '\(server.uri)' >\(whole)"
-      #expect(try Command.run(["sh", "-c", command], within: .seconds(60)).status == 0)
+      #expect(try ChildProcess.run(["sh", "-c", command], within: .seconds(60)).status == 0)
       #expect(try nbdctl(["read", server.uri, "--output", copy], workspace).status == 0)
-      #expect(try Command.run(["cmp", whole, copy], within: .seconds(60)).status == 0)
-      let used = try Command.run(["du", "-k", copy], within: .seconds(60)).output
+      #expect(try ChildProcess.run(["cmp", whole, copy], within: .seconds(60)).status == 0)
+      let used = try ChildProcess.run(["du", "-k", copy], within: .seconds(60)).output
       // Two blocks for each, and what the file system needs for itself.
       #expect(try #require(Int(used.prefix(while: \.isNumber))) <= 16 * 8 + 64)
     }

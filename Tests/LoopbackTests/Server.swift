@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
-internal import Kernel
+internal import Linux
 internal import NBD
-@testable import nbdd
+internal import Transport
+@testable import Daemon
 
 /// A real NBD server that runs as long as its workspace.
 struct Server {
@@ -101,7 +101,7 @@ struct Server {
     return try nbdkit("--tls=require", "--tls-psk=\(keys)", "null", "size=1M", in: workspace)
   }
 
-  /// What Attempt does before it turns to the kernel.
+  /// What AttachThread does before it turns to the kernel.
   func negotiate(_ name: String = "", details: Bool = false) throws -> Negotiated {
     let pace = Pace(connectTime: .seconds(60), stepTime: .seconds(60))
     let stream = try ServerStream.connect(to: URI(parsing: uri).transport, pace)

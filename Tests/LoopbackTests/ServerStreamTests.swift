@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
+internal import Base
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Testing
+internal import Transport
 
 /// The life of a connection to a server.
 struct ServerStreamTests {

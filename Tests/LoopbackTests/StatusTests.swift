@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Kernel
+internal import ControlAPI
+internal import Linux
 internal import Testing
 internal import Varlink
 
@@ -49,7 +50,7 @@ struct StatusTests {
       #expect(document["formatVersion"] == 1)
       let devices = try #require(document["devices"]?.array)
       #expect(devices.map { $0["context"]?["name"]?.string } == ["full", "refused"])
-      let interface = try Interface(parsing: InterfaceText.nbdd)
+      let interface = try Interface(parsing: ControlInterface.text)
       #expect(interface.problems(inReply: ["devices": JSON(devices)], of: "Status").isEmpty)
 
       let context = devices[0]["context"]

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Glibc
-internal import Kernel
+internal import Linux
 
 /// Programs that tests need and that may be missing.
 enum Tool: String {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Glibc
-@testable import Kernel
+@testable import Linux
 
 /// A directory for one test, and everything the test has started.
 final class Workspace {
   let path: String
   private var programs: [Program] = []
-  private var interrupts: [Interrupt] = []
+  private var interrupts: [Wakeup] = []
   private var pidFiles: [String] = []
 
   /// Runs a test; whatever becomes of it, what it started is ended and its files are removed.
@@ -31,8 +32,8 @@ final class Workspace {
         kill(process, SIGTERM)
       }
     }
-    for interrupt in interrupts { interrupt.raise() }
-    _ = try? Command.run(["rm", "-rf", "--", path], within: .seconds(60))
+    for interrupt in interrupts { interrupt.signal() }
+    _ = try? ChildProcess.run(["rm", "-rf", "--", path], within: .seconds(60))
   }
 
   func file(_ name: String) -> String { "\(path)/\(name)" }
@@ -69,7 +70,7 @@ final class Workspace {
   func responder(_ text: String) throws(SystemError) -> String {
     let path = file("responder\(interrupts.count)")
     let listener = try ControlSocket.listen(at: path, group: nil)
-    let interrupt = try Interrupt()
+    let interrupt = try Wakeup()
     interrupts.append(interrupt)
     try Thread.start("responder") {
       var accepted: [Descriptor] = []

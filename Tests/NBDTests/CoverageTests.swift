@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 import NBD
-import TestSupport
 import Testing
+import TestSupport
 
 /// The ranges of a read that have come.
 struct CoverageTests {

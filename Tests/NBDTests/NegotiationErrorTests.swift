@@ -108,6 +108,6 @@ struct NegotiationErrorTests {
       (.receiving(.timedOut(.seconds(1)), awaiting: "the first magic"), false),
     ] as [(NegotiationError.Reason, Bool)])
   func `tells what lasts from what may pass`(reason: NegotiationError.Reason, lasts: Bool) {
-    #expect(NegotiationError(step: .greeting, reason: reason).isLasting == lasts)
+    #expect(NegotiationError(step: .greeting, reason: reason).isPersistent == lasts)
   }
 }

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 import NBD
-import TestSupport
 import Testing
+import TestSupport
 
 /// Servers that say anything.
 struct RandomBytesTests {

@@ -59,7 +59,7 @@ struct ReplyOptionsTests {
     _ rows: String, _ option: UInt32, _ replies: [UInt8], _ reason: NegotiationError.Reason
   ) -> Failing {
     Failing(
-      rows, Server.fixed + replies, .option(Option(rawValue: option) ?? .abort), reason,
+      rows, Server.fixed + replies, .option(NegotiationOption(rawValue: option) ?? .abort), reason,
       aborts: true)
   }
 

@@ -46,7 +46,7 @@ final class ScriptedStream: ByteStream {
   func secure() throws(StreamError) {
     sentInTheClear = sent.count
     guard let secured, script.isEmpty else {
-      throw .handshakeFailed(reason: "unexpected message", isLasting: false)
+      throw .handshakeFailed(reason: "unexpected message", isPersistent: false)
     }
     script = try secured.get()[...]
   }

@@ -113,8 +113,9 @@ struct StartTLSTests {
   // Rows: N-052, N-181
   @Test(
     arguments: [
-      (.handshakeFailed(reason: "the certificate expired", isLasting: true), true),
-      (.handshakeFailed(reason: "an alert", isLasting: false), false), (.ended(received: 0), false),
+      (.handshakeFailed(reason: "the certificate expired", isPersistent: true), true),
+      (.handshakeFailed(reason: "an alert", isPersistent: false), false),
+      (.ended(received: 0), false),
       (.timedOut(.seconds(3)), false), (.failed(call: "recv", reason: "no"), false),
       (.interrupted, false),
     ] as [(StreamError, Bool)])
@@ -124,20 +125,20 @@ struct StartTLSTests {
       try negotiate(request(security: .required), over: stream)
     }
     #expect(error == NegotiationError(step: .tls, reason: .securing(failure)))
-    #expect(error?.isLasting == lasts)
+    #expect(error?.isPersistent == lasts)
     #expect(error?.description.hasPrefix("TLS handshake: ") == true)
     #expect(stream.options == [5])
   }
 
   // Rows: N-052, N-181
   @Test func `tells a verdict that comes late as the failure of the handshake`() {
-    let verdict = StreamError.handshakeFailed(reason: "no certificate", isLasting: true)
+    let verdict = StreamError.handshakeFailed(reason: "no certificate", isPersistent: true)
     let stream = ScriptedStream(Self.granted, end: verdict, secured: .success([]))
     let error = #expect(throws: NegotiationError.self) {
       try negotiate(request(security: .required), over: stream)
     }
     #expect(error == NegotiationError(step: .tls, reason: .securing(verdict)))
-    #expect(error?.isLasting == true)
+    #expect(error?.isPersistent == true)
     #expect(stream.options == [5, 7])
   }
 

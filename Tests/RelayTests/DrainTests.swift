@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Relay
 internal import Testing

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Relay
 internal import Testing
+internal import Transport
 
 /// How it ends, and what is left then.
 struct EndTests {

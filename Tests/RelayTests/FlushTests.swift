@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Testing
+internal import Transport
 
 @testable import Relay
 
@@ -53,7 +53,7 @@ struct FlushTests {
     first.reply(try first.next(.flush), error: Self.failed.rawValue)
     let end = try scene.events.awaitDown()
     #expect(end == .flushFailed(Self.failed, isTold: false))
-    #expect(end.isLasting)
+    #expect(end.isPersistent)
     let second = try peer.connect(scene)
     second.reply(try second.next(.write))
     // It is tried again by itself.

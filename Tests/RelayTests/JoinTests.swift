@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import NBD
 internal import Relay
 internal import Testing
@@ -114,7 +115,7 @@ struct JoinTests {
     let read = try scene.kernel.read(0, 512)
     _ = try first.next(.read)
     // Not asked in vain on the other as well, for twice as long.
-    let end = LaneEnd.silent(.milliseconds(200))
+    let end = ConnectionEnd.silent(.milliseconds(200))
     #expect(try scene.events.awaitDown(0) == end)
     #expect(try scene.events.awaitDown(1) == end)
     withExtendedLifetime(second) {}

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
-internal import Kernel
+internal import Base
+internal import Linux
 internal import NBD
 internal import Relay
 internal import Testing
+internal import Transport
 
 /// Outages under load: every request is answered once, without an error, and all data is right.
 @Suite(.needsServers)

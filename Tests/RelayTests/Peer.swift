@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Relay
 internal import TestSupport
+internal import Transport
 
 /// A server that the test plays itself, after the negotiation.
 final class Peer {

@@ -1,36 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
 internal import Relay
 internal import Synchronization
 internal import TLS
+internal import Transport
 
 /// A relay on its thread, between the kernel that the test plays and servers.
 final class Scene {
-  let relay: Relay
+  let relay: DeviceRelay
   let kernels: [KernelSide]
   let events = Events()
-  private let end: Interrupt
+  private let end: Wakeup
 
   var kernel: KernelSide { kernels[0] }
 
   init(
-    lanes: Int = 1, sockets: Int = 1, _ change: (inout Relay.Settings) -> Void = { _ in }
+    lanes: Int = 1, sockets: Int = 1, _ change: (inout DeviceRelay.Settings) -> Void = { _ in }
   ) throws {
     var pairs: [SocketPair] = []
     for _ in 0..<sockets { pairs.append(try SocketPair()) }
     kernels = pairs.map { KernelSide($0.kernel) }
-    var settings = Relay.Settings()
+    var settings = DeviceRelay.Settings()
     change(&settings)
-    relay = try Relay(pairs.map(\.ours), laneCount: lanes, settings) { [events] in events.add($0) }
-    end = try Interrupt()
+    relay = try DeviceRelay(pairs.map(\.ours), laneCount: lanes, settings) { [events] in
+      events.add($0)
+    }
+    end = try Wakeup()
     try Thread.start("relay") { [relay, end] in
       relay.run()
-      end.raise()
+      end.signal()
     }
   }
 
@@ -94,10 +96,10 @@ final class Scene {
 
 /// What a relay has reported and the test has not looked at.
 final class Events: Sendable {
-  private let list = Mutex<[Relay.Event]>([])
+  private let list = Mutex<[DeviceRelay.Event]>([])
   private let reporter = Atomic(0)
 
-  func add(_ event: Relay.Event) {
+  func add(_ event: DeviceRelay.Event) {
     reporter.store(Thread.currentID, ordering: .relaxed)
     list.withLock { $0.append(event) }
   }
@@ -106,16 +108,16 @@ final class Events: Sendable {
   var thread: Int { reporter.load(ordering: .relaxed) }
 
   /// All so far.
-  var all: [Relay.Event] { list.withLock { $0 } }
+  var all: [DeviceRelay.Event] { list.withLock { $0 } }
 
   /// Waits for an event, and drops it and what came before it.
   @discardableResult
   func wait(
-    within time: Duration = patience, _ isWanted: (Relay.Event) -> Bool
-  ) throws -> Relay.Event {
+    within time: Duration = patience, _ isWanted: (DeviceRelay.Event) -> Bool
+  ) throws -> DeviceRelay.Event {
     let deadline = ContinuousClock.now + time
     while true {
-      let found = list.withLock { list -> Relay.Event? in
+      let found = list.withLock { list -> DeviceRelay.Event? in
         guard let index = list.firstIndex(where: isWanted) else { return nil }
         defer { list.removeFirst(index + 1) }
         return list[index]
@@ -126,11 +128,11 @@ final class Events: Sendable {
     }
   }
 
-  func wait(for event: Relay.Event) throws { try wait { $0 == event } }
+  func wait(for event: DeviceRelay.Event) throws { try wait { $0 == event } }
 
   /// Waits until a lane is down, and answers why.
   @discardableResult
-  func awaitDown(_ lane: Int = 0) throws -> LaneEnd {
+  func awaitDown(_ lane: Int = 0) throws -> ConnectionEnd {
     let event = try wait { if case .down(lane, _) = $0 { true } else { false } }
     guard case .down(_, let end) = event else { throw Wrong("another event") }
     return end

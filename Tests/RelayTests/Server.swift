@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Connection
 internal import Glibc
-internal import Kernel
+internal import Linux
 internal import NBD
-internal import TLS
-internal import TestSupport
 internal import Testing
+internal import TestSupport
+internal import TLS
+internal import Transport
 
 /// A real server, which can be killed and started again, and ends with the test.
 final class Server {
@@ -139,7 +139,7 @@ final class Server {
 
   /// A certificate for localhost that is its own authority.
   private static func makeCertificate(in directory: String) throws {
-    let result = try Kernel.Command.run(
+    let result = try ChildProcess.run(
       [
         "openssl", "req", "-x509", "-days", "2", "-subj", "/CN=localhost", "-newkey", "ec",
         "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-addext",
@@ -147,7 +147,7 @@ final class Server {
         "\(directory)/server-cert.pem",
       ], within: .seconds(60))
     guard result.status == 0 else { throw Wrong(result.output) }
-    _ = try Kernel.Command.run(
+    _ = try ChildProcess.run(
       ["cp", "\(directory)/server-cert.pem", "\(directory)/ca-cert.pem"], within: .seconds(60))
   }
 }
@@ -160,6 +160,6 @@ extension Trait where Self == ConditionTrait {
   }
 
   private static func has(_ program: String) -> Bool {
-    (try? Kernel.Command.run([program, "version"], within: .seconds(60))) != nil
+    (try? ChildProcess.run([program, "version"], within: .seconds(60))) != nil
   }
 }

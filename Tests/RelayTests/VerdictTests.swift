@@ -3,8 +3,8 @@
 
 internal import NBD
 internal import Relay
-internal import TestSupport
 internal import Testing
+internal import TestSupport
 
 /// The relay judges a server's bytes as the commands that talk to it directly do.
 struct VerdictTests {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+package import Base
 internal import Glibc
-package import Kernel
+internal import Linux
 
 /// A directory of its own for a test, removed with all that is in it when nobody refers to it.
 package final class TemporaryDirectory: Sendable {

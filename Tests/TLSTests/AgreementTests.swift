@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-import Kernel
-import TLS
+import Linux
 import Testing
+import TLS
 
 /// Sessions that come about.
 @Suite(.needsPeers) struct AgreementTests {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-import Kernel
-import TLS
+import Linux
 import Testing
+import TLS
 
 /// Certificates of servers that must be refused, each with its reason (N-054).
 @Suite(.needsPeers) struct CertificateTests {
@@ -22,7 +22,7 @@ import Testing
         $0.hostname = hostname
         $0.revocationFile = revoked
       })
-    #expect(error?.isLasting == true)
+    #expect(error?.isPersistent == true)
     // The server is told, in the alert that fits or in a general one.
     #expect(peer.prints("refused: "))
     return error

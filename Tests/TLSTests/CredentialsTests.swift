@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+import Base
 import Glibc
-import Kernel
-import TLS
+import Linux
 import Testing
+import TLS
 
 /// Files that are not what a session can be started with.
 @Suite(.needsPeers) struct CredentialsTests {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+import Base
 import Glibc
-import Kernel
-import TLS
+import Linux
 import Testing
+import TLS
 
 /// Receiving and sending without waiting, where records and what the socket carries do not fall together.
 @Suite(.needsPeers) struct FlowTests {

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 import Glibc
-import Kernel
+import Linux
 import Testing
 
 /// A temporary folder with the certificates and keys of a test.
@@ -17,7 +17,7 @@ final class Folder {
   }
 
   deinit {
-    _ = try? Command.run(["rm", "-rf", root], within: .seconds(10))
+    _ = try? ChildProcess.run(["rm", "-rf", root], within: .seconds(10))
   }
 
   func path(_ name: String) -> String { "\(root)/\(name)" }
@@ -112,7 +112,7 @@ final class Folder {
   }
 
   func openssl(_ arguments: [String]) throws {
-    let result = try Command.run(["openssl"] + arguments, within: .seconds(60))
+    let result = try ChildProcess.run(["openssl"] + arguments, within: .seconds(60))
     try #require(result.status == 0, "\(result.output)")
   }
 }
@@ -123,7 +123,7 @@ enum Tool {
   static let openssl = has(["openssl", "version"])
 
   private static func has(_ command: [String]) -> Bool {
-    (try? Command.run(command, within: .seconds(60)))?.status == 0
+    (try? ChildProcess.run(command, within: .seconds(60)))?.status == 0
   }
 }
 

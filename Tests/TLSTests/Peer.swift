@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 import Glibc
-import Kernel
+import Linux
 import Testing
 
 /// A server in a process of its own, which ends with the test.
@@ -65,7 +65,7 @@ final class Peer {
   }
 
   /// Connects as soon as it listens.
-  func connect(interrupt: Interrupt? = nil) throws -> StreamSocket {
+  func connect(interrupt: Wakeup? = nil) throws -> StreamSocket {
     let deadline = ContinuousClock.now + .seconds(20)
     while true {
       do throws(SocketError) {

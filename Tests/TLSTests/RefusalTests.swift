@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+import Base
 import Glibc
-import Kernel
-import TLS
+import Linux
 import Testing
+import TLS
 
 /// Sessions that do not come about for other reasons than the server's certificate (N-052).
 @Suite(.needsPeers) struct RefusalTests {
@@ -16,7 +17,7 @@ import Testing
       Issue.record("\(String(describing: error))")
       return
     }
-    #expect(error?.isLasting == true)
+    #expect(error?.isPersistent == true)
   }
 
   @Test(arguments: ["-tls1_2", "-tls1_3"])
@@ -87,7 +88,7 @@ import Testing
       return
     }
     #expect(line.hasPrefix(user + ":"))
-    #expect(error?.isLasting == true)
+    #expect(error?.isPersistent == true)
   }
 
   @Test func `takes a hang-up in place of an answer to its key for a refusal`() throws {
@@ -114,7 +115,7 @@ import Testing
         $0.method = .preSharedKey
         $0.pskFile = file
       })
-    #expect(error != nil && error?.isLasting == true, "\(String(describing: error))")
+    #expect(error != nil && error?.isPersistent == true, "\(String(describing: error))")
   }
 
   @Test(arguments: ["-tls1", "-tls1_1"])
@@ -131,7 +132,7 @@ import Testing
       Issue.record("\(String(describing: error))")
       return
     }
-    #expect(error?.isLasting == true)
+    #expect(error?.isPersistent == true)
   }
 
   @Test(arguments: [
@@ -150,19 +151,19 @@ import Testing
     }
     if time < patience { #expect(ContinuousClock.now - start > time) }
     #expect(ContinuousClock.now - start < patience / 2)
-    #expect(expected.isLasting == (mode == "garbage"))
+    #expect(expected.isPersistent == (mode == "garbage"))
   }
 
   @Test func `can be interrupted from another thread`() throws {
     let folder = try makeFolder()
-    let interrupt = try Interrupt()
+    let interrupt = try Wakeup()
     let peer = try Peer(folder, mode: "silent")
     let credentials = try credentials(folder)
     let socket = try peer.connect(interrupt: interrupt)
     let start = ContinuousClock.now
     let errand = try Errand {
       usleep(100_000)
-      interrupt.raise()
+      interrupt.signal()
     }
     #expect(throws: TLSError.interrupted) {
       try Session(over: socket, credentials, until: start + patience, patience)

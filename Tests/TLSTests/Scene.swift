@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-import Kernel
+import Linux
 import Synchronization
-import TLS
 import Testing
+import TLS
 
 /// How long a test waits for what must come.
 let patience = Duration.seconds(30)
@@ -38,7 +38,7 @@ extension Folder {
 extension Peer {
   /// Connects and agrees on a session.
   func session(
-    _ credentials: Credentials, within time: Duration = patience, interrupt: Interrupt? = nil
+    _ credentials: Credentials, within time: Duration = patience, interrupt: Wakeup? = nil
   ) throws -> Session {
     try Session(over: connect(interrupt: interrupt), credentials, until: .now + time, time)
   }
@@ -47,7 +47,7 @@ extension Peer {
   ///
   /// A TLS 1.3 server judges the client when the client has finished already.
   func refusal(
-    _ credentials: Credentials, within time: Duration = patience, interrupt: Interrupt? = nil
+    _ credentials: Credentials, within time: Duration = patience, interrupt: Wakeup? = nil
   ) throws -> TLSError? {
     let socket = try connect(interrupt: interrupt)
     do throws(TLSError) {
@@ -73,14 +73,14 @@ extension Session {
 /// Runs something on a thread as the program has them, with a small stack.
 final class Errand<Value: Sendable>: Sendable {
   private let value = Mutex<Value?>(nil)
-  private let end: Interrupt
+  private let end: Wakeup
 
   init(_ body: @escaping @Sendable () -> Value) throws {
-    end = try Interrupt()
+    end = try Wakeup()
     try Thread.start("errand") { [self] in
       let result = body()
       value.withLock { $0 = result }
-      end.raise()
+      end.signal()
     }
   }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+import Base
 import Glibc
-import Kernel
-import TLS
+import Linux
 import Testing
+import TLS
 
 /// What a session carries, and how it ends.
 @Suite(.needsPeers) struct TransferTests {
@@ -122,7 +123,7 @@ import Testing
   }
 
   @Test func `a receiver can be interrupted from another thread`() throws {
-    let interrupt = try Interrupt()
+    let interrupt = try Wakeup()
     let peer = try Peer(folder, mode: "echo", folder.certificate("server"))
     let session = try peer.session(credentials(folder), interrupt: interrupt)
     let receiver = try Errand { () -> TLSError? in
@@ -134,7 +135,7 @@ import Testing
       }
     }
     usleep(100_000)
-    interrupt.raise()
+    interrupt.signal()
     #expect(try receiver.result() == .interrupted)
   }
 }

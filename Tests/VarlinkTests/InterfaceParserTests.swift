@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Varlink
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-import TestSupport
 import Testing
+import TestSupport
 import Varlink
 
 /// Texts that are large, hostile, or nonsense.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+import ControlAPI
 import Testing
 import Varlink
 
@@ -11,7 +12,7 @@ struct ServiceDescriptionTests {
   init() throws {
     service = try ServiceDescription(
       vendor: "The nbdd authors", product: "nbdd", version: "1.0", url: "https://example.org",
-      interfaces: [InterfaceText.nbdd])
+      interfaces: [ControlInterface.text])
   }
 
   @Test(arguments: ["org.nbdd", "org.varlink.service"])
@@ -69,7 +70,7 @@ struct ServiceDescriptionTests {
   }
 
   @Test(arguments: [
-    ("org.nbdd", InterfaceText.nbdd), ("org.varlink.service", InterfaceText.service),
+    ("org.nbdd", ControlInterface.text), ("org.varlink.service", InterfaceText.service),
   ])
   func `gives the text of an interface as it is`(name: String, text: String) {
     let reply = service.answer(

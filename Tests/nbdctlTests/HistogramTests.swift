@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import TestSupport
 internal import Testing
+internal import TestSupport
 
 @testable import nbdctl
 

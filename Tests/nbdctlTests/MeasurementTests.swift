@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import Testing
 internal import Varlink
 
@@ -12,7 +13,7 @@ struct MeasurementTests {
     var latencies = Histogram()
     for microseconds in UInt64(1)...100 { latencies.insert(microseconds * 1000) }
     return Measurement(
-      load: Load(blockBytes: 1 << 20, depth: 4), latencies: latencies, time: .milliseconds(500))
+      load: Workload(blockBytes: 1 << 20, depth: 4), latencies: latencies, time: .milliseconds(500))
   }()
 
   @Test func `is a row under its head`() {

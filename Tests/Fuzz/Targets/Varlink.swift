@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+import ControlAPI
 import Varlink
 
 /// The input is what a client sends, in pieces whose size is the first byte.
@@ -46,7 +47,7 @@ private func checkAll(_ value: JSON, _ service: ServiceDescription) {
 
 private let service = try? ServiceDescription(
   vendor: "a", product: "b", version: "1", url: "https://example.com",
-  interfaces: [InterfaceText.nbdd])
+  interfaces: [ControlInterface.text])
 
 extension [UInt8] {
   fileprivate func dropLast() -> [UInt8] { Array(self[..<(count - 1)]) }

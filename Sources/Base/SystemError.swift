@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+
+/// A system call that failed, and why.
+package struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Name of the call, as in its manual page.
+  package let call: String
+  /// The error number it gave, or `notAFile`.
+  package let errno: CInt
+
+  /// There is something at a path, but no regular file; the system has no number for that.
+  package static let notAFile: CInt = 0
+
+  package init(_ call: String, _ errno: CInt) {
+    self.call = call
+    self.errno = errno
+  }
+
+  /// The error in the system's words, as in "Connection refused".
+  package var reason: String {
+    errno == Self.notAFile ? "not a regular file" : unsafe String(cString: strerror(errno))
+  }
+
+  package var description: String {
+    "\(call): \(reason)"
+  }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import Base
+internal import Linux
+
+/// What nbdd leaves in /run about each kernel device that it attaches, so that the next nbdd knows the
+/// device after a crash.
+///
+/// The driver names only the thread that attached a device, and of a device that was attached by
+/// netlink that thread is always gone: without a note a healthy device of nbd-client looks like one
+/// that a crash has left.
+package enum AttachNote {
+  private static let directory = "/run/nbdd/attached"
+
+  /// Notes that the calling thread attaches a device, before it does.
+  package static func write(_ index: Int) throws(SystemError) {
+    try makeDirectories(directory)
+    let thread = Thread.currentID
+    let text = "\(identity(index, thread)) \(startTime(of: thread) ?? "?")"
+    try writeFile(text, to: path(index))
+  }
+
+  /// True if an nbdd had attached it that has ended since: what is left answers with errors.
+  package static func isAbandoned(_ index: Int) -> Bool {
+    guard !Sysfs.isNetlink(index), let thread = Sysfs.attacher(of: index),
+      let note = contents(of: path(index))
+    else { return false }
+    let identity = identity(index, thread)
+    // Another thread may have the number by now.
+    return note.hasPrefix("\(identity) ")
+      && startTime(of: thread).map { note == "\(identity) \($0)" } != true
+  }
+
+  private static func path(_ index: Int) -> String { "\(directory)/nbd\(index)" }
+
+  /// This boot, this disk of it (a number that is not used again, from Linux 5.15 on), this thread.
+  private static func identity(_ index: Int, _ thread: Int) -> String {
+    let boot = contents(of: "/proc/sys/kernel/random/boot_id")?.filter { $0 != "\n" } ?? "?"
+    return "\(boot) \(Sysfs.sequence(of: index) ?? "?") \(thread)"
+  }
+
+  /// In clock ticks since boot; nil if there is no such thread.
+  private static func startTime(of thread: Int) -> String? {
+    // The name, in parentheses, may contain anything; the time is the 20th field after it (proc(5)).
+    let text = contents(of: "/proc/\(thread)/stat")
+    let fields = text.flatMap { text in
+      text.lastIndex(of: ")").map { text[$0...].split(separator: " ") }
+    }
+    return fields.flatMap { $0.count > 20 ? String($0[20]) : nil }
+  }
+}

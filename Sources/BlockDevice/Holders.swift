@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import Base
+internal import CLinux
+internal import Glibc
+package import Linux
+
+/// Who keeps a device in use, for people to read.
+package enum Holders {
+  /// True if a mount, a swap, a device mapper or the like claims the disk or a partition.
+  ///
+  /// The kernel knows, whatever the mount namespace. With the descriptor that is answered when
+  /// nobody does, nobody can until it is closed.
+  package static func claim(_ index: Int) throws(SystemError) -> Descriptor? {
+    do throws(SystemError) {
+      return try Descriptor.open(DeviceNode.path(index), O_RDONLY | O_EXCL)
+    } catch  where error.errno == EBUSY {
+      return nil
+    }
+  }
+
+  /// Who has attached a device, in words; nil if nobody has.
+  package static func attacher(of index: Int) -> String? {
+    guard let process = Sysfs.attacher(of: index) else { return nil }
+    // Who attached a device by netlink has gone since, as a rule, and the number may be another's by now.
+    if Sysfs.isNetlink(index) {
+      let backend = firstLine(of: "/sys/block/nbd\(index)/backend") ?? ""
+      return "attached by another program, by netlink as nbd-client does"
+        + (backend.isEmpty ? "" : " (backend '\(shown(backend))')")
+    }
+    return name(of: process).map { "attached by \($0) (\(process))" }
+      ?? "attached by a process that has gone"
+  }
+
+  /// Everything that is known to hold the disk or a partition of it, in words.
+  ///
+  /// Looks into /proc of every process, so it takes a while.
+  package static func describe(_ index: Int) -> [String] {
+    mountPoints(of: index).map { "mounted at \(shown($0))" }
+      + swaps(on: index).map { "used as swap (\($0))" }
+      + Sysfs.stackedDevices(on: index).map { "part of \($0)" }
+      + processes(holding: index)
+  }
+
+  /// Processes that have the disk or a partition open, as "dd (pid 42)"; not this one.
+  package static func processes(holding index: Int) -> [String] {
+    let numbers = Sysfs.deviceNumbers(of: index)
+    return processes { link in
+      guard link.hasPrefix("/dev/") else { return false }
+      var status = stat()
+      guard unsafe stat(link, &status) == 0, status.st_mode & S_IFMT == S_IFBLK else {
+        return false
+      }
+      return numbers.contains("\(gnu_dev_major(status.st_rdev)):\(gnu_dev_minor(status.st_rdev))")
+    }
+  }
+
+  /// Processes that keep a mount point busy: with an open file, as working directory or root.
+  package static func processes(usingMountAt path: String) -> [String] {
+    let inside = path.hasSuffix("/") ? path : path + "/"
+    return processes { "\($0)/".hasPrefix(inside) || $0.hasPrefix(inside) }
+  }
+
+  /// Where the disk or a partition of it is mounted, in this mount namespace.
+  package static func mountPoints(of index: Int) -> [String] {
+    MountTable().paths(of: index)
+  }
+
+  /// What is mounted at a path in this mount namespace, topmost: its device number, as "43:0",
+  /// and its source, as "/dev/nbd0".
+  package static func mount(at path: String) -> (number: String, source: String)? {
+    MountTable().entry(at: path).map { ($0.number, $0.source) }
+  }
+
+  /// The name of a process, which may be any bytes it likes, made printable; nil if there is none.
+  package static func name(of process: Int) -> String? {
+    firstLine(of: "/proc/\(process)/comm").map { shown($0) }
+  }
+
+  private static func swaps(on index: Int) -> [String] {
+    let nodes = [DeviceNode.path(index)] + Sysfs.partitions(of: index)
+    return ((try? bytes(of: "/proc/swaps")) ?? []).split(separator: UInt8(ascii: "\n")).compactMap {
+      let node = String(decoding: $0.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
+      return nodes.contains(node) ? node : nil
+    }
+  }
+
+  private static func processes(_ isHeld: (String) -> Bool) -> [String] {
+    names(in: "/proc").compactMap { Int($0) }.sorted().compactMap { process in
+      guard process != Int(getpid()) else { return nil }
+      let links =
+        names(in: "/proc/\(process)/fd").map { "fd/\($0)" } + ["cwd", "root"]
+      guard
+        links.contains(where: { link in target(of: "/proc/\(process)/\(link)").map(isHeld) == true }
+        )
+      else { return nil }
+      return "\(name(of: process) ?? "?") (pid \(process))"
+    }
+  }
+
+  private static func target(of link: String) -> String? {
+    var room = [UInt8](repeating: 0, count: 4096)
+    let count = unsafe room.withUnsafeMutableBytes { raw in
+      guard let start = raw.baseAddress else { return -1 }
+      return unsafe readlink(link, start.assumingMemoryBound(to: CChar.self), raw.count)
+    }
+    return count < 0 ? nil : String(decoding: room.prefix(count), as: UTF8.self)
+  }
+}

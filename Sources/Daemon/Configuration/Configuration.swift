@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import BlockDevice
+internal import Glibc
+internal import Linux
+internal import Varlink
+
+/// What the configuration files say, with every fault in them.
+///
+/// A fault takes only its own file's device out.
+nonisolated struct Configuration: Sendable {
+  /// A device and the file that declares it.
+  struct Declaration: Sendable, Equatable {
+    var context: DeviceConfiguration
+    var file: String
+    /// Where its URI stands.
+    var place: JSON.Place?
+  }
+
+  /// By the device's name.
+  var devices: [String: Declaration] = [:]
+  var problems: [Problem] = []
+  /// For settings that a device's file, or the context of an Attach, leaves out.
+  var defaults = DeviceConfiguration.Settings()
+  /// How long a stop may take before devices are given up by force.
+  var stopTimeout = Duration.seconds(30)
+
+  static let defaultDirectory = "/etc/nbdd"
+
+  /// Reads the configuration in `directory`; with the default one, /run/nbdd and /usr/lib/nbdd
+  /// below it.
+  static func read(_ directory: String) -> Configuration {
+    read(directory, above: directory == defaultDirectory ? ["/run/nbdd", "/usr/lib/nbdd"] : [])
+  }
+
+  /// Reads nbdd.json in `directory`, and devices.d/*.json there and in the `lower` directories.
+  ///
+  /// Of files of one name the first counts, in this order.
+  static func read(_ directory: String, above lower: [String]) -> Configuration {
+    var configuration = Configuration()
+    configuration.check(directory, mayBeMissing: directory == defaultDirectory)
+    configuration.readMain("\(directory)/nbdd.json")
+    var uses: Uses = [:]
+    var files: [String: String] = [:]
+    for directory in [directory] + lower {
+      configuration.check("\(directory)/devices.d", mayBeMissing: true)
+      for name in names(in: "\(directory)/devices.d") where isConfiguration(name) {
+        if files[name] == nil { files[name] = "\(directory)/devices.d/\(name)" }
+      }
+    }
+    for (name, file) in files.sorted(by: { $0.key < $1.key }) {
+      configuration.readDevice(String(name.dropLast(".json".count)), file, &uses)
+    }
+    return configuration
+  }
+
+  /// Notes if a directory cannot be read: to know nothing is not to know that there is nothing.
+  private mutating func check(_ directory: String, mayBeMissing: Bool) {
+    do throws(SystemError) { _ = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY) } catch {
+      guard !(mayBeMissing && error.errno == ENOENT) else { return }
+      problems.append(Problem(file: directory, message: "cannot be read: \(error.reason)"))
+    }
+  }
+
+  // Hidden files and editors' backups are not meant for us.
+  private static func isConfiguration(_ name: String) -> Bool {
+    name.hasSuffix(".json") && !name.hasPrefix(".")
+  }
+
+  private mutating func readMain(_ file: String) {
+    guard let object = parse(file, mayBeMissing: true) else { return }
+    var fields = ConfigurationReader(object, file: file)
+    let settings = fields.object("defaults") { fields in
+      let settings = DeviceConfiguration.Settings(&fields, DeviceConfiguration.Settings())
+      fields.finish()
+      return settings
+    }
+    let stopTimeout = fields.duration("stopTimeout", .seconds(1)...Duration.seconds(3600))
+    fields.finish()
+    problems += fields.problems
+    guard fields.isSound else { return }
+    self.stopTimeout = stopTimeout ?? self.stopTimeout
+    defaults = settings ?? defaults
+  }
+
+  /// The exports of the devices read so far, with the files that name them.
+  private typealias Uses = [ExportIdentity: [(use: ExportUse, file: String)]]
+
+  private mutating func readDevice(_ name: String, _ file: String, _ uses: inout Uses) {
+    guard let object = parse(file) else { return }
+    var fields = ConfigurationReader(object, file: file)
+    let context = DeviceConfiguration(&fields, name: name, defaults: defaults)
+    problems += fields.problems
+    guard let context else { return }
+    let rival = devices.values.first { $0.context.device == context.device }
+    if let device = context.device, let rival {
+      problems.append(
+        Problem(
+          file: file, place: object["device"]?.place,
+          message: "device: \(DeviceNode.path(device)) is taken by \(rival.file) already; "
+            + "choose another, or leave it out for any free one"))
+      return
+    }
+    let use = ExportUse(context)
+    if let rival = uses[use.export]?.first(where: { $0.use.clashes(with: use) }) {
+      problems.append(
+        Problem(
+          file: file, place: object["uri"]?.place,
+          message: "uri: this is the export of \(rival.file) already; \(ExportUse.remedy)"))
+      return
+    }
+    uses[use.export, default: []].append((use, file))
+    devices[name] = Declaration(context: context, file: file, place: object["uri"]?.place)
+  }
+
+  private mutating func parse(_ file: String, mayBeMissing: Bool = false) -> JSON? {
+    let text: [UInt8]
+    do throws(SystemError) { text = try bytes(of: file, limit: 1 << 20) } catch {
+      guard !(mayBeMissing && error.errno == ENOENT) else { return nil }
+      problems.append(Problem(file: file, message: "cannot be read: \(error.reason)"))
+      return nil
+    }
+    do throws(JSONError) { return try JSON(parsing: text, dialect: .json5) } catch {
+      problems.append(Problem(file: file, place: error.place, message: error.message))
+      return nil
+    }
+  }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+
+/// What is done to have one connection of a relayed device, as a value: events in, actions out.
+///
+///     idle ── start ──▶ connecting ── handed ──▶ handed ── up ──▶ up
+///                        ▲     │ failed             │ down         │ down
+///                        │     ▼                    │              │
+///                        └── waiting ◀──────────────┴──────────────┘
+nonisolated struct ConnectionLifecycle: Sendable {
+  enum Phase: Sendable, Equatable { case idle, connecting, handed, up, waiting }
+
+  enum Event: Sendable, Equatable {
+    case start
+    /// The relay has been given a connection.
+    case handed
+    /// The relay uses it.
+    case up
+    case down(Failure)
+    /// There is no connection.
+    case failed(Failure)
+    case timer
+    /// Somebody knows that waiting is of no use.
+    case retry
+    /// There are other settings, so an attempt under way is of no use either; nobody waits for it.
+    case changed
+    case stop
+  }
+
+  enum Action: Sendable, Equatable {
+    /// Each address may take so long.
+    case connect(within: Duration)
+    case setTimer(Duration)
+    case cancelTimer
+  }
+
+  private(set) var phase = Phase.idle
+  /// Why it was lost, or why there is none.
+  private(set) var failure: Failure?
+  /// Failed attempts since it was last up.
+  private(set) var attempts = 0
+  private(set) var nextAttempt: ContinuousClock.Instant?
+
+  /// The longest pause between attempts, and the longest time for an address to answer.
+  var reconnectDelay: Duration
+  var connectTimeout: Duration
+  private var upSince: ContinuousClock.Instant?
+  /// Since when it has not been up for longer than a moment.
+  private var troubleSince: ContinuousClock.Instant?
+
+  /// A connection that has been up for so long was a good one.
+  static let health = Duration.seconds(1)
+
+  init(reconnectDelay: Duration, connectTimeout: Duration) {
+    self.reconnectDelay = reconnectDelay
+    self.connectTimeout = connectTimeout
+  }
+
+  /// Takes an event and answers what is to be done; `random` is from 0 up to 1.
+  mutating func handle(
+    _ event: Event, at now: ContinuousClock.Instant, random: Double
+  ) -> [Action] {
+    switch (phase, event) {
+    case (_, .stop):
+      phase = .idle
+      nextAttempt = nil
+      return [.cancelTimer]
+    case (.idle, .start), (.waiting, .timer): return connect(now)
+    case (.waiting, .retry), (.waiting, .changed), (.connecting, .changed):
+      // What comes next comes soon: the server may need another moment.
+      troubleSince = now
+      return [.cancelTimer] + connect(now)
+    case (.handed, .changed), (.up, .changed):
+      // What was before says nothing about the next attempt.
+      troubleSince = nil
+      return []
+    case (.idle, .handed), (.connecting, .handed):
+      phase = .handed
+      return []
+    case (.handed, .up):
+      phase = .up
+      upSince = now
+      attempts = 0
+      failure = nil
+      return []
+    case (.connecting, .failed(let failure)):
+      attempts += 1
+      return wait(for: failure, now, random)
+    case (.handed, .down(let failure)), (.up, .down(let failure)):
+      if let upSince, upSince.duration(to: now) >= Self.health { troubleSince = nil }
+      upSince = nil
+      // A loss that comes again and again counts as a failed attempt.
+      if troubleSince != nil { attempts += 1 }
+      return wait(for: failure, now, random)
+    default: return []
+    }
+  }
+
+  private mutating func connect(_ now: ContinuousClock.Instant) -> [Action] {
+    phase = .connecting
+    nextAttempt = nil
+    // TCP sends a first packet that was lost again after a second: early in an outage a new attempt is
+    // there sooner. A path that takes longer than that has its time when the outage has an age.
+    let age = troubleSince.map { $0.duration(to: now) }
+    let time = age.map { min(connectTimeout, max(.milliseconds(300), $0 / 4)) }
+    return [.connect(within: time ?? connectTimeout)]
+  }
+
+  /// The first retry is at once; then pauses grow with the outage, a fortieth of it each, so that
+  /// the end of a short one is noticed soon and a long one costs nobody much.
+  ///
+  /// A random quarter is taken off, so that devices which lost one server do not come back to it all at
+  /// once.
+  private mutating func wait(
+    for failure: Failure, _ now: ContinuousClock.Instant, _ random: Double
+  ) -> [Action] {
+    phase = .waiting
+    self.failure = failure
+    var pause = Duration.zero
+    if failure.isPersistent {
+      pause = reconnectDelay
+      troubleSince = troubleSince ?? now
+    } else if let since = troubleSince {
+      pause = min(reconnectDelay, max(.milliseconds(50), since.duration(to: now) / 40))
+    } else {
+      troubleSince = now
+    }
+    pause = pause * (1 - random / 4)
+    nextAttempt = now + pause
+    return [.setTimer(pause)]
+  }
+}

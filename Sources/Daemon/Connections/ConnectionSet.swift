@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import BlockDevice
+internal import Dispatch
+internal import Linux
+internal import NBD
+internal import Relay
+internal import Transport
+
+/// The connections of a relayed device: performs what their links say, and keeps account of outages.
+final class ConnectionSet {
+  let relay: DeviceRelay
+  /// What the kernel was told; the number of blocks grows with the export.
+  private(set) var geometry: DeviceGeometry
+  private(set) var links: [ConnectionLifecycle]
+  /// What each connection reaches, and how it is encrypted, if there is one.
+  private(set) var peers: [Peer?]
+  private(set) var outages = Outages()
+  /// How long the last outage was, if there was one.
+  private(set) var lastOutage: Duration?
+  /// Held requests are being answered with errors.
+  private(set) var isGivenUp = false
+  /// The export has been given up for good: there is no connection any more.
+  private(set) var isAbandoned = false
+
+  /// Who was reached last, and what they said of the export.
+  private(set) var server: String
+  private(set) var export: Export
+
+  private var context: DeviceConfiguration
+  private let device: IOCTLDevice
+  /// Of the attempts under way: what comes of those that had another is not wanted any more.
+  private var interrupt: Wakeup
+  private let changed: (Change) -> Void
+  private var timers: [Loop.Timer?]
+  private var timerEnds: [Int64]
+  private var growth = Growth()
+  private var growthTimer: Loop.Timer?
+  private var watch: SocketWatch?
+  private var isStopped = false
+  /// ConnectionSet that will connect when there is a connection: in an outage one asks for all.
+  private var waitingForFirst: Set<Int> = []
+  /// The next connection will be to another place than those that are there.
+  private var isMoving = false
+  /// Failed attempts of any lane that have been told: several fail alike.
+  private var attemptsTold = 0
+
+  struct Peer: Sendable {
+    var address: Address
+    var encryption: String?
+    var sizeBytes: UInt64
+
+    var server: String { address.description }
+  }
+
+  /// What the server has said of the last request that it failed, as far as they are told of.
+  private(set) var lastError: String?
+
+  enum Change {
+    case requestFailed(String)
+    case attemptFailed(Failure, attempts: Int)
+    case gaveUp(requests: Int)
+    case abandoned(unflushedBytes: Int, requests: Int)
+    /// A lost connection had so many writes of which it is not known whether the server is done with them.
+    case unconfirmed(changes: Int)
+    case grown(UInt64)
+    case growthFailed(SystemError, retryingIn: Duration)
+    case other
+  }
+
+  /// Begins with the connection that the first lane has been given.
+  init(
+    _ context: DeviceConfiguration, _ serving: AttachThread.Attachment, _ relay: DeviceRelay,
+    _ changed: @escaping (Change) -> Void
+  )
+    throws(SystemError)
+  {
+    self.context = context
+    self.relay = relay
+    self.changed = changed
+    geometry = serving.geometry
+    (server, export) = (serving.address.description, serving.export)
+    device = serving.device
+    interrupt = try Wakeup()
+    let settings = context.settings
+    let count = serving.laneCount
+    links = Array(
+      repeating: ConnectionLifecycle(
+        reconnectDelay: settings.reconnectDelay, connectTimeout: settings.connectTimeout),
+      count: count)
+    peers = Array(repeating: nil, count: count)
+    timers = Array(repeating: nil, count: count)
+    timerEnds = Array(repeating: 0, count: count)
+    peers[0] = Peer(
+      address: serving.address, encryption: serving.encryption, sizeBytes: serving.export.sizeBytes)
+    handle(0, .handed)
+    for lane in links.indices.dropFirst() { handle(lane, .start) }
+    watchSocket()
+  }
+
+  /// How large the device is; before it has grown, at least as large as the export was.
+  var sizeBytes: UInt64? {
+    links.indices.compactMap { peers[$0]?.sizeBytes }.min()
+  }
+  /// No connection carries requests.
+  var isCut: Bool { outages.since != nil }
+  var upCount: Int { links.count { $0.phase == .up } }
+  /// Why there is no connection: of all lanes, what will hardly come right counts most.
+  var failure: Failure? {
+    if isAbandoned { return Self.abandonment }
+    let failures = links.compactMap(\.failure)
+    return failures.first { $0.isPersistent } ?? failures.first
+  }
+  var attempts: Int { links.map(\.attempts).max() ?? 0 }
+  /// When the next attempt is due: in microseconds since 1970, and on the clock of pauses.
+  var nextAttempt: (realtime: Int64, instant: ContinuousClock.Instant)? {
+    links.indices.compactMap { lane in links[lane].nextAttempt.map { (timerEnds[lane], $0) } }
+      .min { $0.1 < $1.1 }
+  }
+
+  // MARK: events
+
+  func take(_ event: DeviceRelay.Event) {
+    switch event {
+    case .up(let lane):
+      handle(lane, .up)
+      attemptsTold = attempts
+      isGivenUp = false
+      if let length = outages.end(at: .now) { lastOutage = length }
+      for other in waitingForFirst { connect(other, within: context.settings.connectTimeout) }
+      waitingForFirst = []
+      changed(.other)
+      grow()
+    case .down(let lane, let end):
+      peers[lane] = nil
+      if isMoving { move() }
+      handle(lane, .down(Failure(.connection, end.description, isPersistent: end.isPersistent)))
+      if upCount == 0, !isStopped { _ = outages.begin(at: .now) }
+      changed(.other)
+    case .unconfirmed(_, let count): changed(.unconfirmed(changes: count))
+    case .requestFailed(let command, let error, let text):
+      let words =
+        "the server failed a \(command.name) with \(error.name)"
+        + (text.map { "; it said: \"\($0)\"" } ?? "")
+      lastError = words
+      changed(.requestFailed(words))
+    case .gaveUp(let count):
+      isGivenUp = isCut
+      changed(.gaveUp(requests: count))
+    case .abandoned(let bytes, let count):
+      (isAbandoned, isGivenUp) = (true, true)
+      _ = outages.begin(at: .now)
+      stop()
+      changed(.abandoned(unflushedBytes: bytes, requests: count))
+    case .ended, .failed: stop()
+    }
+  }
+
+  /// Tries at once what waits; connections that are there are made anew if `all` is set.
+  func reconnect(all: Bool) {
+    if all { relay.reconnect() }
+    for lane in links.indices { handle(lane, .retry) }
+  }
+
+  /// Takes other settings for the connections to come, and tries at once what waits or is under way.
+  ///
+  /// Connections that are there stay, unless only some of them are and the export is elsewhere now.
+  func change(to context: DeviceConfiguration) throws(SystemError) {
+    guard !isStopped else { return }
+    let interrupt = try Wakeup()
+    self.interrupt.signal()
+    self.interrupt = interrupt
+    let (old, new) = (self.context.uri, context.uri)
+    self.context = context
+    if old.transport != new.transport || old.exportName != new.exportName {
+      isMoving = !isCut && links.allSatisfy { $0.phase == .up || $0.phase == .handed }
+      if !isMoving { move() }
+    }
+    watchSocket()
+    let settings = context.settings
+    relay.change(giveUpAfter: settings.giveUpAfter, abandons: settings.afterGiveUp == .abandon)
+    for lane in links.indices {
+      links[lane].reconnectDelay = context.settings.reconnectDelay
+      links[lane].connectTimeout = context.settings.connectTimeout
+      handle(lane, .changed)
+    }
+  }
+
+  /// Leaves with all connections: what is flushed in one place is not in the other.
+  private func move() {
+    isMoving = false
+    relay.reconnect()
+    // None of them is for others to be beside.
+    for lane in peers.indices { peers[lane] = nil }
+  }
+
+  static let abandonment = Failure(
+    .connection,
+    "the export was given up for good, and what was not flushed was dropped; "
+      + "detach the device and check the export before it is attached again", isPersistent: true)
+
+  /// Ends all attempts.
+  func stop() {
+    isStopped = true
+    interrupt.signal()
+    watch = nil
+    growthTimer = nil
+    waitingForFirst = []
+    for lane in links.indices { handle(lane, .stop) }
+  }
+
+  private func handle(_ lane: Int, _ event: ConnectionLifecycle.Event) {
+    for action in links[lane].handle(event, at: .now, random: .random(in: 0..<1)) {
+      switch action {
+      case .connect(let time):
+        // The first has to carry the ledger anyway, and is there sooner if it does not share the server
+        // with the handshakes of others.
+        if lane == 0 || !isCut {
+          connect(lane, within: time)
+        } else {
+          waitingForFirst.insert(lane)
+        }
+      case .setTimer(let pause):
+        timers[lane] = Loop.timer(after: pause) {
+          self.handle(lane, .timer)
+          self.changed(.other)
+        }
+        timerEnds[lane] = Clocks.realtime + pause.milliseconds * 1000
+      case .cancelTimer: timers[lane] = nil
+      }
+    }
+  }
+
+  // MARK: attempts
+
+  /// A name may have several addresses, with a server each: a connection beside others goes where they are.
+  private func connect(_ lane: Int, within time: Duration) {
+    let contact = ServerDialer(
+      context, address: addressInUse, connectTime: time, interrupt: interrupt)
+    let (geometry, interrupt) = (geometry, interrupt)
+    do throws(SystemError) {
+      try Thread.start(context.name) {
+        do throws(Failure) {
+          let (stream, terms) = try contact.run()
+          if let flaw = ExportCheck.flaw(terms.export, geometry, isFirstLane: lane == 0) {
+            throw flaw
+          }
+          let peer = Peer(
+            address: stream.address, encryption: stream.encryption,
+            sizeBytes: terms.export.sizeBytes)
+          // This thread does not touch it again.
+          nonisolated(unsafe) let handed = stream
+          DispatchQueue.main.async {
+            guard !self.isStopped, interrupt === self.interrupt else { return }
+            if let other = self.addressInUse, other != peer.address {
+              return self.failed(lane, Self.apart(peer.address, other), interrupt)
+            }
+            self.relay.connected(lane, unsafe handed, terms)
+            self.handed(lane, peer, terms.export)
+          }
+        } catch {
+          DispatchQueue.main.async { self.failed(lane, error, interrupt) }
+        }
+      }
+    } catch {
+      let failure = Failure(.connect, error.description)
+      DispatchQueue.main.async { self.failed(lane, failure, interrupt) }
+    }
+  }
+
+  private var addressInUse: Address? { peers.lazy.compactMap(\.?.address).first }
+
+  private static func apart(_ address: Address, _ other: Address) -> Failure {
+    Failure(
+      .connect,
+      "\(address) is not where the other connections are, \(other): it waits for their end")
+  }
+
+  private func handed(_ lane: Int, _ peer: Peer, _ export: Export) {
+    peers[lane] = peer
+    (server, self.export) = (peer.server, export)
+    handle(lane, .handed)
+    changed(.other)
+  }
+
+  private func failed(_ lane: Int, _ failure: Failure, _ interrupt: Wakeup) {
+    guard !isStopped, interrupt === self.interrupt else { return }
+    handle(lane, .failed(failure))
+    guard attempts > attemptsTold else { return changed(.other) }
+    attemptsTold = attempts
+    changed(.attemptFailed(failure, attempts: attempts))
+  }
+
+  /// A server that is back shows in the file system, if its socket is there.
+  private func watchSocket() {
+    watch = nil
+    guard case .unix(let path) = context.uri.transport else { return }
+    watch = SocketWatch(path) { self.reconnect(all: false) }
+  }
+
+  // MARK: size
+
+  /// Makes the device as large as the export is on every connection, once I/O flows.
+  private func grow() {
+    let sizes = links.indices.compactMap { links[$0].phase == .up ? peers[$0]?.sizeBytes : nil }
+    guard !isStopped, let size = sizes.min(),
+      let count = growth.begin(
+        from: geometry.blockCount, to: size / UInt64(geometry.blockSize))
+    else { return }
+    let device = device
+    do throws(SystemError) {
+      try Thread.start(context.name) {
+        do throws(SystemError) {
+          try device.grow(toBlocks: count)
+          DispatchQueue.main.async { self.grew(toBlocks: count, size) }
+        } catch {
+          DispatchQueue.main.async { self.growthFailed(error) }
+        }
+      }
+    } catch {
+      growthFailed(error)
+    }
+  }
+
+  private func grew(toBlocks count: UInt64, _ size: UInt64) {
+    geometry.blockCount = count
+    growth.succeeded()
+    changed(.grown(size))
+    // It may have grown again meanwhile.
+    grow()
+  }
+
+  private func growthFailed(_ error: SystemError) {
+    let pause = growth.failed()
+    growthTimer = Loop.timer(after: pause) { self.grow() }
+    changed(.growthFailed(error, retryingIn: pause))
+  }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+internal import Linux
+internal import NBD
+internal import TLS
+internal import Transport
+
+/// Reaching a device's server and agreeing with it about the export, top to bottom on a thread that may wait.
+nonisolated struct ServerDialer: Sendable {
+  let context: DeviceConfiguration
+  /// The only address to try; nil: all that the name has.
+  let address: Address?
+  /// For one address to answer.
+  let connectTime: Duration
+  /// Ends every wait.
+  let interrupt: Wakeup
+
+  init(
+    _ context: DeviceConfiguration, address: Address? = nil, connectTime: Duration? = nil,
+    interrupt: Wakeup
+  ) {
+    self.context = context
+    self.address = address
+    self.connectTime = connectTime ?? context.settings.connectTimeout
+    self.interrupt = interrupt
+  }
+
+  func run() throws(Failure) -> (ServerStream, Negotiated) {
+    // Names and files are looked at afresh each time: both may have changed since.
+    let stream = try connect(try credentials())
+    let negotiated: Negotiated
+    do throws(NegotiationError) {
+      negotiated = try NBD.negotiate(request, over: stream)
+    } catch {
+      throw Failure(
+        .negotiate, error.description, kind: FailureKind(error), isPersistent: error.isPersistent)
+    }
+    stream.socket.prepareForRequests()
+    return (stream, negotiated)
+  }
+
+  private var request: ExportRequest {
+    var request = ExportRequest(context.uri)
+    // The kernel itself knows simple replies only.
+    request.structuredReplies = context.settings.path == .relay
+    request.extendedHeaders = request.structuredReplies
+    return request
+  }
+
+  private func credentials() throws(Failure) -> Credentials? {
+    var files = SecurityFiles()
+    files.directory = context.settings.tlsCertificates ?? environmentValue("CREDENTIALS_DIRECTORY")
+    files.pskFile = context.settings.tlsPSKFile
+    files.priority = context.settings.tlsPriority
+    files.hostname = context.tlsHostname
+    files.verifyPeer = context.verifyPeer
+    do throws(CredentialsError) {
+      return try files.credentials(for: context.uri)
+    } catch {
+      throw Failure(.negotiate, error.description, kind: FailureKind(error), isPersistent: true)
+    }
+  }
+
+  private func connect(_ credentials: Credentials?) throws(Failure) -> ServerStream {
+    let pace = Pace(connectTime: connectTime, stepTime: context.settings.negotiationTimeout)
+    do throws(ConnectError) {
+      return try ServerStream.connect(
+        to: context.uri.transport, only: address, pace, credentials, interrupt: interrupt)
+    } catch {
+      throw Failure(
+        error.isResolution ? .resolve : .connect, error.description, kind: FailureKind(error),
+        isPersistent: error == .pathTooLong)
+    }
+  }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Dispatch
+internal import Linux
+
+/// Calls back when a file of a name appears in its directory, as long as it is kept.
+final class SocketWatch {
+  private var source: (any DispatchSourceRead)?
+
+  /// Nil if the directory cannot be watched; then the pauses between attempts have to do.
+  init?(_ path: [UInt8], _ body: @escaping () -> Void) {
+    guard let watch = try? FileWatch(path) else { return nil }
+    source = Loop.onReadable(watch.descriptor) {
+      if watch.hasAppeared() { body() }
+    }
+  }
+
+  isolated deinit {
+    source?.cancel()
+  }
+}

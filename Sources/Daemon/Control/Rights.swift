@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Glibc
+internal import Linux
+internal import NBD
+internal import Varlink
+
+extension ControlSocket.Peer {
+  /// It may do everything, as root may anyway.
+  nonisolated var isRoot: Bool { user == 0 || user == geteuid() }
+}
+
+extension DeviceConfiguration {
+  /// The keys of a context given to Attach that only root may give.
+  ///
+  /// nbdd follows them as root: it opens the files that they name, a UNIX socket among them, and
+  /// mounts where and how they say. For the rest of its callers that would be a way to become root.
+  nonisolated func keysForRoot(in given: JSON) -> [String] {
+    var keys = ["mount", "tlsCertificates", "tlsPSKFile", "tlsPriority"]
+      .filter { given[$0].map { !$0.isNull } ?? false }
+    if case .unix = uri.transport { keys.append("uri") }
+    return keys
+  }
+}
+
+extension ControlError {
+  static func onlyRoot(_ keys: [String]) -> ControlError {
+    let words = keys.map { $0 == "uri" ? "a URI with a UNIX socket" : $0 }
+    return ControlError(
+      "OnlyRoot",
+      [
+        "keys": JSON(keys),
+        "message": JSON(
+          "only root may attach with \(words.joined(separator: ", ")), because nbdd opens and mounts "
+            + "as root; members of the socket's group may attach what a configuration file declares"
+        ),
+      ])
+  }
+}

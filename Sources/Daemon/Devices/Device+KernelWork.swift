@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import BlockDevice
+internal import Dispatch
+internal import Linux
+internal import NBD
+
+/// What a device has done on threads of their own, because it may block; each comes back as an event.
+extension Device {
+  func settle() {
+    guard let serving else { return later { self.handle(.settled(nil)) } }
+    let readAhead = context.settings.readAhead
+    run {
+      do throws(Failure) {
+        let settled = try KernelWork.settle(serving, readAhead: readAhead)
+        DispatchQueue.main.async {
+          if self.serving != nil { self.settled = settled }
+          self.handle(.settled(nil))
+        }
+      } catch {
+        DispatchQueue.main.async { self.handle(.settled(error)) }
+      }
+    }
+  }
+
+  func mount() {
+    guard let mount = context.mount, let index else {
+      return later { self.handle(.mounted(nil)) }
+    }
+    let isReadOnly = serving?.geometry.isReadOnly ?? context.readOnly
+    run {
+      do throws(Failure) {
+        let path = try Mounting.mount(mount, index, readOnly: isReadOnly)
+        DispatchQueue.main.async {
+          self.mountPoint = path
+          self.handle(.mounted(nil))
+        }
+      } catch {
+        DispatchQueue.main.async { self.handle(.mounted(error)) }
+      }
+    }
+  }
+
+  func unmount(lazily: Bool) {
+    guard let path = mountPoint ?? context.mount?.path, let index else {
+      return later { self.handle(.unmounted(nil)) }
+    }
+    if lazily { notes.append("\(path) was in use and has been taken away from its users") }
+    run {
+      var failure: Failure?
+      do throws(Failure) {
+        try Mounting.unmount(path, index, lazily: lazily)
+      } catch {
+        failure = error
+      }
+      DispatchQueue.main.async { [failure] in self.handle(.unmounted(failure)) }
+    }
+  }
+
+  func quiesce(force: Bool) {
+    guard let index else { return later { self.handle(.quiesced(nil)) } }
+    // What was given up has no writes any more either.
+    let hasNoWrites = serving?.geometry.isReadOnly ?? false || lanes?.isAbandoned ?? false
+    run {
+      do throws(Failure) {
+        let claim = try KernelWork.quiesce(index, readOnly: hasNoWrites, force: force)
+        DispatchQueue.main.async {
+          self.claim = claim
+          self.handle(.quiesced(nil))
+        }
+      } catch {
+        DispatchQueue.main.async { self.handle(.quiesced(error)) }
+      }
+    }
+  }
+
+  func disconnect() {
+    guard let device = serving?.device else { return }
+    let isClaimed = claim != nil
+    // The end of the serving thread tells; a failure here has no other consequence.
+    run {
+      if isClaimed { try? device.empty() }
+      try? device.disconnect()
+    }
+  }
+
+  func clear() {
+    guard let device = serving?.device else { return }
+    run { device.clearSocket() }
+  }
+
+  func release(patiently: Bool) {
+    claim = nil
+    guard let index else { return later { self.handle(.released(holders: [])) } }
+    run {
+      let holders = KernelWork.release(index, patiently: patiently)
+      DispatchQueue.main.async {
+        self.notes += holders.map { "\(DeviceNode.path(index)) is still \($0)" }
+        self.handle(.released(holders: holders))
+      }
+    }
+  }
+
+  // MARK: threads
+
+  func later(_ body: @escaping @Sendable @MainActor () -> Void) {
+    DispatchQueue.main.async(execute: body)
+  }
+
+  /// Runs `body` on a thread named after the device.
+  ///
+  /// What it waits for is answered in any case, so if no thread can be had now, one is tried for
+  /// until there is.
+  func run(_ body: @escaping @Sendable () -> Void) {
+    do throws(SystemError) {
+      try Thread.start(name, body)
+    } catch {
+      Journal.error(
+        "\(name): no thread: \(error); trying again in 1 s", Journal.Fields(device: name))
+      DispatchQueue.main.asyncAfter(deadline: .now() + .seconds(1)) { self.run(body) }
+    }
+  }
+}
+
+extension DeviceGeometry {
+  nonisolated var isReadOnly: Bool {
+    TransmissionFlags(rawValue: flags).contains(.readOnly)
+  }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import BlockDevice
+internal import Glibc
+internal import Linux
+internal import NBD
+
+/// What looks after a kernel device and may block; each runs on a thread of its own.
+nonisolated enum KernelWork {
+  /// Waits until a device that was handed to the kernel is usable, and sets its queue up.
+  ///
+  /// Opening the node makes the kernel look for partitions.
+  static func settle(
+    _ serving: AttachThread.Attachment, readAhead: Int?
+  ) throws(Failure) -> Settled {
+    let index = serving.device.index
+    let deadline = ContinuousClock.now + .seconds(10)
+    var pause: UInt32 = 500
+    while Sysfs.attacher(of: index) != serving.thread || Sysfs.sizeBytes(of: index) == 0 {
+      guard ContinuousClock.now < deadline else {
+        throw Failure(.kernel, "\(DeviceNode.path(index)) did not come up within 10 s")
+      }
+      usleep(pause)
+      pause = min(pause * 2, 20_000)
+    }
+    var notes: [String] = []
+    do throws(SystemError) {
+      let node = try Descriptor.open(DeviceNode.path(index), O_RDONLY)
+      // udevd keeps its hands off while we have the lock; without it nothing breaks.
+      _ = node.tryLock()
+      try RequestQueue.setUp(
+        serving.device, serving.export.flags,
+        maximumPayload: serving.export.blockSizes?.maximumPayload,
+        isReadOnly: serving.geometry.isReadOnly, readAhead: readAhead)
+      if Sysfs.maximumPartitions == 0, PartitionTable.isOn(node, serving.geometry.blockSize) {
+        notes.append(PartitionTable.neglected)
+      }
+    } catch {
+      throw Failure(.kernel, error.description)
+    }
+    return Settled(partitions: Sysfs.partitions(of: index), notes: notes)
+  }
+
+  struct Settled: Sendable {
+    var partitions: [String] = []
+    /// What an admin might want to know.
+    var notes: [String] = []
+  }
+
+  /// Makes sure that nobody uses a device and that all writes are at the server.
+  ///
+  /// Answers the claim on the device: until it is closed, nobody can mount it. By force, the
+  /// writes are tried and nothing else matters. What is read-only has no writes, and a server that
+  /// refuses to flush it (nbdkit in old style) does not keep it attached.
+  static func quiesce(
+    _ index: Int, readOnly: Bool, force: Bool
+  ) throws(Failure) -> Descriptor? {
+    if force {
+      try? Descriptor.open(DeviceNode.path(index), O_RDONLY).synchronize()
+      return nil
+    }
+    let claim = try waitForClaim(index)
+    _ = claim.tryLock()
+    if readOnly { return claim }
+    do throws(SystemError) { try claim.synchronize() } catch {
+      throw Failure(
+        .detach,
+        "the last writes could not be sent to the server: \(error.reason); "
+          + "--force would lose them")
+    }
+    return claim
+  }
+
+  // udev opens every device for a moment after each change: two seconds are for that.
+  private static func waitForClaim(_ index: Int) throws(Failure) -> Descriptor {
+    let deadline = ContinuousClock.now + .seconds(2)
+    while true {
+      let claim: Descriptor?
+      do throws(SystemError) { claim = try Holders.claim(index) } catch {
+        throw Failure(.detach, error.description)
+      }
+      let holders = claim == nil ? Holders.describe(index) : Holders.processes(holding: index)
+      if let claim, holders.isEmpty { return claim }
+      guard ContinuousClock.now < deadline else {
+        let names = holders.isEmpty ? ["held by the kernel for somebody"] : holders
+        throw Failure(
+          .detach, "\(DeviceNode.path(index)) is in use: \(names.joined(separator: ", "))",
+          holders: names)
+      }
+      usleep(50_000)
+    }
+  }
+
+  /// Answers who keeps the kernel from forgetting a device, nobody if it has.
+  ///
+  /// Patiently: those who look at it for a moment, as udev does, are waited for.
+  static func release(_ index: Int, patiently: Bool) -> [String] {
+    let deadline = ContinuousClock.now + (patiently ? .seconds(2) : .zero)
+    var pause: UInt32 = 500
+    while Sysfs.attacher(of: index) != nil {
+      guard ContinuousClock.now < deadline else {
+        let holders = Holders.describe(index)
+        return holders.isEmpty ? ["open in a process that cannot be seen"] : holders
+      }
+      usleep(pause)
+      pause = min(pause * 2, 50_000)
+    }
+    return []
+  }
+}

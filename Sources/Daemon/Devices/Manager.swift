@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import BlockDevice
+internal import Dispatch
+internal import Linux
+
+/// All devices, and the configuration they come from.
+final class Manager {
+  private let directory: String
+  private(set) var devices: [String: Device] = [:]
+  private var problems: [Problem] = []
+  /// How long a stop may wait for those who use devices.
+  private(set) var stopTimeout = Duration.seconds(30)
+  /// What nbdd.json has under "defaults".
+  private(set) var defaults = DeviceConfiguration.Settings()
+  /// The stop that is under way.
+  private var stopping: Stop?
+  /// Called after a change of a device, or with nil and its name after it is gone.
+  var onChange: (Device?, String) -> Void = { _, _ in }
+  private lazy var announcements = Announcements(
+    tell: { [unowned self] in onChange(devices[$0], $0) },
+    summarize: { [unowned self] in publish() })
+
+  init(directory: String) {
+    self.directory = directory
+  }
+
+  /// Devices by name.
+  var sorted: [Device] { devices.values.sorted { $0.name < $1.name } }
+
+  /// The device of a name.
+  ///
+  /// Text that cannot be a name is not even looked up: to compare hostile Unicode can take
+  /// quadratic time.
+  func device(named name: String) -> Device? {
+    DeviceConfiguration.isName(name) ? devices[name] : nil
+  }
+
+  /// The device that has /dev/nbdN.
+  func device(at index: Int) -> Device? { devices.values.first { $0.index == index } }
+
+  // MARK: configuration
+
+  /// Reads the configuration and attaches what it says.
+  ///
+  /// Faults are logged; the rest goes on.
+  func start() {
+    let configuration = Configuration.read(directory)
+    problems = configuration.problems
+    take(configuration)
+    for problem in problems { Journal.error("\(problem); ignoring this file") }
+    for (name, declaration) in configuration.devices {
+      devices[name] = Device(declaration.context, file: declaration.file, manager: self)
+    }
+    publish()
+    loadDriver()
+  }
+
+  /// What a reload did, by the names of devices.
+  struct ReloadResult: Sendable {
+    var added: [String] = []
+    var changed: [String] = []
+    var removed: [String] = []
+    var deferred: [String] = []
+  }
+
+  /// Reads the configuration again; a fault anywhere changes nothing.
+  ///
+  /// Nothing is detached: what an attached device cannot take waits for its next attach.
+  func reload() throws(ConfigurationFaults) -> ReloadResult {
+    let configuration = Configuration.read(directory)
+    let faults = configuration.problems + conflicts(configuration)
+    guard faults.isEmpty else { throw ConfigurationFaults(problems: faults) }
+    problems = []
+    take(configuration)
+    var result = ReloadResult()
+    for (name, declaration) in configuration.devices.sorted(by: { $0.key < $1.key }) {
+      guard let device = devices[name] else {
+        add(declaration, to: &result)
+        continue
+      }
+      let isNew = device.nextContext ?? device.context != declaration.context || device.isOrphan
+      device.file = declaration.file
+      device.isOrphan = false
+      guard isNew else { continue }
+      device.change(declaration.context)
+      result.changed.append(name)
+      if device.lifecycle.phase == .waiting {
+        // Perhaps this is the cure, so there is nothing to wait for any more.
+        device.attach()
+      } else if device.nextContext != nil {
+        result.deferred.append(name)
+      }
+    }
+    for device in sorted where device.file != nil && configuration.devices[device.name] == nil {
+      device.isOrphan = true
+      result.removed.append(device.name)
+      if device.state == .detached {
+        forget(device)
+      } else if device.lifecycle.phase == .waiting {
+        device.detach(force: false)
+      } else {
+        result.deferred.append(device.name)
+      }
+    }
+    publish()
+    return result
+  }
+
+  private func take(_ configuration: Configuration) {
+    stopTimeout = configuration.stopTimeout
+    defaults = configuration.defaults
+  }
+
+  private func add(_ declaration: Configuration.Declaration, to result: inout ReloadResult) {
+    let device = Device(declaration.context, file: declaration.file, manager: self)
+    devices[device.name] = device
+    result.added.append(device.name)
+    changed(device)
+    if device.context.autoAttach { device.attach() }
+  }
+
+  /// Makes the devices of the driver exist, where nobody has done so; then attaches.
+  private func loadDriver() {
+    guard Sysfs.devices().isEmpty else { return attachAll() }
+    do throws(SystemError) {
+      try Thread.start("modprobe") {
+        let result = try? ChildProcess.run(["modprobe", "nbd"], within: .seconds(20))
+        DispatchQueue.main.async {
+          if result?.status != 0 {
+            let lines = result?.output.split(whereSeparator: \.isNewline)
+            let reason = lines?.joined(separator: "; ") ?? "it did not run"
+            Journal.error("the kernel has no nbd driver, and modprobe nbd failed: \(reason)")
+          } else if Sysfs.devices().isEmpty {
+            Journal.error(AttachThread.driverHint)
+          }
+          self.attachAll()
+        }
+      }
+    } catch {
+      attachAll()
+    }
+  }
+
+  private func attachAll() {
+    for device in sorted where device.context.autoAttach { device.attach() }
+  }
+
+  // MARK: devices
+
+  /// Adds a device that is not in the configuration.
+  func add(_ context: DeviceConfiguration) -> Device {
+    let device = Device(context, file: nil, manager: self)
+    devices[device.name] = device
+    changed(device)
+    return device
+  }
+
+  /// Forgets a device that is detached.
+  func forget(_ device: Device) {
+    guard devices[device.name] === device else { return }
+    devices[device.name] = nil
+    announcements.changed(device.name, nil)
+  }
+
+  /// The kernel device that a device shall use: the one asked for, or any that is free.
+  func reserve(for device: Device, avoiding avoided: Set<Int>) throws(Failure) -> Int {
+    if let index = device.context.device {
+      if let owner = self.device(at: index), owner !== device {
+        var failure = Failure(.kernel, "\(DeviceNode.path(index)) is used by device \(owner.name)")
+        failure.isTaken = true
+        throw failure
+      }
+      return index
+    }
+    // After an outage users expect it where it was.
+    if let index = device.index, !avoided.contains(index) { return index }
+    let all = Sysfs.devices()
+    guard !all.isEmpty else { throw Failure(.kernel, AttachThread.driverHint) }
+    let asked = Set(devices.values.compactMap { $0.context.device })
+    let used = Set(devices.values.compactMap(\.index)).union(asked).union(avoided)
+    guard let free = all.first(where: { !used.contains($0) && Sysfs.isFree($0) }) else {
+      throw Failure(.kernel, "all /dev/nbdN are in use; \(AttachThread.driverHint)")
+    }
+    return free
+  }
+
+  var isStopping: Bool { stopping != nil }
+
+  /// Detaches everything and ends the process; asked for a second time, by force.
+  func stop() {
+    if let stopping { return stopping.force() }
+    let stop = Stop(self)
+    stopping = stop
+    stop.begin()
+  }
+
+  /// A device's state, or what is told of it, has changed.
+  func changed(_ device: Device) {
+    guard devices[device.name] === device else { return }
+    announcements.changed(device.name, device.state)
+    // What was only known from its attachment, or is not configured any more, ends with it.
+    if device.lifecycle.phase == .detached && device.isOrphan { forget(device) }
+    stopping?.proceed()
+  }
+
+  /// Nothing is in the kernel, nor will be.
+  var isIdle: Bool { devices.values.allSatisfy(\.isIdle) }
+
+  private func publish() {
+    let entries = sorted.map {
+      StatusLine.Entry(name: $0.name, state: $0.state, trouble: $0.report.trouble)
+    }
+    ServiceManager.status(StatusLine.text(entries, problems: problems.count))
+  }
+}
+
+/// A configuration that was not taken, and why.
+struct ConfigurationFaults: Error {
+  var problems: [Problem]
+}

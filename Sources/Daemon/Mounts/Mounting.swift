@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import BlockDevice
+internal import Linux
+
+/// The declared mount, by mount(8), umount(8) and fsck(8).
+///
+/// All of it blocks.
+nonisolated enum Mounting {
+  /// How long one of the programs may take.
+  static let limit = Duration.seconds(60)
+
+  /// Mounts a device, unless it is mounted there already; answers the mount point's real path.
+  static func mount(
+    _ mount: DeviceConfiguration.Mount, _ index: Int, readOnly: Bool
+  ) throws(Failure) -> String {
+    let device = DeviceNode.path(index)
+    try makeDirectory(mount.path)
+    let path = realPath(mount.path)
+    guard !isMounted(path, index) else { return path }
+    try clear(path)
+    if mount.check && !readOnly {
+      // -a repairs what is safe; 0 is clean, 1 repaired.
+      let result = try run(["fsck", "-a", "-T", device])
+      guard result.status <= 1 else { throw failed("fsck \(device)", result) }
+    }
+    let type = mount.type.map { ["-t", $0] } ?? []
+    let options = mount.options + (readOnly ? ["ro"] : [])
+    let arguments = options.isEmpty ? [] : ["-o", options.joined(separator: ",")]
+    let result = try run(["mount"] + type + arguments + ["--", device, path])
+    guard result.status == 0 else {
+      throw mountFailed(device, asked: mount.type, failed("mount \(device) at \(path)", result))
+    }
+    return path
+  }
+
+  /// Unmounts a device from its mount point, given by its real path, if it is mounted there.
+  ///
+  /// Lazily: out of the tree at once, though processes still have it open.
+  static func unmount(_ path: String, _ index: Int, lazily: Bool) throws(Failure) {
+    // One path can carry several mounts of the device, one upon the other.
+    while isMounted(path, index) { try unmountTopmost(path, lazily: lazily) }
+  }
+
+  private static func unmountTopmost(_ path: String, lazily: Bool) throws(Failure) {
+    let result = try run(["umount"] + (lazily ? ["-l"] : []) + ["--", path])
+    guard result.status != 0 else { return }
+    let users = Holders.processes(usingMountAt: path)
+    guard !users.isEmpty else { throw failed("umount \(path)", result) }
+    throw Failure(
+      .detach, "\(path) is in use: \(users.joined(separator: ", "))", holders: users)
+  }
+
+  /// Takes away what an nbdd that died has left mounted at a path.
+  ///
+  /// What somebody else has mounted there is in the way, and stays.
+  private static func clear(_ path: String) throws(Failure) {
+    while let mounted = Holders.mount(at: path) {
+      let index = Sysfs.index(of: mounted.source)
+      guard index.map(AttachNote.isAbandoned) == true else {
+        let owner = index.flatMap(Holders.attacher(of:)).map { " (\($0))" } ?? ""
+        throw Failure(
+          .mount,
+          "\(shown(mounted.source))\(owner) is mounted at \(path) already; unmount it, or mount elsewhere"
+        )
+      }
+      try unmountTopmost(path, lazily: false)
+    }
+  }
+
+  static func isMounted(_ path: String, _ index: Int) -> Bool {
+    MountTable().has(index, at: path)
+  }
+
+  private static func makeDirectory(_ path: String) throws(Failure) {
+    do throws(SystemError) { try makeDirectories(path) } catch {
+      throw Failure(.mount, "cannot make the mount point: \(error)")
+    }
+  }
+
+  static func run(_ arguments: [String]) throws(Failure) -> ChildProcess.Result {
+    do throws(SystemError) { return try ChildProcess.run(arguments, within: limit) } catch {
+      throw Failure(.mount, "\(arguments[0]): \(error.reason)")
+    }
+  }
+
+  private static func failed(_ what: String, _ result: ChildProcess.Result) -> Failure {
+    let lines = result.output.split(separator: "\n").map { $0.drop { $0 == " " } }
+    let reason = lines.joined(separator: " ")
+    return Failure(.mount, reason.isEmpty ? "\(what): exit status \(result.status)" : reason)
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import ControlAPI
+internal import Dispatch
+internal import Glibc
+internal import Linux
+internal import Varlink
+
+/// The daemon, from its command line to its end.
+package enum Program {
+  /// Runs the program; returns only if it was asked for something that ends at once.
+  package static func main() {
+    let options: Options
+    do throws(Options.Misuse) {
+      options = try Options(Arguments.all.dropFirst())
+    } catch {
+      print("nbdd: \(shown(error.message))\n\n\(Options.usage)", to: 2)
+      exit(EX_USAGE)
+    }
+    switch options.mode {
+    case .help: print(Options.usage, to: 1)
+    case .version: print("nbdd \(Version.text)\n", to: 1)
+    case .check: check(options.directory)
+    case .run: run(options)
+    }
+  }
+
+  private static func check(_ directory: String) {
+    let configuration = Configuration.read(directory)
+    for problem in configuration.problems {
+      print("\(shown(problem.description))\n", to: 2)
+    }
+    guard configuration.problems.isEmpty else { exit(EX_CONFIG) }
+    let count = configuration.devices.count
+    print("\(directory): \(count) \(count == 1 ? "device" : "devices"), no faults\n", to: 1)
+  }
+
+  private static func run(_ options: Options) {
+    #if TEST_SWITCHES
+      TestSwitches.warn()
+    #endif
+    MemoryPressure.prepare()
+    signal(SIGPIPE, SIG_IGN)
+    let path = options.socket ?? environmentValue("NBDD_SOCKET") ?? ControlService.defaultPath
+    let manager = Manager(directory: options.directory)
+    do throws(SystemError) {
+      service = try ControlService(manager, path: path)
+    } catch {
+      let hint = error.errno == EADDRINUSE ? "; another nbdd answers there" : ""
+      Journal.error("cannot listen for commands: \(error)\(hint)")
+      end(1)
+    }
+    Loop.onSignal(SIGTERM) { manager.stop() }
+    Loop.onSignal(SIGINT) { manager.stop() }
+    Loop.onSignal(SIGHUP) { reload(manager) }
+    manager.start()
+    ServiceManager.startWatchdog()
+    ServiceManager.ready()
+    dispatchMain()
+  }
+
+  /// Ends the process; what was said last gets a second to arrive.
+  static func end(_ status: Int32) -> Never {
+    let deadline = ContinuousClock.now + .seconds(1)
+    Journal.drain(until: deadline)
+    ServiceManager.drain(until: deadline)
+    exit(status)
+  }
+
+  // Kept for the life of the process.
+  private static var service: ControlService?
+
+  private static func reload(_ manager: Manager) {
+    ServiceManager.reloading()
+    do throws(ConfigurationFaults) {
+      let result = try manager.reload()
+      Journal.notice(
+        "reloaded: \(result.added.count) added, \(result.changed.count) changed, "
+          + "\(result.removed.count) removed; \(result.deferred.count) of them deferred")
+    } catch {
+      for problem in error.problems { Journal.error("\(problem); nothing was changed") }
+    }
+    ServiceManager.ready()
+  }
+}

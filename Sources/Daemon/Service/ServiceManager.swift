@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import CSystemd
+internal import Linux
+
+/// What systemd is told, if it started us, and what it hands over.
+///
+/// Nobody waits for it: should it be stuck, it gets the last word of each kind when it goes on.
+enum ServiceManager {
+  private static var lastStatus = ""
+
+  static func ready() {
+    notify("READY=1")
+  }
+
+  static func stopping() {
+    notify("STOPPING=1")
+  }
+
+  /// A reload begins; `ready` ends it.
+  ///
+  /// Without the time, systemd 253 and later would wait for ever.
+  static func reloading() {
+    notify("RELOADING=1\nMONOTONIC_USEC=\(Clocks.monotonic)")
+  }
+
+  /// The line that `systemctl status` shows, and nothing but that: a line break would begin another
+  /// assignment, as that of MAINPID.
+  static func status(_ text: String) {
+    guard text != lastStatus else { return }
+    lastStatus = text
+    notify("STATUS=\(shown(text))")
+  }
+
+  /// Asks for so much more time to stop.
+  static func extendTimeout(_ time: Duration) {
+    notify("EXTEND_TIMEOUT_USEC=\(time.milliseconds * 1000)")
+  }
+
+  /// Tells systemd that the loop runs, three times in each period that it allows.
+  static func startWatchdog() {
+    var period: UInt64 = 0
+    guard unsafe sd_watchdog_enabled(0, &period) > 0, period > 0 else { return }
+    Loop.repeatTimer(every: .microseconds(Int64(period / 3))) { notify("WATCHDOG=1") }
+  }
+
+  /// The listening socket that systemd made for us, if it did.
+  static func inheritedSocket() throws(SystemError) -> Descriptor? {
+    guard sd_listen_fds(1) > 0 else { return nil }
+    let listener = Descriptor(owning: SD_LISTEN_FDS_START)
+    try listener.setBlocking(false)
+    return listener
+  }
+
+  /// Waits until it knows all, but not longer than until the deadline.
+  static func drain(until deadline: ContinuousClock.Instant) {
+    outbox.drain(until: deadline)
+  }
+
+  private static let outbox = Outbox<String>("notify", limit: 16) { state in
+    _ = unsafe sd_notify(0, state)
+  }
+
+  private static func notify(_ state: String) {
+    guard environmentValue("NOTIFY_SOCKET") != nil else { return }
+    outbox.append(state) { kind($0).elementsEqual(kind(state)) }
+  }
+
+  private static func kind(_ state: String) -> some Sequence<UInt8> {
+    state.utf8.prefix { $0 != UInt8(ascii: "=") }
+  }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import Base
+internal import Glibc
+
+/// An open file descriptor, closed when nobody refers to it any more.
+///
+/// Closing a block device can block; let the last reference end on a thread that may.
+package final class Descriptor: Sendable {
+  package let number: CInt
+
+  /// Takes over a descriptor that is open.
+  package init(owning number: CInt) {
+    self.number = number
+  }
+
+  deinit {
+    close(number)
+  }
+
+  /// Opens a file.
+  ///
+  /// The corresponding C function is `open`.
+  package static func open(_ path: String, _ flags: CInt) throws(SystemError) -> Descriptor {
+    Descriptor(owning: try check("open \(path)") { unsafe Glibc.open(path, flags | O_CLOEXEC) })
+  }
+
+  /// Opens a regular file to read it.
+  ///
+  /// Anything else is refused, unopened: a FIFO or a terminal would hold the thread for as long as
+  /// nobody writes, and some devices act when they are opened.
+  package static func openFile(_ path: String) throws(SystemError) -> Descriptor {
+    var status = stat()
+    try check("open \(path)") { unsafe stat(path, &status) }
+    try requireFile(status, path)
+    // It may be another one by now.
+    let file = try open(path, O_RDONLY | O_NONBLOCK)
+    try check("fstat \(path)") { unsafe fstat(file.number, &status) }
+    try requireFile(status, path)
+    return file
+  }
+
+  private static func requireFile(_ status: stat, _ path: String) throws(SystemError) {
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: throw SystemError("open \(path)", EISDIR)
+    default: throw SystemError("open \(path)", SystemError.notAFile)
+    }
+  }
+
+  /// A second descriptor for the same open file.
+  package func duplicate() throws(SystemError) -> Descriptor {
+    Descriptor(owning: try check("fcntl") { fcntl(number, F_DUPFD_CLOEXEC, 0) })
+  }
+
+  /// Writes what is buffered in the kernel to the file or device.
+  ///
+  /// Blocks until it is there.
+  ///
+  /// The corresponding C function is `fsync`.
+  package func synchronize() throws(SystemError) {
+    try check("fsync") { fsync(number) }
+  }
+
+  /// Makes reads and writes block, or not.
+  package func setBlocking(_ blocking: Bool) throws(SystemError) {
+    let flags = try check("fcntl") { fcntl(number, F_GETFL) }
+    let wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK
+    try check("fcntl") { fcntl(number, F_SETFL, wanted) }
+  }
+
+  /// Takes an advisory lock on the file, or answers false if somebody else has it.
+  ///
+  /// udevd leaves a block device alone while it is locked. The corresponding C function is
+  /// `flock`; the lock ends with the last descriptor of this open file.
+  package func tryLock() -> Bool {
+    flock(number, LOCK_EX | LOCK_NB) == 0
+  }
+}

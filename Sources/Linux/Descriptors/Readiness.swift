@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import Glibc
+
+/// What a thread waits for: descriptors to become readable or writable, without an allocation.
+///
+/// The corresponding C function is `poll`.
+@safe package final class Readiness {
+  private let capacity: Int
+  private let entries: UnsafeMutablePointer<pollfd>
+  private var count = 0
+
+  package init(capacity: Int) {
+    self.capacity = capacity
+    unsafe entries = .allocate(capacity: capacity)
+  }
+
+  deinit {
+    unsafe entries.deallocate()
+  }
+
+  package func removeAll() {
+    count = 0
+  }
+
+  /// Adds a descriptor, and answers its index.
+  ///
+  /// One for which nothing is asked is left out, so that its end does not wake anybody either; where
+  /// anything is asked its end is noticed.
+  package func add(
+    _ descriptor: Descriptor, reading: Bool, writing: Bool, ending: Bool = false
+  ) -> Int {
+    precondition(count < capacity, "no room for another descriptor")
+    let events = (reading ? POLLIN : 0) | (writing ? POLLOUT : 0)
+    // poll(2) passes over a negative number.
+    let number = events == 0 && !ending ? -1 : descriptor.number
+    unsafe entries[count] = pollfd(fd: number, events: Int16(events), revents: 0)
+    count += 1
+    return count - 1
+  }
+
+  /// Blocks until something is ready, or for so many milliseconds; -1 is for ever.
+  package func wait(_ milliseconds: CInt) {
+    // An interruption looks as if nothing were ready, which is true.
+    if unsafe poll(entries, nfds_t(count), milliseconds) < 0 {
+      for index in 0..<count { unsafe entries[index].revents = 0 }
+    }
+  }
+
+  /// Something can be read, be it the end of the stream or an error.
+  package func isReadable(_ index: Int) -> Bool {
+    unsafe entries[index].revents & Int16(POLLIN | POLLHUP | POLLERR | POLLNVAL) != 0
+  }
+
+  /// The peer neither sends nor receives any more.
+  package func hasEnded(_ index: Int) -> Bool {
+    unsafe entries[index].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0
+  }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import Base
+internal import CLinux
+internal import Glibc
+
+/// Wakes a thread that polls its descriptor, from any thread.
+///
+/// It stays signalled until it is cleared; one that is never cleared is an interrupt, which ends every wait that
+/// has it, once and for all. The corresponding C function is `eventfd`.
+package final class Wakeup: Sendable {
+  package let descriptor: Descriptor
+
+  package init() throws(SystemError) {
+    let flags = CInt(EFD_CLOEXEC | EFD_NONBLOCK)
+    descriptor = Descriptor(owning: try check("eventfd") { eventfd(0, flags) })
+  }
+
+  /// Wakes the thread; can be called from any thread, any number of times.
+  package func signal() {
+    eventfd_write(descriptor.number, 1)
+  }
+
+  /// Clears what has been signalled.
+  package func clear() {
+    var count: eventfd_t = 0
+    unsafe eventfd_read(descriptor.number, &count)
+  }
+
+  /// Has signals interrupt instead of ending the process; the second of them ends it.
+  ///
+  /// One that is ignored stays so, as nohup(1) wants it. For a process that has no thread yet besides the
+  /// calling one.
+  package func signal(on signals: CInt...) throws(SystemError) {
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    for signal in signals {
+      var action = sigaction()
+      unsafe sigaction(signal, nil, &action)
+      if unsafe action.__sigaction_handler.sa_handler == nil { unsafe sigaddset(&set, signal) }
+    }
+    unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    try Thread.start("signal") { [set] in
+      var set = set
+      var arrived: CInt = 0
+      unsafe sigwait(&set, &arrived)
+      self.signal()
+      unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+      while true { pause() }
+    }
+  }
+
+  package var isSignalled: Bool {
+    (try? wait(within: .zero)) ?? false
+  }
+
+  /// Blocks until it is signalled (true) or the time has passed (false).
+  package func wait(within time: Duration) throws(SystemError) -> Bool {
+    try poll([(descriptor, POLLIN)], until: .now + time) != 0
+  }
+}

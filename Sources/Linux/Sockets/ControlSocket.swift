@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import Base
+internal import Glibc
+
+/// The listening UNIX socket through which nbdd is commanded.
+package enum ControlSocket {
+  /// Who is at the other end of a connection, as the kernel says.
+  package struct Peer: Sendable {
+    package let user: UInt32
+    package let process: Int32
+    /// Primary and supplementary groups.
+    package let groups: [UInt32]
+  }
+
+  /// Makes a socket at `path`, for its owner and group only, and listens on it.
+  ///
+  /// A socket file that nobody answers at is replaced; EADDRINUSE if somebody does, or if
+  /// something else has the path.
+  package static func listen(at path: String, group: UInt32?) throws(SystemError) -> Descriptor {
+    guard let address = Address.unix(path: Array(path.utf8)), path.utf8.first == UInt8(ascii: "/")
+    else { throw SystemError("bind \(path)", ENAMETOOLONG) }
+    let type = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    let listener = Descriptor(owning: try check("socket") { socket(AF_UNIX, type, 0) })
+    if (try? StreamSocket.connect(to: address, within: .seconds(1))) != nil {
+      throw SystemError("bind \(path)", EADDRINUSE)
+    }
+    if isSocket(path) { unsafe unlink(path) }
+    // The file takes over the socket's mode: nobody may connect before its group is right.
+    try check("fchmod") { fchmod(listener.number, 0o600) }
+    try check("bind \(path)") {
+      unsafe address.bytes.withUnsafeBytes { raw -> CInt in
+        guard let start = raw.baseAddress else { return -1 }
+        return unsafe bind(
+          listener.number,
+          __CONST_SOCKADDR_ARG(__sockaddr__: start.assumingMemoryBound(to: sockaddr.self)),
+          socklen_t(raw.count))
+      }
+    }
+    if let group { try check("chown \(path)") { unsafe chown(path, uid_t.max, group) } }
+    try check("chmod \(path)") { unsafe chmod(path, group == nil ? 0o600 : 0o660) }
+    try check("listen") { Glibc.listen(listener.number, 64) }
+    return listener
+  }
+
+  private static func isSocket(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+  }
+
+  /// A connection that is waiting, nil if there is none any more.
+  ///
+  /// Does not block.
+  package static func accept(on listener: Descriptor) throws(SystemError) -> Descriptor? {
+    let flags = CInt(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    do throws(SystemError) {
+      return Descriptor(
+        owning: try check("accept") {
+          unsafe accept4(listener.number, __SOCKADDR_ARG(__sockaddr__: nil), nil, flags)
+        })
+    } catch  where error.errno == EAGAIN || error.errno == ECONNABORTED {
+      return nil
+    }
+  }
+
+  /// What a peer has sent, at most `limit` bytes; nil if there is nothing yet, empty at the end.
+  package static func receive(
+    from connection: Descriptor, limit: Int
+  ) throws(SystemError) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    do throws(SystemError) {
+      let count = try check("recv") {
+        unsafe bytes.withUnsafeMutableBytes {
+          unsafe recv(connection.number, $0.baseAddress, limit, 0)
+        }
+      }
+      return Array(bytes.prefix(count))
+    } catch  where error.errno == EAGAIN {
+      return nil
+    }
+  }
+
+  /// Sends what the peer takes at once; answers how many bytes.
+  package static func send(
+    _ bytes: [UInt8], on connection: Descriptor
+  ) throws(SystemError) -> Int {
+    guard !bytes.isEmpty else { return 0 }
+    do throws(SystemError) {
+      return try check("send") {
+        unsafe bytes.withUnsafeBytes {
+          unsafe Glibc.send(connection.number, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+        }
+      }
+    } catch  where error.errno == EAGAIN {
+      return 0
+    }
+  }
+
+  /// The peer of a connection at the time it connected.
+  package static func peer(of connection: Descriptor) throws(SystemError) -> Peer {
+    var credentials = ucred()
+    var length = socklen_t(MemoryLayout<ucred>.size)
+    try check("getsockopt") {
+      unsafe getsockopt(connection.number, SOL_SOCKET, SO_PEERCRED, &credentials, &length)
+    }
+    var groups = [gid_t](repeating: 0, count: 256)
+    var groupsLength = socklen_t(groups.count * MemoryLayout<gid_t>.size)
+    let result = unsafe getsockopt(
+      connection.number, SOL_SOCKET, SO_PEERGROUPS, &groups, &groupsLength)
+    let count = result == 0 ? Int(groupsLength) / MemoryLayout<gid_t>.size : 0
+    return Peer(
+      user: credentials.uid, process: credentials.pid,
+      groups: [credentials.gid] + groups.prefix(count))
+  }
+
+  /// The group of a socket file; nil for an abstract or unnamed socket.
+  package static func group(of listener: Descriptor) -> UInt32? {
+    var storage = sockaddr_un()
+    var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let result = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe getsockname(listener.number, __SOCKADDR_ARG(__sockaddr__: $0), &length)
+      }
+    }
+    let path = unsafe withUnsafeBytes(of: &storage.sun_path) { raw in
+      unsafe String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    var status = stat()
+    guard result == 0, !path.isEmpty, unsafe stat(path, &status) == 0 else { return nil }
+    return status.st_gid
+  }
+
+  /// The number of a group by its name, nil if there is none.
+  package static func group(named name: String) -> UInt32? {
+    unsafe getgrnam(name)?.pointee.gr_gid
+  }
+}

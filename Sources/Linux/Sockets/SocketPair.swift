@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import Base
+internal import Glibc
+
+/// Two connected stream sockets: one for the driver, one for who serves it.
+package struct SocketPair: Sendable {
+  package let kernel: Descriptor
+  package let ours: Descriptor
+
+  /// Buffers are so large that the driver hardly ever stops in the middle of a request, which Linux
+  /// 6.6 to 6.13 do not survive when a signal comes at that moment.
+  package init() throws(SystemError) {
+    var ends: [CInt] = [-1, -1]
+    let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    try check("socketpair") { unsafe socketpair(AF_UNIX, type, 0, &ends) }
+    kernel = Descriptor(owning: ends[0])
+    ours = Descriptor(owning: ends[1])
+    var size: CInt = 32 << 20
+    for end in [kernel, ours] {
+      // Without the privilege it is as large as everybody may have it.
+      for option in [SO_SNDBUF, SO_SNDBUFFORCE] {
+        let length = socklen_t(MemoryLayout<CInt>.size)
+        unsafe setsockopt(end.number, SOL_SOCKET, option, &size, length)
+      }
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import Base
+internal import Glibc
+
+/// POSIX threads, each for one call that blocks.
+package enum Thread {
+  /// Starts a thread that runs `body` and ends.
+  ///
+  /// All signals are blocked in it: a signal would end a wait in NBD_DO_IT and with it the
+  /// device. Only the first 15 bytes of the name are visible in /proc.
+  package static func start(
+    _ name: String, _ body: @escaping @Sendable () -> Void
+  ) throws(SystemError) {
+    var attributes = pthread_attr_t()
+    unsafe pthread_attr_init(&attributes)
+    defer { unsafe pthread_attr_destroy(&attributes) }
+    unsafe pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+    unsafe pthread_attr_setstacksize(&attributes, stackSize)
+    var signals = sigset_t()
+    unsafe sigfillset(&signals)
+    unsafe pthread_attr_setsigmask_np(&attributes, &signals)
+
+    let task = unsafe Unmanaged.passRetained(Task(name: name, body: body))
+    var thread = pthread_t()
+    let result = unsafe pthread_create(&thread, &attributes, threadMain, task.toOpaque())
+    guard result == 0 else {
+      unsafe task.release()
+      throw SystemError("pthread_create", result)
+    }
+  }
+
+  /// The kernel's id of the calling thread, as in /proc/PID/task.
+  package static var currentID: Int {
+    Int(gettid())
+  }
+
+  // Address resolution may load a name service module; the rest needs a few pages.
+  private static let stackSize = 256 * 1024
+
+  fileprivate final class Task {
+    let name: String
+    let body: @Sendable () -> Void
+
+    init(name: String, body: @escaping @Sendable () -> Void) {
+      self.name = name
+      self.body = body
+    }
+  }
+}
+
+private func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  guard let argument = unsafe argument else { return nil }
+  let task = unsafe Unmanaged<Thread.Task>.fromOpaque(argument).takeRetainedValue()
+  let visible = Array(task.name.utf8.prefix(15)).map(CChar.init(bitPattern:)) + [0]
+  unsafe pthread_setname_np(pthread_self(), visible)
+  task.body()
+  return nil
+}

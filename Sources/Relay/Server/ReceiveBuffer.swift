@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import Linux
+
+/// What has been received ahead of what could be dealt with.
+struct ReceiveBuffer {
+  /// As large as the largest message that is looked at as a whole: an error with its text.
+  static let byteCount = 128 << 10
+
+  let region: Region
+  /// Where the bytes are that wait.
+  private(set) var start = 0
+  private var end = 0
+
+  init() throws(SystemError) {
+    region = try Region(byteCount: ReceiveBuffer.byteCount)
+  }
+
+  var count: Int { end - start }
+
+  /// Where, and how much, more can be received; at least as much as the whole inlet has beyond what waits.
+  mutating func makeRoom() -> (place: Int, count: Int) {
+    if start == end {
+      (start, end) = (0, 0)
+    } else if end == ReceiveBuffer.byteCount {
+      region.copy(count, from: region, at: start, to: 0)
+      (start, end) = (0, count)
+    }
+    return (end, ReceiveBuffer.byteCount - end)
+  }
+
+  mutating func received(_ count: Int) { end += count }
+
+  mutating func drop(_ count: Int) { start += count }
+
+  mutating func removeAll() { (start, end) = (0, 0) }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import CGnuTLS
+internal import Glibc
+internal import Linux
+
+/// The start of a session: agrees with the server and makes sure that it is the right one.
+struct Handshake {
+  let socket: StreamSocket
+  let credentials: Credentials
+  let deadline: ContinuousClock.Instant
+  let time: Duration
+
+  /// Answers a session that is ready for data; whoever takes it ends it.
+  func run() throws(TLSError) -> SessionHandle {
+    var made: gnutls_session_t?
+    // Never resumed, so no tickets are asked for. A certificate of ours is sent even if the server
+    // does not list its CA: then the server says what it does not like.
+    let flags =
+      UInt32(GNUTLS_CLIENT) | UInt32(GNUTLS_NONBLOCK) | UInt32(GNUTLS_NO_SIGNAL)
+      | UInt32(GNUTLS_NO_TICKETS) | UInt32(GNUTLS_FORCE_CLIENT_CERT)
+    unsafe gnutls_init(&made, flags)
+    guard let session = unsafe made else { preconditionFailure("no memory") }
+    let handle = unsafe SessionHandle(session: session)
+    do throws(TLSError) {
+      try unsafe prepare(session)
+      try unsafe verifying(handle) { () throws(TLSError) in try unsafe agree(handle) }
+      guard unsafe gnutls_auth_server_get_type(session) == credentials.handle.kind else {
+        throw .otherMethod
+      }
+    } catch {
+      unsafe gnutls_deinit(session)
+      throw error
+    }
+    return unsafe handle
+  }
+
+  private func prepare(_ session: gnutls_session_t) throws(TLSError) {
+    let pointer = unsafe credentials.handle.pointer
+    var code = unsafe gnutls_priority_set_direct(session, credentials.priority, nil)
+    if code >= 0 {
+      code = unsafe gnutls_credentials_set(session, credentials.handle.kind, pointer)
+    }
+    if code >= 0, let name = credentials.serverName, !name.isAddress {
+      code = unsafe gnutls_server_name_set(
+        session, GNUTLS_NAME_DNS, name.text, name.text.utf8.count)
+    }
+    if code < 0 { throw .broken(reason(code)) }
+    unsafe gnutls_transport_set_int2(
+      session, socket.descriptor.number, socket.descriptor.number)
+  }
+
+  /// Has GnuTLS verify the server's certificate while `body` runs, before anything is sent that
+  /// only the right server may see.
+  ///
+  /// It must be for the expected name, and for servers.
+  private func verifying(
+    _ handle: SessionHandle, _ body: () throws(TLSError) -> Void
+  ) throws(TLSError) {
+    guard credentials.settings.method == .certificate, credentials.settings.verifyPeer,
+      let name = credentials.serverName
+    else { return try body() }
+    let expected = [
+      (GNUTLS_DT_DNS_HOSTNAME, name.text), (GNUTLS_DT_KEY_PURPOSE_OID, GNUTLS_KP_TLS_WWW_SERVER),
+    ]
+    // GnuTLS keeps the pointers until the function is taken from it again.
+    let data = UnsafeMutablePointer<gnutls_typed_vdata_st>.allocate(capacity: expected.count)
+    for (index, (type, text)) in expected.enumerated() {
+      let copy = unsafe UnsafeMutableRawPointer(strdup(text))?.assumingMemoryBound(to: UInt8.self)
+      unsafe data[index] = gnutls_typed_vdata_st(type: type, data: copy, size: 0)
+    }
+    unsafe gnutls_session_set_verify_cert2(handle.session, data, UInt32(expected.count), 0)
+    defer {
+      unsafe gnutls_session_set_verify_function(handle.session, nil)
+      for index in expected.indices { unsafe free(data[index].data) }
+      unsafe data.deallocate()
+    }
+    try body()
+  }
+
+  private func agree(_ handle: SessionHandle) throws(TLSError) {
+    let session = unsafe handle.session
+    while true {
+      let code = unsafe gnutls_handshake(session)
+      let errno = Glibc.errno
+      switch code {
+      case GNUTLS_E_SUCCESS:
+        return
+      case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED:
+        let isSending = unsafe gnutls_record_get_direction(session) == 1
+        try socket.wait(toSend: isSending, until: deadline, time, isHandshake: true)
+      case _ where gnutls_error_is_fatal(code) == 0:
+        // A warning. A peer that sends nothing else must not keep us busy for ever.
+        if ContinuousClock.now >= deadline { throw .timedOut(time) }
+      default:
+        let error = unsafe TLSError(
+          code, "connect", errno: errno, in: handle, credentials, isHandshake: true,
+          isJudged: false)
+        // Tried once: it is a courtesy.
+        if !error.isFromPeer { unsafe gnutls_alert_send_appropriate(session, code) }
+        throw error
+      }
+    }
+  }
+}
+
+extension TLSError {
+  /// Whether the peer has given up already.
+  fileprivate var isFromPeer: Bool {
+    switch self {
+    case .certificate, .noCertificate, .otherMethod, .nothingInCommon, .notTLS, .broken: false
+    default: true
+    }
+  }
+}
+
+extension StreamSocket {
+  /// Waits for room to send or for something to receive; ends at the deadline also if there is.
+  func wait(
+    toSend: Bool, until deadline: ContinuousClock.Instant?, _ time: Duration, isHandshake: Bool
+  ) throws(TLSError) {
+    // A peer could send records without content for ever.
+    if let deadline, ContinuousClock.now >= deadline { throw .timedOut(time) }
+    do throws(SocketError) {
+      if toSend {
+        try waitForOutput(until: deadline, time)
+      } else {
+        try waitForInput(until: deadline, time)
+      }
+    } catch {
+      throw TLSError(error, isHandshake: isHandshake)
+    }
+  }
+}

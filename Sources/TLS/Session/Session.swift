@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import CGnuTLS
+internal import Glibc
+package import Linux
+internal import Synchronization
+
+/// A TLS session over a connected socket, which it owns.
+///
+/// One thread may receive while another sends: GnuTLS allows that once the handshake is done.
+/// Nothing that a receiver meets makes it send (a peer's wish for new keys is left to the next
+/// send, a wish for a new handshake is not followed), so the two never do the same thing.
+///
+/// There is no buffer between the socket and GnuTLS until the handshake is done: what came before it
+/// and was not received then is taken for TLS, and never for what the session carries (N-051).
+@safe package final class Session: Sendable, CustomStringConvertible {
+  package let socket: StreamSocket
+  /// As in "TLS 1.3, AES-256-GCM".
+  package let description: String
+  private let credentials: Credentials
+  let handle: SessionHandle
+  let intake: RecordSource
+  let outlet: RecordSink
+  /// Whether anything was received: then the server has taken the client for good.
+  let hasReceived = Atomic(false)
+
+  /// Agrees with the server and verifies it; `time` is named in the error at the deadline.
+  ///
+  /// After an error nothing more may be said on the socket (N-052).
+  package init(
+    over socket: StreamSocket, _ credentials: Credentials,
+    until deadline: ContinuousClock.Instant, _ time: Duration
+  ) throws(TLSError) {
+    let handshake = Handshake(
+      socket: socket, credentials: credentials, deadline: deadline, time: time)
+    self.socket = socket
+    self.credentials = credentials
+    do throws(SystemError) {
+      intake = try RecordSource(socket)
+      outlet = try RecordSink(socket)
+    } catch {
+      throw .system(error)
+    }
+    unsafe handle = try handshake.run()
+    // Where the system lets the kernel do the work of TLS, GnuTLS needs the socket itself. The function
+    // may also answer with the number of an error.
+    let offload = unsafe gnutls_transport_is_ktls_enabled(handle.session).rawValue
+    if !(1...GNUTLS_KTLS_DUPLEX.rawValue).contains(offload) {
+      unsafe intake.serve(handle.session)
+      unsafe outlet.serve(handle.session)
+    }
+    description = unsafe Self.agreed(handle.session)
+  }
+
+  deinit {
+    unsafe gnutls_deinit(handle.session)
+  }
+
+  /// Receives exactly `count` bytes; `time` is named in the error at the deadline.
+  package func receive(
+    _ count: Int, until deadline: ContinuousClock.Instant, _ time: Duration
+  ) throws(TLSError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var received = 0
+    while received < count {
+      let part = try take(into: &bytes, at: received, until: deadline, time)
+      if part == 0 { throw .ended(received: received) }
+      received += part
+    }
+    return bytes
+  }
+
+  /// Receives what there is, at most `limit` bytes, waiting for the first without an end.
+  ///
+  /// Empty if the peer ended the session in good order.
+  package func receiveSome(_ limit: Int) throws(TLSError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    let count = try take(into: &bytes, at: 0, until: nil, .zero)
+    return Array(bytes.prefix(count))
+  }
+
+  /// Sends all bytes.
+  ///
+  /// After an error the session cannot be used any more; if the peer said why it went, `farewell`
+  /// knows.
+  package func send(
+    _ bytes: [UInt8], until deadline: ContinuousClock.Instant, _ time: Duration
+  ) throws(TLSError) {
+    let parts = Gather(capacity: 1)
+    try unsafe bytes.span.withUnsafeBytes { room throws(TLSError) in
+      var taken = 0
+      while taken < room.count || isSending {
+        parts.removeAll()
+        unsafe parts.add(UnsafeRawBufferPointer(rebasing: room[taken...]))
+        if let part = try send(parts) {
+          taken += part
+        } else {
+          try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
+        }
+      }
+    }
+  }
+
+  /// What the peer said when it gave up, after a send has failed.
+  ///
+  /// For a thread that is alone with the session. Does not wait.
+  package var farewell: TLSError? {
+    do throws(TLSError) {
+      // Past what the peer may have said before; whoever goes on for longer has not given up.
+      for _ in 0..<64 { _ = try receive(1, until: .now, .zero) }
+      return nil
+    } catch {
+      switch error {
+      case .alert, .clientCertificateDemanded, .clientCertificateRefused, .preSharedKeyRefused,
+        .nothingInCommon:
+        return error
+      default: return nil
+      }
+    }
+  }
+
+  /// Tells the peer that the session ends, without waiting for its answer (N-059).
+  ///
+  /// For the thread that sends; nothing can be sent afterwards. Blocks at most as long as `time`.
+  package func close(within time: Duration = .seconds(1)) {
+    let deadline = ContinuousClock.now + time
+    var isSaid = false
+    do throws(TLSError) {
+      while true {
+        if try flush() {
+          if isSaid { return }
+          switch unsafe gnutls_bye(handle.session, GNUTLS_SHUT_WR) {
+          case GNUTLS_E_SUCCESS:
+            isSaid = true
+            continue
+          case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED: break
+          default: return
+          }
+        }
+        try socket.wait(toSend: true, until: deadline, time, isHandshake: false)
+      }
+    } catch {
+      return
+    }
+  }
+
+  private func take(
+    into bytes: inout [UInt8], at start: Int, until deadline: ContinuousClock.Instant?,
+    _ time: Duration
+  ) throws(TLSError) -> Int {
+    while true {
+      var span = bytes.mutableSpan
+      let part = try unsafe span.withUnsafeMutableBytes { room throws(TLSError) -> Int? in
+        try unsafe receive(into: UnsafeMutableRawBufferPointer(rebasing: room[start...]))
+      }
+      if let part { return part }
+      try socket.wait(toSend: false, until: deadline, time, isHandshake: false)
+    }
+  }
+
+  func error(
+    _ code: CInt, _ call: String, _ errno: CInt, isJudged: Bool
+  ) -> TLSError {
+    unsafe TLSError(
+      code, call, errno: errno, in: handle, credentials, isHandshake: false, isJudged: isJudged)
+  }
+
+  /// What it means that a server ends the session in good order before it has said anything: with TLS 1.3
+  /// that may be how it refuses the client (nbd-server does).
+  var refusalByEnd: TLSError? {
+    unsafe TLSError.refusal(byEndOf: handle.session, credentials)
+  }
+
+  private static func agreed(_ session: gnutls_session_t) -> String {
+    let version =
+      switch unsafe gnutls_protocol_get_version(session) {
+      case GNUTLS_TLS1_3: "TLS 1.3"
+      case GNUTLS_TLS1_2: "TLS 1.2"
+      case GNUTLS_TLS1_1: "TLS 1.1"
+      case GNUTLS_TLS1_0: "TLS 1.0"
+      default: "TLS"
+      }
+    let name = unsafe gnutls_cipher_get_name(gnutls_cipher_get(session))
+    return unsafe name.map { unsafe "\(version), \(String(cString: $0))" } ?? version
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import Glibc
+internal import Linux
+package import NBD
+package import TLS
+
+/// What kind of failure a server, or the way to it, has caused: for programs.
+///
+/// nbdctl has an exit status for each, and the control interface a type with these names.
+package enum FailureKind: String, Sendable {
+  /// There is no connection, or it was lost.
+  case unreachable
+  case timedOut
+  case protocolBroken
+  /// The server or its certificate was refused, or the server refused us.
+  case refused
+  /// What was asked for, or configured, cannot work with any server.
+  case misconfigured
+  case other
+}
+
+extension FailureKind {
+  package init(_ error: CredentialsError) {
+    self =
+      switch error {
+      case .noHostName, .priority, .missing, .ambiguousUser: .misconfigured
+      case .tooOpen, .foreignOwner, .expired, .notYetValid: .refused
+      default: .other
+      }
+  }
+
+  package init(_ error: ConnectError) {
+    self =
+      switch error {
+      case .unreachable(_, .timedOut): .timedOut
+      case .unreachable(_, .system(let system)) where system.errno == EACCES: .refused
+      case .pathTooLong: .misconfigured
+      default: .unreachable
+      }
+  }
+
+  package init(_ error: NegotiationError) {
+    self =
+      switch error.reason {
+      case .receiving(let stream, _), .sending(let stream), .securing(let stream): Self(stream)
+      case .cannotSecure, .tlsNotOffered: .refused
+      case .refused where error.step == .option(.startTLS): .refused
+      case .refused(.policy), .refused(.tlsRequired): .refused
+      case .refused(.invalid), .refused(.tooBig): .protocolBroken
+      case .unusableName: .misconfigured
+      case .refused, .refusedWithUnknownError, .unknownExport, .noNamedExports, .hungUpOnName,
+        .cannotList:
+        .other
+      default: .protocolBroken
+      }
+  }
+
+  package init(_ reason: TransmissionError.Reason) {
+    self =
+      switch reason {
+      case .violation, .uncovered, .statusMissing, .noProgress: .protocolBroken
+      case .receiving(let stream, _), .sending(let stream): Self(stream)
+      case .closed: .unreachable
+      case .failed(let failure) where failure.number == .notPermitted: .refused
+      case .notSent(.outOfRange): .misconfigured
+      case .notSent, .failed, .abandoned: .other
+      }
+  }
+
+  private init(_ error: StreamError) {
+    self =
+      switch error {
+      case .ended, .failed: .unreachable
+      case .timedOut: .timedOut
+      case .handshakeFailed(_, let isPersistent): isPersistent ? .refused : .protocolBroken
+      case .interrupted: .other
+      }
+  }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Linux
+internal import struct NBD.URI
+internal import Varlink
+
+/// `nbdctl attach`.
+struct AttachCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "attach",
+    abstract: "Attach a configured device by its name, or any export by its URI.",
+    discussion: """
+      Prints the device's path when it is usable. A device that is attached already is left as it \
+      is; if only its mount is missing, that is tried again. The options below are for a URI.
+      """)
+
+  @OptionGroup var connecting: DaemonOptions
+  @Argument(
+    help: "A name, or nbd://HOST[:PORT]/EXPORT, or nbd+unix:///EXPORT?socket=PATH.",
+    completion: DeviceNames.completion)
+  var target: String
+  @Option(help: "Go on trying for so long, as 30s or 5min, before failing.")
+  var wait: String?
+  @Option(help: "Name of the device (default: made from the URI).")
+  var name: String?
+  @Option(help: "Kernel device, as nbd3 (default: any free one).")
+  var device: String?
+  @Flag(help: "Attach read-only.")
+  var readOnly = false
+  @Flag(help: "Another device may have the same export: for a cluster file system.")
+  var shared = false
+  @Option(help: "Mount it at this path.", completion: .directory)
+  var mount: String?
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  mutating func validate() throws {
+    guard !isMeantAsURI, name != nil || device != nil || readOnly || shared || mount != nil else {
+      return
+    }
+    throw ValidationError(
+      "--name, --device, --read-only, --shared and --mount go with a URI; a configured device has them in its file"
+    )
+  }
+
+  mutating func run() throws {
+    let parameters = isURI ? try newDevice() : try knownDevice()
+    let reply = try connecting.client().call("Attach", parameters)
+    if json { return try put(reply.document) }
+    let runtime = reply["device"]?["runtime"]
+    if reply["changed"]?.bool == false {
+      let name = reply["device"]?["context"]?["name"]?.string ?? target
+      Terminal.note("\(name) is attached already")
+    }
+    try Terminal.line(runtime?["device"]?.string ?? "?")
+  }
+
+  private var isURI: Bool { target.contains("://") }
+
+  /// No name has either.
+  private var isMeantAsURI: Bool { target.contains("/") || target.contains(":") }
+
+  private func waitTimeout() throws(Failure) -> JSON? {
+    guard let wait else { return nil }
+    _ = try Usage.duration("--wait", wait)
+    return JSON(wait)
+  }
+
+  private func knownDevice() throws(Failure) -> JSON {
+    let wait = try waitTimeout()
+    let name = target.hasPrefix("/") ? try connecting.client().name(for: target) : target
+    // What is not a name is read as a URI, to say what is wrong with it.
+    if name == target, isMeantAsURI { _ = try Usage.uri(target) }
+    return .object(["name": JSON(name), "waitTimeout": wait])
+  }
+
+  private func newDevice() throws(Failure) -> JSON {
+    let wait = try waitTimeout()
+    let uri = try Usage.uri(target)
+    let device = try device.map { name throws(Failure) in
+      try Usage.kernelDevice("--device", name)
+    }
+    let context = JSON.object([
+      "name": JSON(name ?? Self.name(from: uri)),
+      "uri": JSON(target),
+      "device": device.map { JSON($0) },
+      "readOnly": readOnly ? true : nil,
+      "shared": shared ? true : nil,
+      "mount": mount.map { ["path": JSON($0)] },
+    ])
+    return .object(["context": context, "waitTimeout": wait])
+  }
+
+  /// The last part of the export's name, else the host, in letters that a name can have.
+  private static func name(from uri: URI) -> String {
+    var source = uri.exportName.split(separator: "/").last.map(String.init) ?? ""
+    if source.isEmpty, case .tcp(let host, _) = uri.transport { source = host }
+    let allowed = source.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
+    let name = allowed.drop { !$0.isLetter && !$0.isNumber }.prefix(64)
+    return name.isEmpty ? "nbd" : String(name)
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Base
+internal import Linux
+internal import Varlink
+
+/// `nbdctl watch`.
+struct WatchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "watch",
+    abstract: "Print the present state, then every change, until interrupted.",
+    discussion: """
+      A line has the time, the name, the state and what is known. Attempts that fail as the one before \
+      are not repeated; --json has every event.
+      """)
+
+  @OptionGroup var connecting: DaemonOptions
+  @Argument(
+    help: "A name, nbdN, /dev/nbdN or a mount point; all devices if left out.",
+    completion: DeviceNames.completion)
+  var name: String?
+  @Flag(help: "Print one JSON object a line.")
+  var json = false
+
+  mutating func run() throws {
+    let client = try connecting.client()
+    let name = try name.map { name throws(Failure) in try client.name(for: name) }
+    let json = json
+    var log = WatchLog()
+    try client.follow("Watch", .object(["name": name.map { JSON($0) }])) {
+      event throws(Failure) in
+      if json { return try put("\(Self.timed(event).text)\n") }
+      for line in log.lines(for: event) {
+        try Terminal.line("\(HumanReadable.moment(Clocks.realtime)) \(line)")
+      }
+    }
+  }
+
+  /// The event with the moment at which it came.
+  private static func timed(_ event: JSON) -> JSON {
+    let time = JSON.Member(name: "realtimeUSec", value: JSON(Clocks.realtime))
+    return JSON(.object((event.members ?? []) + [time]))
+  }
+}

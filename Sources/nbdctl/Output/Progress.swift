@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Linux
+
+/// A bar on standard error while something takes its time, where that is a terminal.
+struct Progress {
+  private static let cells = 30
+
+  private let isShown = Terminal.hasProgress
+
+  func show(_ done: Duration, of all: Duration, _ what: String) {
+    if isShown { print("\r\(Self.line(done, of: all, what))\u{1B}[K", to: 2) }
+  }
+
+  /// Leaves the line as it was before.
+  func remove() {
+    if isShown { print("\r\u{1B}[K", to: 2) }
+  }
+
+  /// The bar, what is being done, and the seconds that are left.
+  static func line(_ done: Duration, of all: Duration, _ what: String) -> String {
+    let share = min(1, max(0, done / all))
+    let full = Int(share * Double(cells))
+    let left = max(0, Int(((all - done) / .seconds(1)).rounded(.up)))
+    return "[" + String(repeating: "█", count: full) + String(repeating: "·", count: cells - full)
+      + "] \(what), \(left) s left"
+  }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import Glibc
+internal import Linux
+
+/// What standard output and standard error can show.
+enum Terminal {
+  static var isTerminal: Bool { isatty(1) == 1 }
+
+  /// How many characters a line of standard output has room for; nil if it is no terminal.
+  static var width: Int? {
+    guard isTerminal else { return nil }
+    var size = winsize()
+    let isKnown = unsafe ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    return isKnown ? Int(size.ws_col) : .max
+  }
+
+  /// Whether a line on standard error can be seen, and be written anew.
+  static var hasProgress: Bool { isatty(2) == 1 && environmentValue("TERM") != "dumb" }
+
+  /// Colour only where it can be seen and is wanted (https://no-color.org/).
+  private static var hasColor: Bool {
+    isTerminal && environmentValue("NO_COLOR").map(\.isEmpty) != false
+      && environmentValue("TERM") != "dumb"
+  }
+
+  /// Says something on standard error, in one line whatever is in it.
+  static func note(_ text: String) {
+    print("nbdctl: \(shown(text))\n", to: 2)
+  }
+
+  /// A line of output, whatever is in it.
+  static func line(_ text: String) throws(Failure) {
+    try put("\(shown(text))\n")
+  }
+
+  /// Text in the colour of a state: green is well, red is not, yellow is on the way.
+  static func colored(_ text: String, _ state: String) -> String {
+    guard hasColor else { return text }
+    let color =
+      switch state {
+      case "attached": 32
+      case "failed": 31
+      case "detached": 90
+      default: 33
+      }
+    return "\u{1B}[\(color)m\(text)\u{1B}[0m"
+  }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Glibc
+internal import Linux
+internal import NBD
+internal import Transport
+internal import Varlink
+
+/// `nbdctl bench`.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure latency and throughput of an export.",
+    discussion: """
+      Talks to the server directly; nbdd need not run. Reads blocks at random, and never writes \
+      without --write. The timeout is for all the waiting besides the measuring itself. Ctrl-C ends \
+      it with what was measured until then.
+      """)
+
+  @OptionGroup var reaching: ServerOptions
+  @ArgumentParser.Option(help: "Sizes of a request, as 4KiB,1MiB; can be repeated.")
+  var blockSize: [String] = []
+  @ArgumentParser.Option(help: "Numbers of requests in flight, as 1,16; can be repeated.")
+  var depth: [String] = []
+  @ArgumentParser.Option(help: "How long to measure each size with each depth.")
+  var seconds = 2.0
+  @Flag(help: "One block after the other, not at random.")
+  var sequential = false
+  @Flag(help: "Write instead of reading. THIS DESTROYS WHAT THE EXPORT CONTAINS.")
+  var write = false
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  mutating func run() throws {
+    let uri = try reaching.parsed()
+    let isUsual = blockSize.isEmpty && depth.isEmpty
+    let wanted = isUsual ? Workload.usual : try Workload.list(blockSize, depth)
+    guard 0.001...86400 ~= seconds else {
+      throw Failure("--seconds is a number from 0.001 to 86400", EX_USAGE)
+    }
+    let interrupt = try Wakeup()
+    let stream = try reaching.connect(
+      to: uri, isTotal: true, besides: .seconds(seconds) * wanted.count, interrupt: interrupt)
+    defer { stream.close() }
+    let transmission = try Transmission(
+      reaching.request(for: uri), over: stream, mostInFlight: Workload.deepest)
+    defer { transmission.disconnect() }
+    let export = transmission.terms.export
+    if write, export.flags.contains(.readOnly) {
+      throw Failure("the export is read-only; nothing was written", EX_NOPERM)
+    }
+    let loads = try fitting(wanted, export, isUsual: isUsual)
+    try interrupt.signal(on: SIGINT)
+    try measure(loads, transmission, stream.server, interrupt)
+  }
+
+  /// The loads that the export can have; those that somebody asked for have to be among them.
+  private func fitting(
+    _ wanted: [Workload], _ export: Export, isUsual: Bool
+  ) throws(Failure) -> [Workload] {
+    var flaws: [String] = []
+    let loads = wanted.filter { load in
+      guard let flaw = load.flaw(for: export, writes: write) else { return true }
+      flaws.append(flaw)
+      return false
+    }
+    if let flaw = flaws.first, !isUsual || loads.isEmpty {
+      throw Failure(flaw, isUsual ? 1 : EX_USAGE)
+    }
+    for flaw in flaws { Terminal.note("\(flaw); left out") }
+    return loads
+  }
+
+  private func measure(
+    _ loads: [Workload], _ transmission: Transmission<ServerStream>, _ server: String,
+    _ interrupt: Wakeup
+  ) throws(Failure) {
+    let export = transmission.terms.export
+    let time = Duration.seconds(seconds)
+    let kind = (sequential ? "sequential " : "random ") + (write ? "writes" : "reads")
+    if !json {
+      let size = HumanReadable.size(Int64(export.sizeBytes))
+      try Terminal.line("\(kind), \(size) at \(server)")
+      try put("\n\(Measurement.head)")
+    }
+    let progress = Progress()
+    defer { progress.remove() }
+    var results: [JSON] = []
+    var isInterrupted = false
+    for (number, load) in loads.enumerated() where !isInterrupted {
+      let words = "\(HumanReadable.size(Int64(load.blockBytes))) × \(load.depth)"
+      var trial = BenchmarkRun(transmission, load, writes: write, isSequential: sequential)
+      let measurement = try trial.run(for: time) { passed in
+        progress.show(time * number + min(passed, time), of: time * loads.count, words)
+        return !interrupt.isSignalled
+      }
+      isInterrupted = trial.isInterrupted
+      if measurement.latencies.count == 0 { continue }
+      results.append(measurement.report)
+      progress.remove()
+      if !json { try put(measurement.row) }
+    }
+    if json {
+      let document: JSON = [
+        "formatVersion": 1,
+        "server": JSON(server),
+        "sizeBytes": JSON(export.sizeBytes),
+        "command": write ? "write" : "read",
+        "order": sequential ? "sequential" : "random",
+        "interrupted": JSON(isInterrupted),
+        "results": JSON(results),
+      ]
+      try put(document.indentedText + "\n")
+    }
+    if isInterrupted { throw Failure("interrupted; not all was measured") }
+  }
+}

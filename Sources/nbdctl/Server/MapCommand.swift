@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import ArgumentParser
+internal import Base
+internal import Linux
+internal import NBD
+internal import Transport
+internal import Varlink
+
+/// `nbdctl map`.
+struct MapCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "map",
+    abstract: "Show which parts of an export are data, zeroes and holes.",
+    discussion: "Talks to the server directly; nbdd need not run. The timeout is for each request.")
+
+  @OptionGroup var reaching: ServerOptions
+  @ArgumentParser.Option(help: "The metadata context to ask for.")
+  var context = "base:allocation"
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  mutating func run() throws {
+    let uri = try reaching.parsed()
+    let stream = try reaching.connect(to: uri, isTotal: false)
+    defer { stream.close() }
+    var request = reaching.request(for: uri)
+    request.contexts = [context]
+    let transmission = try Transmission(request, over: stream)
+    defer { transmission.disconnect() }
+    let size = transmission.terms.export.sizeBytes
+    if transmission.terms.contexts.isEmpty {
+      let problem = "the server does not offer the metadata context \(shown(context))"
+      guard context == MetadataContext.allocation else { throw Failure(problem) }
+      Terminal.note("\(problem); everything counts as data")
+    }
+    var map = ExtentMap(context, size: size, json ? .json : .table)
+    var output = try TextOutput()
+    output.append(map.head)
+    do throws(TransmissionError) {
+      try transmission.blockStatus(offset: 0, length: size) { _, extent in
+        output.append(map.add(extent))
+        return output.failure == nil
+      }
+    } catch {
+      // JSON that is cut short is no document, and cannot be taken for the whole map.
+      try output.finish()
+      throw Failure(error)
+    }
+    output.append(map.finish())
+    try output.finish()
+  }
+}
+
+extension Transmission where Stream == ServerStream {
+  /// Negotiates, and begins the transmission.
+  convenience init(
+    _ request: ExportRequest, over stream: ServerStream, mostInFlight: Int = 16
+  ) throws(Failure) {
+    do throws(NegotiationError) {
+      let terms = try NBD.negotiate(request, over: stream)
+      for note in terms.notes { Terminal.note(note) }
+      self.init(terms, over: stream, mostInFlight: mostInFlight)
+    } catch {
+      throw Failure(error)
+    }
+  }
+}
