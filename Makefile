@@ -39,7 +39,7 @@ help:
 	@echo 'make build           nbdd and nbdctl in $(BINARIES), each one file that can be copied'
 	@echo 'make demo            shows nbdd at work on a real kernel; does not touch this machine'
 	@echo 'make test            unit tests'
-	@echo 'make lint            format, syntax of scripts, and rows of the specification; builds nothing'
+	@echo 'make lint            format, syntax of scripts, imports, and rows of the protocol; builds nothing'
 	@echo 'make check           everything that must pass'
 	@echo 'make bench           cost of the relay, as ratios to its peers'
 	@echo 'make soak            hundreds of outages under verified load, then HOURS=$(HOURS) of random histories'
@@ -59,7 +59,7 @@ test:
 	swift test --skip LoopbackTests
 
 lint:
-	Tests/check format scripts traces
+	Tests/check format scripts imports traces
 
 check: prerequisites
 	Tests/check
