@@ -44,10 +44,11 @@ struct RelayBench: ParsableCommand {
       direct ? .server(stream) : .socket(pair.kernel), write ? .write : .read, blockBytes: block,
       depth: depth, exportBytes: terms.export.sizeBytes)
     if !direct {
-      let relay = try DeviceRelay([pair.ours], laneCount: 1, DeviceRelay.Settings()) { event in
+      let settings = DeviceRelay.Settings(requestTimeout: .seconds(30), unflushedLimit: 64 << 20)
+      let relay = try DeviceRelay([pair.ours], connectionCount: 1, settings) { event in
         if case .down(_, let end) = event { print("lost: \(end)") }
       }
-      relay.connected(0, stream, terms)
+      relay.use(HandedStream(stream), terms, as: 0)
       try Thread.start("relay") { relay.run() }
     }
     _ = try kernel.run(for: .seconds(60), atMost: warmUp)

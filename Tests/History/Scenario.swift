@@ -51,14 +51,13 @@ final class Scenario {
     let latest = min(5000, plan.requestTimeout.milliseconds) * 1000 / 4
     server = PlayedServer(plan.nature, expectation, latest: latest, journal)
     lanes = Array(repeating: Lane(), count: plan.laneCount)
-    var settings = DeviceRelay.Settings()
-    settings.unflushedLimit = plan.unflushedLimit
-    settings.requestTimeout = plan.requestTimeout
+    var settings = DeviceRelay.Settings(
+      requestTimeout: plan.requestTimeout, unflushedLimit: plan.unflushedLimit)
     settings.giveUpAfter = plan.giveUpAfter
     kernel.isFailing = plan.giveUpAfter != nil
     options.apply(to: &settings)
     thread = try RelayThread()
-    relay = try DeviceRelay(pairs.map(\.ours), laneCount: plan.laneCount, settings) {
+    relay = try DeviceRelay(pairs.map(\.ours), connectionCount: plan.laneCount, settings) {
       [thread] in thread.report($0)
     }
     threadState = try thread.start(relay)
@@ -173,7 +172,8 @@ final class Scenario {
       lanes[lane].link = link
       lanes[lane].isDown = false
       server.add(link)
-      relay.connected(lane, stream, Negotiated(export: export, replies: style))
+      relay.use(
+        HandedStream(stream), Negotiated(export: export, replies: style), as: lane)
     } catch {
       throw Violation("no connection: \(error)")
     }
@@ -298,12 +298,12 @@ final class Scenario {
   }
 
   private func expectNothingLeft() throws(Violation) {
-    let held = relay.figures.requestsHeld.load(ordering: .relaxed)
-    let unflushed = relay.figures.unflushedBytes.load(ordering: .relaxed)
+    let held = relay.counters.requestsHeld.load(ordering: .relaxed)
+    let unflushed = relay.counters.unflushedBytes.load(ordering: .relaxed)
     guard held == 0, unflushed == 0 else {
       throw Violation("the relay still has \(held) requests, and \(unflushed) unflushed bytes")
     }
-    let answered = relay.figures.requestsAnswered.load(ordering: .relaxed)
+    let answered = relay.counters.requestsAnswered.load(ordering: .relaxed)
     guard kernel.answeredCount == answered else {
       throw Violation("the relay counts \(answered) answers instead of \(kernel.answeredCount)")
     }

@@ -44,7 +44,7 @@ struct DrainTests {
     }
     #expect(try scene.kernel.answer(write)?.error == 0)
     #expect(try scene.kernel.answer(read)?.error == 0)
-    #expect(!scene.events.all.contains(.unconfirmed(lane: 0, changes: 1)))
+    #expect(!scene.events.all.contains(.unconfirmed(connection: 0, changes: 1)))
   }
 
   @Test func `does not wait for reads, and ends their connections in order`() throws {
@@ -64,7 +64,7 @@ struct DrainTests {
     throws
   {
     let servers = [try peer.connect(scene), try peer.connect(scene, 1)]
-    try scene.events.wait(for: .up(lane: 1))
+    try scene.events.wait(for: .up(connection: 1))
     let write = try scene.kernel.write(0, .pattern(1, 4096))
     var carrier = 0
     var entries = servers.map { pollfd(fd: $0.socket.number, events: Int16(POLLIN), revents: 0) }
@@ -92,7 +92,7 @@ struct DrainTests {
     #expect(next.isSilent(for: 3000))
     next.reply(try next.next(.write))
     #expect(try scene.kernel.answer(write)?.error == 0)
-    try scene.events.wait(for: .unconfirmed(lane: 0, changes: 1))
+    try scene.events.wait(for: .unconfirmed(connection: 0, changes: 1))
     withExtendedLifetime(server) {}
   }
 
@@ -117,12 +117,12 @@ struct DrainTests {
       #expect(request.data == .pattern(name, 4096))
       next.reply(request)
     }
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
   }
 
   @Test func `sends nothing after a write that failed and may still be executed`() throws {
     let servers = [try peer.connect(scene), try peer.connect(scene, 1)]
-    try scene.events.wait(for: .up(lane: 1))
+    try scene.events.wait(for: .up(connection: 1))
     scene.relay.change(giveUpAfter: .seconds(1), abandons: false)
     let write = try scene.kernel.write(0, .pattern(1, 4096))
     #expect(try scene.kernel.answer(write)?.error == UInt32(EIO))

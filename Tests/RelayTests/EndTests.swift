@@ -26,7 +26,7 @@ struct EndTests {
       let (own, other) = try peer.stream()
       stream = own.socket.descriptor
       let export = Export(name: "", sizeBytes: 1 << 30, flags: Peer.usual.union(.hasFlags))
-      scene.relay.connected(0, own, Negotiated(export: export))
+      scene.relay.use(HandedStream(own), Negotiated(export: export), as: 0)
       let connection = PeerConnection(other, .simple)
       server = connection
       let write = try scene.kernel.write(0, .pattern(1, 4096))
@@ -49,7 +49,7 @@ struct EndTests {
     #expect(last.command == .disconnect)
     #expect(try server?.next() == nil)
     #expect(stream == nil)
-    #expect(events?.all == [.up(lane: 0), .ended(unflushedBytes: 4096)])
+    #expect(events?.all == [.up(connection: 0), .ended(unflushedBytes: 4096)])
     try socket?.turn(1000)
     #expect(socket?.isClosed == true)
   }
@@ -68,7 +68,7 @@ struct EndTests {
   @Test func `goes on when the kernel gives one of several sockets up`() throws {
     let (scene, peer) = (try Scene(sockets: 2), try Peer())
     let server = try peer.connect(scene)
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
     let gone = scene.kernels[1]
     // One that is under way, one that waits, one that is half here.
     _ = try gone.read(0, 16 << 20)
@@ -91,7 +91,7 @@ struct EndTests {
   @Test func `does not repeat what came over a socket that the kernel has given up`() throws {
     let (scene, peer) = (try Scene(sockets: 2), try Peer())
     var server = try peer.connect(scene)
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
     _ = try scene.kernels[1].write(0, .pattern(1, 4096))
     _ = try server.next(.write)
     scene.kernels[1].close()

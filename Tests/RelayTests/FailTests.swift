@@ -19,7 +19,7 @@ struct FailTests {
   ) throws {
     let scene = try Scene()
     var server = try peer.connect(scene)
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
     let held = [
       try scene.kernel.read(0, 4096), try scene.kernel.write(0, .pattern(1, 4096)),
       try scene.kernel.submit(.flush), try scene.kernel.submit(.trim, 0, 4096),
@@ -39,7 +39,7 @@ struct FailTests {
     for cookie in held { #expect(try scene.kernel.answer(cookie)?.error == UInt32(EIO)) }
     #expect(try scene.perform(.read, 0, 512) == UInt32(EIO))
     server = try peer.connect(scene)
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
     let read = try scene.kernel.read(0, 512)
     server.reply(try server.next(.read), .pattern(1, 512))
     #expect(try scene.kernel.answer(read)?.error == 0)
@@ -52,7 +52,7 @@ struct FailTests {
   @Test func `gives nothing up that has a connection`() throws {
     let scene = try Scene()
     let server = try peer.connect(scene)
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
     scene.relay.giveUp()
     try scene.events.wait(for: .gaveUp(requests: 0))
     let read = try scene.kernel.read(0, 512)
@@ -80,7 +80,7 @@ struct FailTests {
     #expect(try scene.kernel.answer(read)?.error == UInt32(EIO))
     let again = try peer.connect(scene)
     again.reply(try again.next(.write))
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
     // The room that was missing.
     again.reply(try again.next(.flush))
     #expect(again.isSilent())

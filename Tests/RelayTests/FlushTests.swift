@@ -144,13 +144,13 @@ struct FlushTests {
   @Test func `a connection lost with a flush takes the others with it`() throws {
     let first = try peer.connect(scene)
     let second = try peer.connect(scene, 1)
-    try scene.events.wait(for: .up(lane: 1))
+    try scene.events.wait(for: .up(connection: 1))
     let flush = try scene.kernel.submit(.flush)
     let request = try first.next()
     let bearer = request == nil ? second : first
     bearer.close()
     let other = request == nil ? 0 : 1
-    try scene.events.wait(for: .down(lane: other, .besideLostFlush))
+    try scene.events.wait(for: .down(connection: other, .besideLostFlush))
     let third = try peer.connect(scene)
     third.reply(try third.next(.flush))
     #expect(try scene.kernel.answer(flush)?.error == 0)

@@ -36,9 +36,9 @@ struct JoinTests {
     for name in 0..<8 { first.reply(try first.next(.read), .pattern(name, 4096)) }
     for read in reads { #expect(try scene.kernel.answer(read)?.error == 0) }
     #expect(second.isSilent())
-    #expect(!scene.events.all.contains(.up(lane: 1)))
+    #expect(!scene.events.all.contains(.up(connection: 1)))
     first.reply(flush)
-    try scene.events.wait(for: .up(lane: 1))
+    try scene.events.wait(for: .up(connection: 1))
     let both = try (0..<2).map { try scene.kernel.read(UInt64($0) << 12, 4096) }
     let (one, other) = (try first.next(.read), try second.next(.read))
     first.reply(one, .pattern(0, 4096))
@@ -58,7 +58,7 @@ struct JoinTests {
     #expect(repeated.data == .pattern(1, 4096))
     #expect(second.isSilent())
     second.reply(repeated)
-    try scene.events.wait(for: .up(lane: 1))
+    try scene.events.wait(for: .up(connection: 1))
     second.reply(try second.next(.read), .pattern(0, 512))
     #expect(try scene.kernel.answer(read)?.error == 0)
   }
@@ -80,14 +80,14 @@ struct JoinTests {
     _ = try scene.kernel.write(0, .pattern(1, 4096))
     _ = try first.next(.write)
     let second = try peer.connect(scene, 1, flags: flags)
-    try scene.events.wait(for: .up(lane: 1))
+    try scene.events.wait(for: .up(connection: 1))
     #expect(second.isSilent())
     #expect(first.isSilent())
   }
 
   @Test func `moves requests to another connection at once when one is lost`() throws {
     let servers = [try peer.connect(scene), try peer.connect(scene, 1)]
-    try scene.events.wait(for: .up(lane: 1))
+    try scene.events.wait(for: .up(connection: 1))
     // Nothing can be sent to it any more, and nothing comes from it.
     servers[0].endReceiving()
     let read = try scene.kernel.read(0, 512)
@@ -109,9 +109,9 @@ struct JoinTests {
   @Test func `gives up with a silent connection those that have said nothing since`() throws {
     let scene = try Scene(lanes: 2) { $0.requestTimeout = .milliseconds(200) }
     let first = try peer.connect(scene)
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
     let second = try peer.connect(scene, 1)
-    try scene.events.wait(for: .up(lane: 1))
+    try scene.events.wait(for: .up(connection: 1))
     let read = try scene.kernel.read(0, 512)
     _ = try first.next(.read)
     // Not asked in vain on the other as well, for twice as long.

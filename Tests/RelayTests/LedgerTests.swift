@@ -57,7 +57,7 @@ struct LedgerTests {
     #expect(repeated.data == .pattern(2, 4096))
     #expect(server.isSilent())
     server.reply(repeated)
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
   }
 
   @Test func `repeats what overlaps in order, and sends nothing else before the end`() throws {
@@ -162,7 +162,7 @@ struct LedgerTests {
       try scene.events.awaitDown()
       #expect(scene.unflushedBytes == 0)
       let again = try peer.connect(scene, flags: flags)
-      try scene.events.wait(for: .up(lane: 0))
+      try scene.events.wait(for: .up(connection: 0))
       #expect(again.isSilent())
     }
   }

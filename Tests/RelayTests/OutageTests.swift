@@ -45,7 +45,7 @@ struct OutageTests {
     for lane in 0..<plan.lanes { try scene.connect(lane, to: server, plan.replies) }
     try load.finish()
     #expect(load.count > 50)
-    for lane in 0..<plan.lanes { try scene.events.wait(for: .up(lane: lane)) }
+    for lane in 0..<plan.lanes { try scene.events.wait(for: .up(connection: lane)) }
   }
 
   @Test func `goes on with the other connections when one is lost`() throws {
@@ -56,8 +56,8 @@ struct OutageTests {
     func connect(_ lane: Int) throws {
       let (stream, terms) = try server.connect()
       streams[lane] = stream.socket.descriptor
-      scene.relay.connected(lane, stream, terms)
-      try scene.events.wait(for: .up(lane: lane))
+      scene.relay.use(HandedStream(stream), terms, as: lane)
+      try scene.events.wait(for: .up(connection: lane))
     }
     for lane in 0..<4 {
       streams.append(scene.kernel.socket)
@@ -80,9 +80,9 @@ struct OutageTests {
       // It joins the others, which go on.
       let (stream, terms) = try server.connect()
       streams[lane] = stream.socket.descriptor
-      scene.relay.connected(lane, stream, terms)
+      scene.relay.use(HandedStream(stream), terms, as: lane)
       try load.run(for: .milliseconds(20))
-      try scene.events.wait(for: .up(lane: lane))
+      try scene.events.wait(for: .up(connection: lane))
     }
     try load.finish()
   }

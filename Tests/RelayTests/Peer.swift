@@ -25,7 +25,8 @@ final class Peer {
     let stream = try stream()
     let export = Export(
       name: "", sizeBytes: 1 << 40, flags: flags.union(.hasFlags), blockSizes: blockSizes)
-    scene.relay.connected(lane, stream.0, Negotiated(export: export, replies: replies))
+    scene.relay.use(
+      HandedStream(stream.0), Negotiated(export: export, replies: replies), as: lane)
     return PeerConnection(stream.1, replies)
   }
 

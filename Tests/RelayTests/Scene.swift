@@ -24,9 +24,9 @@ final class Scene {
     var pairs: [SocketPair] = []
     for _ in 0..<sockets { pairs.append(try SocketPair()) }
     kernels = pairs.map { KernelSide($0.kernel) }
-    var settings = DeviceRelay.Settings()
+    var settings = DeviceRelay.Settings(requestTimeout: .seconds(30), unflushedLimit: 64 << 20)
     change(&settings)
-    relay = try DeviceRelay(pairs.map(\.ours), laneCount: lanes, settings) { [events] in
+    relay = try DeviceRelay(pairs.map(\.ours), connectionCount: lanes, settings) { [events] in
       events.add($0)
     }
     end = try Wakeup()
@@ -41,9 +41,9 @@ final class Scene {
     _ = try? end.wait(within: patience)
   }
 
-  var unflushedBytes: Int { relay.figures.unflushedBytes.load(ordering: .relaxed) }
-  var heldCount: Int { relay.figures.requestsHeld.load(ordering: .relaxed) }
-  var answeredCount: Int { relay.figures.requestsAnswered.load(ordering: .relaxed) }
+  var unflushedBytes: Int { relay.counters.unflushedBytes.load(ordering: .relaxed) }
+  var heldCount: Int { relay.counters.requestsHeld.load(ordering: .relaxed) }
+  var answeredCount: Int { relay.counters.requestsAnswered.load(ordering: .relaxed) }
 
   /// Whether the relay's thread ends.
   func hasEnded(within time: Duration = patience) throws -> Bool { try end.wait(within: time) }
@@ -53,7 +53,7 @@ final class Scene {
     _ lane: Int = 0, to server: Server, _ replies: ReplyStyle = .structured
   ) throws {
     let (stream, terms) = try server.connect(replies)
-    relay.connected(lane, stream, terms)
+    relay.use(HandedStream(stream), terms, as: lane)
   }
 
   /// Connects, and waits until the connection carries requests.
@@ -61,7 +61,7 @@ final class Scene {
     _ lane: Int = 0, to server: Server, _ replies: ReplyStyle = .structured
   ) throws {
     try connect(lane, to: server, replies)
-    try events.wait(for: .up(lane: lane))
+    try events.wait(for: .up(connection: lane))
   }
 
   // MARK: requests, and their only answers

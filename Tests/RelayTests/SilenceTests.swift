@@ -78,7 +78,7 @@ struct SilenceTests {
 
   @Test func `bears a slow server, as long as something moves`() throws {
     let server = try peer.connect(scene)
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
     // A long reply, and then replies one after the other.
     let reads = try (0..<6).map { _ in try scene.kernel.read(0, 6 << 16) }
     for (name, read) in reads.enumerated() {
@@ -104,7 +104,7 @@ struct SilenceTests {
 
   @Test func `gives a server up that takes no requests`() throws {
     let first = try peer.connect(scene)
-    try scene.events.wait(for: .up(lane: 0))
+    try scene.events.wait(for: .up(connection: 0))
     let data = [UInt8].pattern(1, 8 << 20)
     let write = try scene.kernel.write(0, data)
     for _ in 0..<10 { try scene.kernel.turn(10) }

@@ -78,6 +78,6 @@ struct SplitTests {
       server.reply(piece)
     }
     #expect(repeated == data)
-    try scene.events.wait { $0 == .up(lane: 0) }
+    try scene.events.wait { $0 == .up(connection: 0) }
   }
 }

@@ -250,14 +250,13 @@ final class ConnectionSet {
           let peer = Peer(
             address: stream.address, encryption: stream.encryption,
             sizeBytes: terms.export.sizeBytes)
-          // This thread does not touch it again.
-          nonisolated(unsafe) let handed = stream
+          let handed = HandedStream(stream)
           DispatchQueue.main.async {
             guard !self.isStopped, interrupt === self.interrupt else { return }
             if let other = self.addressInUse, other != peer.address {
               return self.failed(lane, Self.apart(peer.address, other), interrupt)
             }
-            self.relay.connected(lane, unsafe handed, terms)
+            self.relay.use(handed, terms, as: lane)
             self.handed(lane, peer, terms.export)
           }
         } catch {

@@ -17,16 +17,16 @@ struct ConnectionSetReport {
 
   /// As the interface's `Relay`.
   var json: JSON {
-    let figures = lanes.relay.figures
+    let counters = lanes.relay.counters
     let now = ContinuousClock.now
     let current = lanes.outages.since.map { $0.duration(to: now) } ?? .zero
     return .object([
       "connections": JSON(lanes.links.indices.map(connection)),
-      "requestsHeld": JSON(figures.requestsHeld.load(ordering: .relaxed)),
-      "requestsAnswered": JSON(figures.requestsAnswered.load(ordering: .relaxed)),
-      "unflushedBytes": JSON(figures.unflushedBytes.load(ordering: .relaxed)),
-      "bytesFromServer": JSON(figures.bytesFromServer.load(ordering: .relaxed)),
-      "bytesToServer": JSON(figures.bytesToServer.load(ordering: .relaxed)),
+      "requestsHeld": JSON(counters.requestsHeld.load(ordering: .relaxed)),
+      "requestsAnswered": JSON(counters.requestsAnswered.load(ordering: .relaxed)),
+      "unflushedBytes": JSON(counters.unflushedBytes.load(ordering: .relaxed)),
+      "bytesFromServer": JSON(counters.bytesFromServer.load(ordering: .relaxed)),
+      "bytesToServer": JSON(counters.bytesToServer.load(ordering: .relaxed)),
       "outages": JSON(lanes.outages.count),
       "outageMSec": JSON((lanes.outages.total + current).milliseconds),
       "longestOutageMSec": JSON(max(lanes.outages.longest, current).milliseconds),

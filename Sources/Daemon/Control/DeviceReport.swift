@@ -146,7 +146,7 @@ struct DeviceReport {
   private var cutTrouble: String? {
     guard let lanes, lanes.isCut else { return nil }
     if lanes.isAbandoned, let failure = lanes.failure { return "\(node): \(failure.message)" }
-    let held = lanes.relay.figures.requestsHeld.load(ordering: .relaxed)
+    let held = lanes.relay.counters.requestsHeld.load(ordering: .relaxed)
     let next = lanes.nextAttempt.map { words(until: $0.instant) } ?? "under way"
     let fate =
       lanes.isGivenUp

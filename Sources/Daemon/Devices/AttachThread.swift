@@ -203,7 +203,7 @@ nonisolated struct AttachThread: Sendable {
       var settings = context.settings.relay
       settings.kernelFlushes = TransmissionFlags(rawValue: geometry.flags).contains(.sendFlush)
       relay = try DeviceRelay(
-        pairs.map(\.ours), laneCount: laneCount, settings
+        pairs.map(\.ours), connectionCount: laneCount, settings
       ) { report(.relay($0)) }
       try start(relay)
       do throws(Failure) { device = try handOver(pairs.map(\.kernel), geometry) } catch {
@@ -222,7 +222,7 @@ nonisolated struct AttachThread: Sendable {
           device: device, socket: nil, relay: relay, laneCount: laneCount,
           thread: Thread.currentID, address: stream.address, encryption: stream.encryption,
           export: negotiated.export, geometry: geometry, notes: notes(negotiated, geometry))))
-    relay.connected(0, stream, negotiated)
+    relay.use(HandedStream(stream), negotiated, as: 0)
     let error = device.run()
     relay.stop()
     device.clearSocket()
@@ -249,9 +249,8 @@ nonisolated struct AttachThread: Sendable {
 extension DeviceConfiguration.Settings {
   /// What the relay of a device needs to know.
   nonisolated var relay: DeviceRelay.Settings {
-    var settings = DeviceRelay.Settings()
-    settings.requestTimeout = requestTimeout
-    settings.unflushedLimit = unflushedLimit
+    var settings = DeviceRelay.Settings(
+      requestTimeout: requestTimeout, unflushedLimit: unflushedLimit)
     settings.giveUpAfter = giveUpAfter
     settings.abandons = afterGiveUp == .abandon
     #if TEST_SWITCHES

@@ -123,7 +123,7 @@ final class Device {
   }
 
   private func fail(_ lanes: ConnectionSet) {
-    refusedBefore = refusedBefore ?? lanes.relay.figures.requestsRefused.load(ordering: .relaxed)
+    refusedBefore = refusedBefore ?? lanes.relay.counters.requestsRefused.load(ordering: .relaxed)
     lanes.stop()
     lanes.relay.fail()
   }
@@ -137,7 +137,7 @@ final class Device {
   /// Answers what is held with errors; false if nothing is, and no outage is under way.
   func giveUp() -> Bool {
     guard let lanes, !lanes.isAbandoned else { return false }
-    let held = lanes.relay.figures.requestsHeld.load(ordering: .relaxed)
+    let held = lanes.relay.counters.requestsHeld.load(ordering: .relaxed)
     guard lanes.isCut || held > 0 else { return false }
     lanes.relay.giveUp()
     return true
@@ -340,7 +340,7 @@ final class Device {
 
   private func take(_ event: DeviceRelay.Event) {
     if case .ended = event, let lanes, let before = refusedBefore {
-      let count = lanes.relay.figures.requestsRefused.load(ordering: .relaxed) - before
+      let count = lanes.relay.counters.requestsRefused.load(ordering: .relaxed) - before
       let words = count == 1 ? "1 request was" : "\(count) requests were"
       if count > 0 { note("\(words) answered with I/O errors") }
     }

@@ -4,7 +4,6 @@
 package import Base
 package import Linux
 package import NBD
-package import Transport
 
 /// Moves the requests of one device between the sockets that the kernel holds and connections that come
 /// and go, so that an outage is a pause.
@@ -13,10 +12,10 @@ package import Transport
 package final class DeviceRelay: Sendable {
   package struct Settings: Sendable {
     /// How long a reply may take before the connection is given up.
-    package var requestTimeout = Duration.seconds(30)
+    package var requestTimeout: Duration
     /// How many bytes of acknowledged writes may wait for a flush to cover them, beside those that are
     /// under way then.
-    package var unflushedLimit = 64 << 20
+    package var unflushedLimit: Int
     /// How long a request may wait before it is answered with an error; nil: without end.
     package var giveUpAfter: Duration?
     /// After that the export is given up for good; it counts from the last sign of the server then.
@@ -31,16 +30,20 @@ package final class DeviceRelay: Sendable {
       package var without: Set<Rule> = []
     #endif
 
-    package init() {}
+    /// `unflushedLimit` is in bytes.
+    package init(requestTimeout: Duration, unflushedLimit: Int) {
+      self.requestTimeout = requestTimeout
+      self.unflushedLimit = unflushedLimit
+    }
   }
 
   package enum Event: Sendable, Equatable {
     /// A connection carries requests, after what the server may have lost has been repeated.
-    case up(lane: Int)
-    case down(lane: Int, ConnectionEnd)
+    case up(connection: Int)
+    case down(connection: Int, ConnectionEnd)
     /// So many requests that change data were on a connection that is lost, and whether the server is done
     /// with them is not known: should it execute them later, that undoes what was written since.
-    case unconfirmed(lane: Int, changes: Int)
+    case unconfirmed(connection: Int, changes: Int)
     /// The server has failed a request, and has perhaps said why; not each of them is told of.
     case requestFailed(NBD.Command, ErrorNumber, text: String?)
     /// So many requests were answered with errors, because they had waited too long; without a connection,
@@ -59,10 +62,10 @@ package final class DeviceRelay: Sendable {
   /// The largest request that the kernel's driver makes (Linux 6.1 and 6.12).
   package static let largestRequest = 32 << 20
 
-  package let figures = RelayCounters()
+  package let counters = RelayCounters()
   private let mailbox: Mailbox
   private let sockets: [Descriptor]
-  private let laneCount: Int
+  private let connectionCount: Int
   private let settings: Settings
   private let report: @Sendable (Event) -> Void
 
@@ -71,12 +74,12 @@ package final class DeviceRelay: Sendable {
   ///
   /// `report` is called from the relay's thread, and must not wait.
   package init(
-    _ sockets: [Descriptor], laneCount: Int, _ settings: Settings,
+    _ sockets: [Descriptor], connectionCount: Int, _ settings: Settings,
     report: @escaping @Sendable (Event) -> Void
   ) throws(SystemError) {
     mailbox = try Mailbox()
     self.sockets = sockets
-    self.laneCount = laneCount
+    self.connectionCount = connectionCount
     self.settings = settings
     self.report = report
   }
@@ -85,7 +88,7 @@ package final class DeviceRelay: Sendable {
   package func run() {
     do throws(SystemError) {
       var engine = try Engine(
-        sockets, laneCount: laneCount, settings, mailbox, figures, report)
+        sockets, connectionCount: connectionCount, settings, mailbox, counters, report)
       engine.run()
     } catch {
       for socket in sockets { shutDownSocket(socket) }
@@ -93,9 +96,10 @@ package final class DeviceRelay: Sendable {
     }
   }
 
-  /// Gives a lane a connection whose negotiation is over, in place of the one it may have.
-  package func connected(_ lane: Int, _ stream: ServerStream, _ terms: Negotiated) {
-    mailbox.put(.connected(lane: lane, HandedStream(stream: stream), terms))
+  /// Takes a stream whose negotiation is over as the connection of a number, in place of the one that it
+  /// may have.
+  package func use(_ stream: HandedStream, _ terms: Negotiated, as connection: Int) {
+    mailbox.put(.connected(lane: connection, stream, terms))
   }
 
   /// Gives all connections up; the reports say so, and new ones are awaited.

@@ -77,7 +77,7 @@ extension Engine {
   ///
   /// What has waited for room so long shows that the connections are of no use.
   private mutating func giveUp(arrivedUpTo bound: Int64) {
-    let before = figures.requestsRefused.load(ordering: .relaxed)
+    let before = counters.requestsRefused.load(ordering: .relaxed)
     let isStuck = sockets.contains { $0.heldSince <= bound }
     if lanes.contains(where: \.isInUse), !isStuck {
       for lane in lanes.indices where isOverdue(lane, bound) { lose(lane, .overdue) }
@@ -88,7 +88,7 @@ extension Engine {
       (isFailing, hasNewRoom) = (true, true)
       refuseAll()
     }
-    let count = figures.requestsRefused.load(ordering: .relaxed) - before
+    let count = counters.requestsRefused.load(ordering: .relaxed) - before
     report(.gaveUp(requests: count))
   }
 

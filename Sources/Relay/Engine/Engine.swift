@@ -13,7 +13,7 @@ internal import Transport
 /// for anything but the descriptors of the loop, or writes a log.
 struct Engine: ~Copyable {
   var settings: DeviceRelay.Settings
-  let figures: RelayCounters
+  let counters: RelayCounters
   let report: @Sendable (DeviceRelay.Event) -> Void
   let mailbox: Mailbox
 
@@ -94,8 +94,9 @@ struct Engine: ~Copyable {
   static let slotsPerSocket = 256
 
   init(
-    _ sockets: [Descriptor], laneCount: Int, _ settings: DeviceRelay.Settings, _ mailbox: Mailbox,
-    _ figures: RelayCounters, _ report: @escaping @Sendable (DeviceRelay.Event) -> Void
+    _ sockets: [Descriptor], connectionCount: Int, _ settings: DeviceRelay.Settings,
+    _ mailbox: Mailbox,
+    _ counters: RelayCounters, _ report: @escaping @Sendable (DeviceRelay.Event) -> Void
   ) throws(SystemError) {
     let slotCount = sockets.count * Self.slotsPerSocket + Self.ownSlots
     let storeByteCount = max(settings.unflushedLimit, DeviceRelay.largestRequest)
@@ -106,11 +107,11 @@ struct Engine: ~Copyable {
     let answerHeaders = try Region(byteCount: slotCount * Self.answerHeaderRoom)
     let waste = try Region(byteCount: 64 << 10)
     let kernelSockets = try sockets.map { socket throws(SystemError) in try KernelSocket(socket) }
-    let lanes = try (0..<laneCount).map { _ throws(SystemError) in try RelayConnection() }
+    let lanes = try (0..<connectionCount).map { _ throws(SystemError) in try RelayConnection() }
 
     self.settings = settings
     self.mailbox = mailbox
-    self.figures = figures
+    self.counters = counters
     self.report = report
     self.sockets = ContiguousArray(kernelSockets)
     self.lanes = ContiguousArray(lanes)
@@ -123,9 +124,9 @@ struct Engine: ~Copyable {
     self.requestHeaders = requestHeaders
     self.answerHeaders = answerHeaders
     self.waste = waste
-    closing.reserveCapacity(Self.closingLimit(laneCount))
+    closing.reserveCapacity(Self.closingLimit(connectionCount))
     readiness = Readiness(
-      capacity: sockets.count + laneCount + Self.closingLimit(laneCount) + 1)
+      capacity: sockets.count + connectionCount + Self.closingLimit(connectionCount) + 1)
     readClocks()
     suspendedBefore = bootNow - now
     // The server has just been negotiated with.
@@ -235,8 +236,8 @@ struct Engine: ~Copyable {
   private mutating func publish() {
     let isFlushOwn = flush != Slot.none && !slots[flush].isFromKernel
     let own = (isFlushOwn ? 1 : 0) + replays.count
-    figures.requestsHeld.store(slots.count - slots.free.count - own, ordering: .relaxed)
-    figures.unflushedBytes.store(ledger.byteCount, ordering: .relaxed)
+    counters.requestsHeld.store(slots.count - slots.free.count - own, ordering: .relaxed)
+    counters.unflushedBytes.store(ledger.byteCount, ordering: .relaxed)
   }
 
   /// Says goodbye where that can be done, and lets the kernel go.

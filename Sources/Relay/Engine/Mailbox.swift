@@ -5,7 +5,7 @@ internal import Base
 internal import Linux
 internal import NBD
 internal import Synchronization
-internal import Transport
+package import Transport
 
 /// What others want of a relay's thread.
 final class Mailbox: Sendable {
@@ -37,7 +37,11 @@ final class Mailbox: Sendable {
   }
 }
 
-/// A stream that is given from one thread to another, which is the only one to use it from then on.
-struct HandedStream: @unchecked Sendable {
+/// A stream that one thread gives to another, which is the only one to use it from then on.
+///
+/// The compiler cannot check that across a queue; whoever makes one promises not to touch the stream again.
+package struct HandedStream: @unchecked Sendable {
   let stream: ServerStream
+
+  package init(_ stream: ServerStream) { self.stream = stream }
 }

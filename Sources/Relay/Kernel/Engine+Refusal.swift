@@ -29,7 +29,7 @@ extension Engine {
     slots[index].isCounted = false
     if slots[index].command == .write, let block = slots[index].block { release(writing: block) }
     if slots[index].command == .write { slots[index].block = nil }
-    if isAwaited(index) { figures.requestsRefused.add(1, ordering: .relaxed) }
+    if isAwaited(index) { counters.requestsRefused.add(1, ordering: .relaxed) }
     answer(index, ErrorNumber.inputOutput.rawValue)
   }
 

@@ -230,7 +230,7 @@ extension Engine {
       sockets[socket].answered -= Self.answerHeaderRoom + data
       slots.remove(index, from: &sockets[socket].answers)
       free(index)
-      figures.requestsAnswered.add(1, ordering: .relaxed)
+      counters.requestsAnswered.add(1, ordering: .relaxed)
     }
   }
 

@@ -40,7 +40,7 @@ extension Engine {
 
   private var quiet: Int64 { settings.quietTime.milliseconds * 1000 }
 
-  static func closingLimit(_ laneCount: Int) -> Int { 2 * laneCount }
+  static func closingLimit(_ connectionCount: Int) -> Int { 2 * connectionCount }
 
   /// Something that was on a connection may still be executed.
   var hasUnfinishedChanges: Bool { closing.contains { $0.changeCount > 0 } }
@@ -120,7 +120,7 @@ extension Engine {
     // What the server has not got yet it shall not get.
     if isCertain { shutDownSocket(old.stream.socket.descriptor) } else { old.stream.socket.abort() }
     if !isCertain, old.changeCount > 0 {
-      report(.unconfirmed(lane: old.lane, changes: old.changeCount))
+      report(.unconfirmed(connection: old.lane, changes: old.changeCount))
     }
     putBack(&old.waiting)
   }

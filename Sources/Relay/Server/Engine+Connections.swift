@@ -42,7 +42,7 @@ extension Engine {
   private mutating func raise(_ lane: Int) {
     lanes[lane].state = .up
     isFailing = false
-    report(.up(lane: lane))
+    report(.up(connection: lane))
   }
 
   /// A flush that was sent after a connection came has ended: the connection may be used.
@@ -180,7 +180,7 @@ extension Engine {
     putBack(&leaving)
     putBack(&sent)
     putBack(&held)
-    report(.down(lane: lane, end))
+    report(.down(connection: lane, end))
     if isFailing { hasNewRoom = true }
     if hadFlush {
       // Rule `fail unknown`.

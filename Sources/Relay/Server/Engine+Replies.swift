@@ -44,7 +44,7 @@ extension Engine {
       if let count { lanes[lane].inlet.received(count) }
     }
     guard let count else { return false }
-    figures.bytesFromServer.add(count, ordering: .relaxed)
+    counters.bytesFromServer.add(count, ordering: .relaxed)
     lanes[lane].heardAt = now
     try takeReplies(lane)
     // A socket that had less than there was room for is empty; a TLS session knows by itself.

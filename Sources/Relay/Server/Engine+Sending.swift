@@ -111,7 +111,7 @@ extension Engine {
           lanes[lane].isBlocked = true
           return
         }
-        figures.bytesToServer.add(count, ordering: .relaxed)
+        counters.bytesToServer.add(count, ordering: .relaxed)
         sent(lane, count, headerByteCount)
       } catch {
         // What the server said last may tell more than the failure to send.
