@@ -127,7 +127,7 @@ struct ConfigurationTests {
     }
     let configuration = Configuration.read("\(path)/etc", above: ["\(path)/run", "\(path)/usr"])
     #expect(configuration.problems.isEmpty)
-    let hosts = configuration.devices.mapValues { $0.context.uri.transport }
+    let hosts = configuration.devices.mapValues { $0.configuration.uri.transport }
     #expect(
       hosts == [
         "a": .tcp(host: "etc", port: 10809), "b": .tcp(host: "run", port: 10809),
@@ -148,7 +148,7 @@ struct ConfigurationTests {
     try write(Self.sound, to: "etc/devices.d/a.json")
     try write(#"{"defaults": {"connectTimeout": "1s"}}"#, to: "usr/nbdd.json")
     let configuration = Configuration.read("\(path)/etc", above: ["\(path)/usr"])
-    #expect(configuration.devices["a"]?.context.settings == DeviceConfiguration.Settings())
+    #expect(configuration.devices["a"]?.configuration.settings == DeviceConfiguration.Settings())
   }
 
   // MARK: nbdd.json
@@ -168,9 +168,9 @@ struct ConfigurationTests {
     var settings = DeviceConfiguration.Settings(
       connectTimeout: .seconds(1), negotiationTimeout: .seconds(2), requestTimeout: .seconds(3),
       reconnectDelay: .seconds(4), readAhead: 5120)
-    #expect(configuration.devices["a"]?.context.settings == settings)
+    #expect(configuration.devices["a"]?.configuration.settings == settings)
     settings.requestTimeout = .seconds(9)
-    #expect(configuration.devices["b"]?.context.settings == settings)
+    #expect(configuration.devices["b"]?.configuration.settings == settings)
   }
 
   @Test(arguments: [
@@ -201,7 +201,7 @@ struct ConfigurationTests {
     try write(text, to: "nbdd.json")
     let configuration = try setup.reading(Self.sound)
     #expect(setup.faults(configuration) == ["nbdd.json:\(fault)"])
-    #expect(configuration.devices["db"]?.context.settings == DeviceConfiguration.Settings())
+    #expect(configuration.devices["db"]?.configuration.settings == DeviceConfiguration.Settings())
     #expect(configuration.stopTimeout == .seconds(30))
   }
 

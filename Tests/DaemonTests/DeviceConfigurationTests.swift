@@ -24,7 +24,7 @@ struct ContextTests {
     #expect(setup.faults(configuration) == [])
     let declaration = try #require(configuration.devices["db"])
     #expect(declaration.file == "\(setup.directory.path)/devices.d/db.json")
-    let context = declaration.context
+    let context = declaration.configuration
     #expect(context.name == "db")
     #expect(context.uri.description == "nbd://server.example.com:10809/backup")
     #expect(context.device == nil && context.mount == nil)
@@ -63,7 +63,7 @@ struct ContextTests {
   @Test func `a file can say everything, in JSON5`() throws {
     let configuration = try setup.reading(Self.everything)
     #expect(setup.faults(configuration) == [])
-    let context = try #require(configuration.devices["db"]?.context)
+    let context = try #require(configuration.devices["db"]?.configuration)
     #expect(context.uri.transport == .unix(path: Array("/run/db.sock".utf8)))
     #expect(context.uri.exportName == "x")
     #expect(context.device == 7)
@@ -94,7 +94,7 @@ struct ContextTests {
     let nulls = keys.map { ", \"\($0)\": null" }.joined()
     let configuration = try setup.reading("{\"uri\": \"nbd://h/x\"\(nulls)}")
     #expect(setup.faults(configuration) == [])
-    let context = try #require(configuration.devices["db"]?.context)
+    let context = try #require(configuration.devices["db"]?.configuration)
     #expect(context == DeviceConfiguration(name: "db", uri: try URI(parsing: "nbd://h/x")))
   }
 

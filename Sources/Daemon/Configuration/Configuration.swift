@@ -13,7 +13,7 @@ internal import Varlink
 nonisolated struct Configuration: Sendable {
   /// A device and the file that declares it.
   struct Declaration: Sendable, Equatable {
-    var context: DeviceConfiguration
+    var configuration: DeviceConfiguration
     var file: String
     /// Where its URI stands.
     var place: JSON.Place?
@@ -71,18 +71,12 @@ nonisolated struct Configuration: Sendable {
 
   private mutating func readMain(_ file: String) {
     guard let object = parse(file, mayBeMissing: true) else { return }
-    var fields = ConfigurationReader(object, file: file)
-    let settings = fields.object("defaults") { fields in
-      let settings = DeviceConfiguration.Settings(&fields, DeviceConfiguration.Settings())
-      fields.finish()
-      return settings
-    }
-    let stopTimeout = fields.duration("stopTimeout", .seconds(1)...Duration.seconds(3600))
-    fields.finish()
-    problems += fields.problems
-    guard fields.isSound else { return }
-    self.stopTimeout = stopTimeout ?? self.stopTimeout
-    defaults = settings ?? defaults
+    var reader = ConfigurationReader(object, file: file)
+    var configuration = self
+    reader.read(Self.keys, into: &configuration)
+    reader.finish()
+    if reader.isSound { self = configuration }
+    problems += reader.problems
   }
 
   /// The exports of the devices read so far, with the files that name them.
@@ -90,12 +84,12 @@ nonisolated struct Configuration: Sendable {
 
   private mutating func readDevice(_ name: String, _ file: String, _ uses: inout Uses) {
     guard let object = parse(file) else { return }
-    var fields = ConfigurationReader(object, file: file)
-    let context = DeviceConfiguration(&fields, name: name, defaults: defaults)
-    problems += fields.problems
-    guard let context else { return }
-    let rival = devices.values.first { $0.context.device == context.device }
-    if let device = context.device, let rival {
+    var reader = ConfigurationReader(object, file: file)
+    let configuration = DeviceConfiguration(&reader, name: name, defaults: defaults)
+    problems += reader.problems
+    guard let configuration else { return }
+    let rival = devices.values.first { $0.configuration.device == configuration.device }
+    if let device = configuration.device, let rival {
       problems.append(
         Problem(
           file: file, place: object["device"]?.place,
@@ -103,7 +97,7 @@ nonisolated struct Configuration: Sendable {
             + "choose another, or leave it out for any free one"))
       return
     }
-    let use = ExportUse(context)
+    let use = ExportUse(configuration)
     if let rival = uses[use.export]?.first(where: { $0.use.clashes(with: use) }) {
       problems.append(
         Problem(
@@ -112,7 +106,8 @@ nonisolated struct Configuration: Sendable {
       return
     }
     uses[use.export, default: []].append((use, file))
-    devices[name] = Declaration(context: context, file: file, place: object["uri"]?.place)
+    devices[name] = Declaration(
+      configuration: configuration, file: file, place: object["uri"]?.place)
   }
 
   private mutating func parse(_ file: String, mayBeMissing: Bool = false) -> JSON? {

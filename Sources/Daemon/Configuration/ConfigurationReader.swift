@@ -2,26 +2,12 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
-internal import Linux
 internal import NBD
 internal import Varlink
 
-/// One fault in what a user wrote, with its place.
-nonisolated struct Problem: Error, Sendable, Equatable, CustomStringConvertible {
-  var file: String
-  var place: JSON.Place?
-  var message: String
-
-  /// As compilers print it: file, line, column, message.
-  var description: String {
-    let position = place.map { ":\($0.line):\($0.column)" } ?? ""
-    return "\(file)\(position): \(message)"
-  }
-}
-
-/// Takes the members of a JSON object one by one and notes every fault with its place.
+/// Reads the members of a JSON object one by one and notes every fault with its place.
 ///
-/// Whatever has not been taken by `finish` is unknown.
+/// A member that has not been read by `finish` is unknown.
 nonisolated struct ConfigurationReader {
   private let file: String
   private let path: String
@@ -40,7 +26,7 @@ nonisolated struct ConfigurationReader {
     }.map(\.element)
   }
 
-  /// Begins with an object that stands at `path`, as in "mount"; empty for the whole text.
+  /// Begins with an object; `path` is where it is in the file, such as "mount", empty for the whole.
   init(_ object: JSON, file: String, path: String = "") {
     self.file = file
     self.path = path
@@ -61,7 +47,7 @@ nonisolated struct ConfigurationReader {
     take(name, "a string", \.string)
   }
 
-  /// A string that has to mean something.
+  /// A string that must mean something.
   mutating func string<Value>(
     _ name: String, _ expected: String, _ meaning: (String) -> Value?
   ) -> Value? {
@@ -106,22 +92,32 @@ nonisolated struct ConfigurationReader {
     }
   }
 
-  mutating func object<Value>(_ name: String, _ read: (inout ConfigurationReader) -> Value?)
+  mutating func object<Value>(_ name: String, _ read: (inout ConfigurationReader) -> Value)
     -> Value?
   {
     guard let member = take(name, "an object", { $0.members == nil ? nil : $0 }) else { return nil }
-    var fields = ConfigurationReader(member, file: file, path: qualified(name))
-    let value = read(&fields)
-    found += fields.found
+    var reader = ConfigurationReader(member, file: file, path: qualified(name))
+    let value = read(&reader)
+    found += reader.found
     return value
+  }
+
+  /// Reads the keys of a table into `root`, except those that were read before by rules of their own.
+  mutating func read<Root>(_ keys: [ConfigurationKey<Root>], into root: inout Root) {
+    for key in keys where !known.contains(key.name) { key.read(&self, &root) }
+  }
+
+  /// What the whole object says, which has the keys of a table and no others.
+  mutating func all<Root>(_ keys: [ConfigurationKey<Root>]) -> Root {
+    var root = Root.standard
+    read(keys, into: &root)
+    finish()
+    return root
   }
 
   /// An NBD URI.
   mutating func uri(_ name: String) -> URI? {
-    guard let text = string(name) else {
-      missing(name, "an NBD URI, as \"nbd://server.example.com/export\"")
-      return nil
-    }
+    guard let text = string(name) else { return nil }
     do throws(URIError) {
       return try URI(parsing: text)
     } catch {
@@ -192,16 +188,5 @@ nonisolated struct ConfigurationReader {
 
   private func qualified(_ name: String) -> String {
     path.isEmpty ? name : "\(path).\(name)"
-  }
-}
-
-extension URI {
-  /// Why only the relay can attach it, in words; nil if the kernel can as well.
-  nonisolated var relayNeed: String? {
-    if tls != nil { return "the kernel does not speak TLS; leave \"path\": \"direct\" out" }
-    if case .vsock = transport {
-      return "the kernel takes no vsock; leave \"path\": \"direct\" out"
-    }
-    return nil
   }
 }

@@ -2,8 +2,6 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
-internal import BlockDevice
-internal import Linux
 internal import NBD
 internal import Varlink
 
@@ -17,7 +15,7 @@ nonisolated struct DeviceConfiguration: Sendable, Equatable {
   var autoAttach = true
   /// The user knows that another device may have the same export.
   var shared = false
-  /// The name that the server's certificate has to be for, if it is not the URI's host.
+  /// The name that the server's certificate must be for, if it is not the URI's host.
   var tlsHostname: String?
   /// False: the server is not verified.
   var verifyPeer: Bool?
@@ -30,88 +28,70 @@ nonisolated struct DeviceConfiguration: Sendable, Equatable {
     var options: [String] = []
     var check = false
   }
+}
 
-  /// True if the difference to another context only concerns attempts to come.
-  func servesAlike(_ other: DeviceConfiguration) -> Bool {
-    var (mine, theirs) = (self, other)
-    mine.autoAttach = theirs.autoAttach
-    mine.settings.connectTimeout = theirs.settings.connectTimeout
-    mine.settings.negotiationTimeout = theirs.settings.negotiationTimeout
-    mine.settings.reconnectDelay = theirs.settings.reconnectDelay
-    mine.settings.giveUpAfter = theirs.settings.giveUpAfter
-    mine.settings.afterGiveUp = theirs.settings.afterGiveUp
-    return mine == theirs
+// MARK: comparing
+
+extension DeviceConfiguration {
+  /// True if the difference to another configuration does not concern what is attached.
+  nonisolated func servesAlike(_ other: DeviceConfiguration) -> Bool {
+    Self.keys.allSatisfy { key in
+      key.effect == .atOnce || key.effect == .nextStart || key.isEqual(self, other)
+    }
   }
 
-  /// This one, with what another says of connections to come.
+  /// This one, with what another says about everything but the attachment itself.
   ///
-  /// Everything else was told to the kernel or to the relay, or done, when the device was attached.
-  func connecting(as other: DeviceConfiguration) -> DeviceConfiguration {
-    var context = self
-    context.uri = other.uri
-    context.autoAttach = other.autoAttach
-    context.shared = other.shared
-    context.tlsHostname = other.tlsHostname
-    context.verifyPeer = other.verifyPeer
-    context.settings.connectTimeout = other.settings.connectTimeout
-    context.settings.negotiationTimeout = other.settings.negotiationTimeout
-    context.settings.reconnectDelay = other.settings.reconnectDelay
-    context.settings.giveUpAfter = other.settings.giveUpAfter
-    context.settings.afterGiveUp = other.settings.afterGiveUp
-    context.settings.tlsCertificates = other.settings.tlsCertificates
-    context.settings.tlsPSKFile = other.settings.tlsPSKFile
-    context.settings.tlsPriority = other.settings.tlsPriority
-    return context
+  /// The rest was told to the kernel or to the relay, or done, when the device was attached.
+  nonisolated func connecting(as other: DeviceConfiguration) -> DeviceConfiguration {
+    var configuration = self
+    for key in Self.keys where key.effect != .nextAttach { key.copy(other, &configuration) }
+    return configuration
   }
 
   /// The keys whose values are not the other's.
-  func keys(unlike other: DeviceConfiguration) -> [String] {
-    let (mine, theirs) = (json, other.json)
-    let names = [mine, theirs].flatMap { $0.members ?? [] }.map(\.name)
-    return Set(names).sorted().filter { mine[$0] != theirs[$0] }
+  nonisolated func keys(unlike other: DeviceConfiguration) -> [String] {
+    Self.keys.filter { !$0.isEqual(self, other) }.map(\.name).sorted()
   }
 }
 
-// MARK: reading
+// MARK: reading and writing
 
 extension DeviceConfiguration {
-  /// Reads a context; nil if `fields` found a fault.
+  /// Reads a configuration; nil if `reader` found a fault.
   ///
   /// - Parameters:
-  ///   - fields: The object; its faults are added to.
-  ///   - name: The name by the file; nil if it has to stand in the object.
+  ///   - reader: The object; its faults are added to.
+  ///   - name: The name by the file; nil if it must be in the object.
   ///   - defaults: For settings that are absent.
-  nonisolated init?(_ fields: inout ConfigurationReader, name: String?, defaults: Settings) {
-    let given = fields.string("name")
+  nonisolated init?(_ reader: inout ConfigurationReader, name: String?, defaults: Settings) {
+    self = .standard
+    settings = defaults
+    let chosen = Self.name(&reader, file: name)
+    reader.read(Self.keys, into: &self)
+    checkRules(&reader)
+    reader.finish()
+    guard reader.isSound, let chosen else { return nil }
+    self.name = chosen
+  }
+
+  /// As the control interface and a configuration file have it.
+  nonisolated var json: JSON { .object(Self.keys, of: self) }
+
+  nonisolated private static func name(
+    _ reader: inout ConfigurationReader, file name: String?
+  ) -> String? {
+    let given = reader.string("name")
     if let given, let name, given != name {
-      fields.fault(
+      reader.fault(
         "name", "the name is \"\(name)\", as the file's; leave this out or rename the file")
     }
     let chosen = name ?? given
-    if chosen == nil { fields.missing("name", "a name for the device") }
-    if let chosen, !Self.isName(chosen) {
-      fields.fault("name", "\"\(shown(chosen))\" is not a name: \(Self.nameRule)")
+    if chosen == nil { reader.missing("name", "a name for the device") }
+    if let chosen, !isName(chosen) {
+      reader.fault("name", "\"\(shown(chosen))\" is not a name: \(nameRule)")
     }
-    let uri = fields.uri("uri")
-    let device = fields.string("device", "\"/dev/nbd0\" or \"nbd0\"") { Sysfs.index(of: $0) }
-    let readOnly = fields.bool("readOnly") ?? false
-    let autoAttach = fields.bool("autoAttach") ?? true
-    let shared = fields.bool("shared") ?? false
-    let tlsHostname = fields.string("tlsHostname")
-    let verifyPeer = fields.bool("verifyPeer")
-    let mount = fields.object("mount") { Mount(&$0) }
-    let settings = Settings(&fields, defaults)
-    if settings.afterGiveUp == .abandon, settings.giveUpAfter == nil {
-      fields.fault("afterGiveUp", "\"abandon\" needs giveUpAfter: when is that to be?")
-    }
-    if settings.path == .direct, let gap = uri?.relayNeed { fields.fault("uri", gap) }
-    if mount?.type == "swap" { fields.fault("mount", Self.swapRefusal) }
-    fields.finish()
-    guard fields.isSound, let chosen, let uri else { return nil }
-    self.init(
-      name: chosen, uri: uri, device: device, readOnly: readOnly, autoAttach: autoAttach,
-      shared: shared, tlsHostname: tlsHostname, verifyPeer: verifyPeer, mount: mount,
-      settings: settings)
+    return chosen
   }
 
   /// Letters, digits, '.', '_' and '-', at most 64, first a letter or digit.
@@ -121,9 +101,6 @@ extension DeviceConfiguration {
     }
     return text.utf8.allSatisfy { isLetterOrDigit($0) || "._-".utf8.contains($0) }
   }
-
-  nonisolated private static let swapRefusal =
-    "swap on a network block device can end in a deadlock: to write a page out takes memory"
 
   nonisolated static let nameRule =
     "letters, digits, '.', '_' and '-', at most 64 of them, the first a letter or digit"
@@ -138,51 +115,28 @@ extension DeviceConfiguration {
   }
 }
 
-extension DeviceConfiguration.Mount {
-  nonisolated init?(_ fields: inout ConfigurationReader) {
-    let path = fields.string("path", "an absolute path") { $0.hasPrefix("/") ? $0 : nil }
-    if path == nil { fields.missing("path", "where to mount") }
-    let word = "letters, digits and '.', '_' or '-'"
-    let type = fields.string("type", "a file system type: \(word)") {
-      DeviceConfiguration.isName($0) ? $0 : nil
-    }
-    let options = fields.strings("options", "an option of mount(8) without a comma") {
-      $0.isEmpty || $0.contains(",") ? nil : $0
-    }
-    let check = fields.bool("check") ?? false
-    fields.finish()
-    guard let path else { return nil }
-    self.init(path: path, type: type, options: options ?? [], check: check)
-  }
-}
-
-// MARK: writing
+// MARK: rules that concern several keys
 
 extension DeviceConfiguration {
-  /// As the control interface and a configuration file have it.
-  nonisolated var json: JSON {
-    let own = JSON.object([
-      "name": JSON(name),
-      "uri": JSON(uri.description),
-      "device": device.map { JSON(DeviceNode.path($0)) },
-      "readOnly": JSON(readOnly),
-      "autoAttach": JSON(autoAttach),
-      "shared": JSON(shared),
-      "tlsHostname": tlsHostname.map { JSON($0) },
-      "verifyPeer": verifyPeer.map { JSON($0) },
-      "mount": mount?.json,
-    ])
-    return JSON(.object((own.members ?? []) + (settings.json.members ?? [])))
+  nonisolated private func checkRules(_ reader: inout ConfigurationReader) {
+    if settings.afterGiveUp == .abandon, settings.giveUpAfter == nil {
+      reader.fault("afterGiveUp", "\"abandon\" needs giveUpAfter: when is that to be?")
+    }
+    if settings.path == .direct, let need = uri.relayNeed { reader.fault("uri", need) }
+    if mount?.type == "swap" { reader.fault("mount", Self.swapRefusal) }
   }
+
+  nonisolated private static let swapRefusal =
+    "swap on a network block device can end in a deadlock: to write a page out takes memory"
 }
 
-extension DeviceConfiguration.Mount {
-  nonisolated fileprivate var json: JSON {
-    .object([
-      "path": JSON(path),
-      "type": type.map { JSON($0) },
-      "options": options.isEmpty ? nil : JSON(options),
-      "check": JSON(check),
-    ])
+extension URI {
+  /// Why only the relay can attach it, for people; nil if the kernel can as well.
+  nonisolated fileprivate var relayNeed: String? {
+    if tls != nil { return "the kernel does not speak TLS; leave \"path\": \"direct\" out" }
+    if case .vsock = transport {
+      return "the kernel takes no vsock; leave \"path\": \"direct\" out"
+    }
+    return nil
   }
 }

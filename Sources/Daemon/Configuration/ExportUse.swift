@@ -88,7 +88,7 @@ extension Manager {
   }
 
   private func conflict(_ name: String, _ declaration: Configuration.Declaration) -> String? {
-    let use = ExportUse(declaration.context)
+    let use = ExportUse(declaration.configuration)
     let device = device(named: name)
     if let device, device.lifecycle.phase != .detached, device.file == nil || device.isOrphan,
       !device.uses.contains(where: { $0.export == use.export })

@@ -17,7 +17,7 @@ extension DeviceConfiguration {
   /// nbdd follows them as root: it opens the files that they name, a UNIX socket among them, and
   /// mounts where and how they say. For the rest of its callers that would be a way to become root.
   nonisolated func keysForRoot(in given: JSON) -> [String] {
-    var keys = ["mount", "tlsCertificates", "tlsPSKFile", "tlsPriority"]
+    var keys = Self.keys.filter(\.description.isForRoot).map(\.name)
       .filter { given[$0].map { !$0.isNull } ?? false }
     if case .unix = uri.transport { keys.append("uri") }
     return keys

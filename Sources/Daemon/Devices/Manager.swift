@@ -52,7 +52,7 @@ final class Manager {
     take(configuration)
     for problem in problems { Journal.error("\(problem); ignoring this file") }
     for (name, declaration) in configuration.devices {
-      devices[name] = Device(declaration.context, file: declaration.file, manager: self)
+      devices[name] = Device(declaration.configuration, file: declaration.file, manager: self)
     }
     publish()
     loadDriver()
@@ -81,11 +81,12 @@ final class Manager {
         add(declaration, to: &result)
         continue
       }
-      let isNew = device.nextContext ?? device.context != declaration.context || device.isOrphan
+      let isNew =
+        device.nextContext ?? device.context != declaration.configuration || device.isOrphan
       device.file = declaration.file
       device.isOrphan = false
       guard isNew else { continue }
-      device.change(declaration.context)
+      device.change(declaration.configuration)
       result.changed.append(name)
       if device.lifecycle.phase == .waiting {
         // Perhaps this is the cure, so there is nothing to wait for any more.
@@ -115,7 +116,7 @@ final class Manager {
   }
 
   private func add(_ declaration: Configuration.Declaration, to result: inout ReloadResult) {
-    let device = Device(declaration.context, file: declaration.file, manager: self)
+    let device = Device(declaration.configuration, file: declaration.file, manager: self)
     devices[device.name] = device
     result.added.append(device.name)
     changed(device)
@@ -215,9 +216,4 @@ final class Manager {
     }
     ServiceManager.status(StatusLine.text(entries, problems: problems.count))
   }
-}
-
-/// A configuration that was not taken, and why.
-struct ConfigurationFaults: Error {
-  var problems: [Problem]
 }
