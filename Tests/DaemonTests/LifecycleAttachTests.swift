@@ -25,9 +25,10 @@ struct LifecycleAttachTests {
   }
 
   @Test(arguments: [
-    Lifecycle.Phase.connecting, .cancelling, .settling, .mounting, .attached,
+    Lifecycle.Phase.connecting, .cancelling, .settling(), .mounting(), .attached,
     .unmounting(force: false, lazily: false), .quiescing(force: false),
-    .disconnecting(step: 0, leaving: true), .releasing(leaving: false), .releasing(leaving: true),
+    .disconnecting(by: .goodbye, leaving: true), .releasing(leaving: false),
+    .releasing(leaving: true),
   ])
   func `another attach changes nothing while a device is on its way or there`(
     phase: Lifecycle.Phase
@@ -117,7 +118,7 @@ struct LifecycleAttachTests {
   }
 
   @Test func `a kernel device that does not come up is given back before the next attempt`() {
-    var story = Story(in: .settling)
+    var story = Story(in: .settling())
     #expect(
       story.happens(.settled(.stuck))
         == [.attemptFailed(.stuck), .disconnect, .setTimer(Lifecycle.grace)])
@@ -130,14 +131,16 @@ struct LifecycleAttachTests {
     #expect(story.device.failure == .stuck)
   }
 
-  @Test(arguments: [Lifecycle.Phase.settling, .mounting])
+  @Test(arguments: [Lifecycle.Phase.settling(), .mounting()])
   func `a connection lost before the device is usable is a failed attempt`(
     phase: Lifecycle.Phase
   ) {
     var story = Story(in: phase)
     #expect(story.happens(.ended(.lost)) == [])
-    #expect(story.device.phase == phase)
-    let report = phase == .settling ? Lifecycle.Event.settled(.stuck) : .mounted(.badFileSystem)
+    #expect(
+      story.device.phase
+        == (phase == .settling() ? .settling(hasEnded: true) : .mounting(hasEnded: true)))
+    let report = phase == .settling() ? Lifecycle.Event.settled(.stuck) : .mounted(.badFileSystem)
     #expect(story.happens(report) == [.attemptFailed(.lost), .unmount(lazily: false)])
     #expect(story.device.state == .reconnecting)
     #expect(story.device.attempts == 1 && story.device.outages == 0)
@@ -145,15 +148,15 @@ struct LifecycleAttachTests {
     #expect(story.device.failure == .lost)
   }
 
-  @Test(arguments: [Lifecycle.Phase.settling, .mounting])
+  @Test(arguments: [Lifecycle.Phase.settling(), .mounting()])
   func `the cause of the last attempt is shown, not that of an earlier one`(
     phase: Lifecycle.Phase
   ) {
     var story = Story()
     story.happen(.attach, .ended(.wrongServer), .timer, .serving)
-    if phase == .mounting { story.happens(.settled(nil)) }
+    if phase == .mounting() { story.happens(.settled(nil)) }
     story.happens(.ended(.lost))
-    let actions = story.happens(phase == .settling ? .settled(nil) : .mounted(nil))
+    let actions = story.happens(phase == .settling() ? .settled(nil) : .mounted(nil))
     #expect(actions.first == .attemptFailed(.lost))
     story.happen(.unmounted(nil), .released(holders: []))
     #expect(story.device.failure == .lost)
@@ -170,7 +173,7 @@ struct LifecycleAttachTests {
   }
 
   @Test func `a mount that fails leaves the device attached, and an attach tries it again`() {
-    var story = Story(in: .mounting)
+    var story = Story(in: .mounting())
     #expect(story.happens(.mounted(.badFileSystem)) == [])
     #expect(story.device.state == .attached)
     #expect(story.device.mountFailure == .badFileSystem)

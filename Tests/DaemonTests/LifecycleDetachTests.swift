@@ -38,18 +38,18 @@ struct LifecycleDetachTests {
       [(.detach(force: false), [.interrupt]), (.serving, close)] + end
     ),
     (
-      .settling, false,
+      .settling(), false,
       [
         (.detach(force: false), []), (.settled(nil), [.unmount(lazily: false)]),
         (.unmounted(nil), [.quiesce(force: false)]), (.quiesced(nil), close),
       ] + end
     ),
     (
-      .settling, false,
+      .settling(), false,
       [(.detach(force: false), []), (.settled(.stuck), [.attemptFailed(.stuck)] + close)] + end
     ),
     (
-      .settling, true,
+      .settling(), true,
       [
         (.detach(force: true), [.shutDown]), (.ended(.lost), []),
         (.settled(.stuck), [.attemptFailed(.lost), .unmount(lazily: true)]),
@@ -57,14 +57,14 @@ struct LifecycleDetachTests {
       ]
     ),
     (
-      .mounting, false,
+      .mounting(), false,
       [
         (.detach(force: false), []), (.mounted(nil), [.unmount(lazily: false)]),
         (.unmounted(nil), [.quiesce(force: false)]), (.quiesced(nil), close),
       ] + end
     ),
     (
-      .mounting, true,
+      .mounting(), true,
       [
         (.detach(force: true), [.shutDown]), (.ended(.lost), []),
         (.mounted(.badFileSystem), [.attemptFailed(.lost), .unmount(lazily: true)]),
@@ -120,14 +120,14 @@ struct LifecycleDetachTests {
         (.released(holders: ["dd"]), []),
       ]
     ),
-    (.disconnecting(step: 0, leaving: false), false, [(.detach(force: false), [])] + end),
+    (.disconnecting(by: .goodbye, leaving: false), false, [(.detach(force: false), [])] + end),
     (
-      .disconnecting(step: 0, leaving: false), true,
+      .disconnecting(by: .goodbye, leaving: false), true,
       [(.detach(force: true), [.shutDown, .setTimer(Lifecycle.grace)])] + end
     ),
-    (.disconnecting(step: 1, leaving: false), true, [(.detach(force: true), [])] + end),
+    (.disconnecting(by: .shutDown, leaving: false), true, [(.detach(force: true), [])] + end),
     (
-      .disconnecting(step: 0, leaving: true), true,
+      .disconnecting(by: .goodbye, leaving: true), true,
       [(.detach(force: true), [.shutDown, .setTimer(Lifecycle.grace)])] + end
     ),
     (

@@ -106,7 +106,7 @@ struct LifecycleOutageTests {
   }
 
   @Test func `a connection lost while the mount is tried again is an outage`() {
-    var story = Story(in: .mounting)
+    var story = Story(in: .mounting())
     story.happens(.mounted(.badFileSystem))
     story.happens(.attach)
     #expect(story.happens(.ended(.lost)) == [])
@@ -128,8 +128,8 @@ struct LifecycleOutageTests {
     (.detached, .detach(force: true)),
     (.connecting, .timer),
     (.cancelling, .detach(force: true)),
-    (.settling, .mounted(nil)),
-    (.mounting, .settled(.stuck)),
+    (.settling(), .mounted(nil)),
+    (.mounting(), .settled(.stuck)),
     (.attached, .timer),
     (.attached, .settled(.stuck)),
     (.attached, .mounted(.badFileSystem)),
@@ -139,8 +139,8 @@ struct LifecycleOutageTests {
     (.unmounting(force: false, lazily: false), .detach(force: false)),
     (.quiescing(force: false), .unmounted(nil)),
     (.quiescing(force: false), .timer),
-    (.disconnecting(step: 0, leaving: true), .quiesced(nil)),
-    (.disconnecting(step: 0, leaving: true), .detach(force: false)),
+    (.disconnecting(by: .goodbye, leaving: true), .quiesced(nil)),
+    (.disconnecting(by: .goodbye, leaving: true), .detach(force: false)),
     (.releasing(leaving: true), .unmounted(nil)),
     (.releasing(leaving: true), .detach(force: true)),
     (.releasing(leaving: false), .timer),

@@ -96,7 +96,7 @@ struct LifecycleRefusalTests {
   }
 
   @Test func `a mount made while the connection was lost is unmounted before a detach ends`() {
-    var story = Story(in: .mounting)
+    var story = Story(in: .mounting())
     story.happen(.detach(force: false), .ended(.lost))
     #expect(story.happens(.mounted(nil)) == [.attemptFailed(.lost), .unmount(lazily: false)])
     #expect(story.device.state == .detaching)
@@ -106,14 +106,14 @@ struct LifecycleRefusalTests {
 
   @Test func `a mount made again while the connection was lost is unmounted before a detach ends`()
   {
-    var story = Story(in: .mounting)
+    var story = Story(in: .mounting())
     story.happen(.mounted(.badFileSystem), .attach, .detach(force: true), .ended(.lost))
     #expect(story.happens(.mounted(nil)) == [.unmount(lazily: true)])
     #expect(story.happen(.unmounted(nil), .released(holders: ["dd"])) == [])
     #expect(story.device.phase == .detached)
   }
 
-  @Test(arguments: [Lifecycle.Phase.settling, .mounting])
+  @Test(arguments: [Lifecycle.Phase.settling(), .mounting()])
   func `nothing is shut down that has ended already`(phase: Lifecycle.Phase) {
     var story = Story(in: phase)
     #expect(story.happen(.ended(.lost), .detach(force: true)) == [])
@@ -126,7 +126,7 @@ struct LifecycleRefusalTests {
 
   @Test(arguments: [true, false])
   func `a server that does not close is shut down, cleared and then given up`(leaving: Bool) {
-    var story = Story(in: .disconnecting(step: 0, leaving: leaving))
+    var story = Story(in: .disconnecting(by: .goodbye, leaving: leaving))
     #expect(story.happens(.timer) == [.shutDown, .setTimer(Lifecycle.grace)])
     #expect(story.happens(.timer) == [.clear, .setTimer(Lifecycle.grace)])
     let given = Failure(.detach, "the kernel does not let go of the device")
@@ -144,7 +144,7 @@ struct LifecycleRefusalTests {
 
   @Test(arguments: [true, false], [true, false])
   func `while the kernel does not let go, each detach is answered`(leaving: Bool, force: Bool) {
-    var story = Story(in: .disconnecting(step: 3, leaving: leaving))
+    var story = Story(in: .disconnecting(by: .exhausted, leaving: leaving))
     let given = Failure(.detach, "the kernel does not let go of the device")
     #expect(story.happens(.detach(force: force)) == [.refused(given)])
     #expect(story.happens(.detach(force: force)) == [.refused(given)])
@@ -154,9 +154,9 @@ struct LifecycleRefusalTests {
     #expect(story.device.phase == .detached)
   }
 
-  @Test(arguments: [1, 2])
-  func `a server that closes late is as good as one that closes at once`(step: Int) {
-    var story = Story(in: .disconnecting(step: step, leaving: true))
+  @Test(arguments: [Lifecycle.Means.shutDown, .clear])
+  func `a server that closes late is as good as one that closes at once`(means: Lifecycle.Means) {
+    var story = Story(in: .disconnecting(by: means, leaving: true))
     #expect(story.happens(.ended(.closed)) == [.cancelTimer, .release(patiently: true)])
     #expect(story.happens(.released(holders: [])) == [])
     #expect(story.device.phase == .detached)

@@ -49,15 +49,15 @@ nonisolated struct Story {
     case .settling: return [.attach, .serving]
     case .mounting: return [.attach, .serving, .settled(nil)]
     case .attached: return attached
-    case .unmounting(let force, lazily: false): return attached + [.detach(force: force)]
-    case .unmounting(let force, lazily: true):
+    case .unmounting(let force, lazily: false, _): return attached + [.detach(force: force)]
+    case .unmounting(let force, lazily: true, _):
       return attached + [.detach(force: force), .unmounted(.busy)]
-    case .quiescing(let force): return attached + [.detach(force: force), .unmounted(nil)]
-    case .disconnecting(let step, leaving: true):
+    case .quiescing(let force, _): return attached + [.detach(force: force), .unmounted(nil)]
+    case .disconnecting(let means, leaving: true):
       return attached + [.detach(force: false), .unmounted(nil), .quiesced(nil)]
-        + Array(repeating: .timer, count: step)
-    case .disconnecting(let step, leaving: false):
-      return [.attach, .serving, .settled(.stuck)] + Array(repeating: .timer, count: step)
+        + Array(repeating: .timer, count: means.rawValue)
+    case .disconnecting(let means, leaving: false):
+      return [.attach, .serving, .settled(.stuck)] + Array(repeating: .timer, count: means.rawValue)
     case .releasing(leaving: false): return attached + [.ended(.lost)]
     case .releasing(leaving: true):
       return attached + [.detach(force: false), .unmounted(nil), .quiesced(nil), .ended(.closed)]

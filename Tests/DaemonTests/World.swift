@@ -138,6 +138,7 @@ nonisolated struct World {
   // MARK: what must not be
 
   private mutating func look() {
+    demand(device.surprise == nil, "an event came that the lifecycle calls impossible")
     switch device.phase {
     case .detached:
       demand(thread == .none && helper == nil && !hasTimer, "detached, with something under way")

@@ -58,44 +58,124 @@ nonisolated struct ConnectionLifecycle: Sendable {
     self.connectTimeout = connectTimeout
   }
 
-  /// Takes an event and answers what is to be done; `random` is from 0 up to 1.
+  /// Takes an event and returns what is to be done; `random` is from 0 up to 1.
   mutating func handle(
     _ event: Event, at now: ContinuousClock.Instant, random: Double
   ) -> [Action] {
-    switch (phase, event) {
-    case (_, .stop):
-      phase = .idle
-      nextAttempt = nil
-      return [.cancelTimer]
-    case (.idle, .start), (.waiting, .timer): return connect(now)
-    case (.waiting, .retry), (.waiting, .changed), (.connecting, .changed):
-      // What comes next comes soon: the server may need another moment.
-      troubleSince = now
-      return [.cancelTimer] + connect(now)
-    case (.handed, .changed), (.up, .changed):
-      // What was before says nothing about the next attempt.
-      troubleSince = nil
-      return []
-    case (.idle, .handed), (.connecting, .handed):
-      phase = .handed
-      return []
-    case (.handed, .up):
+    switch phase {
+    case .idle: whileIdle(event, now)
+    case .connecting: whileConnecting(event, now, random)
+    case .handed: whileHanded(event, now, random)
+    case .up: whileUp(event, now, random)
+    case .waiting: whileWaiting(event, now)
+    }
+  }
+
+  // MARK: events in each phase
+
+  private mutating func whileIdle(_ event: Event, _ now: ContinuousClock.Instant) -> [Action] {
+    switch event {
+    case .start: connect(now)
+    case .handed: handed()
+    case .stop: stop()
+    // What was under way when it was stopped reports all the same.
+    case .up, .down, .failed, .timer, .retry, .changed: []
+    }
+  }
+
+  private mutating func whileConnecting(
+    _ event: Event, _ now: ContinuousClock.Instant, _ random: Double
+  ) -> [Action] {
+    switch event {
+    case .handed: return handed()
+    case .failed(let failure):
+      attempts += 1
+      return wait(for: failure, now, random)
+    case .changed: return reconnect(now)
+    case .stop: return stop()
+    case .retry: return []
+    // There is neither a timer nor a connection in the relay.
+    case .start, .up, .down, .timer: return []
+    }
+  }
+
+  private mutating func whileHanded(
+    _ event: Event, _ now: ContinuousClock.Instant, _ random: Double
+  ) -> [Action] {
+    switch event {
+    case .up:
       phase = .up
       upSince = now
       attempts = 0
       failure = nil
       return []
-    case (.connecting, .failed(let failure)):
-      attempts += 1
-      return wait(for: failure, now, random)
-    case (.handed, .down(let failure)), (.up, .down(let failure)):
-      if let upSince, upSince.duration(to: now) >= Self.health { troubleSince = nil }
-      upSince = nil
-      // A loss that comes again and again counts as a failed attempt.
-      if troubleSince != nil { attempts += 1 }
-      return wait(for: failure, now, random)
-    default: return []
+    case .down(let failure): return lost(failure, now, random)
+    case .changed: return forgetTrouble()
+    case .stop: return stop()
+    case .retry: return []
+    // No attempt is under way, and no timer.
+    case .start, .handed, .failed, .timer: return []
     }
+  }
+
+  private mutating func whileUp(
+    _ event: Event, _ now: ContinuousClock.Instant, _ random: Double
+  ) -> [Action] {
+    switch event {
+    case .down(let failure): lost(failure, now, random)
+    case .changed: forgetTrouble()
+    case .stop: stop()
+    case .retry: []
+    // No attempt is under way, and no timer.
+    case .start, .handed, .up, .failed, .timer: []
+    }
+  }
+
+  private mutating func whileWaiting(
+    _ event: Event, _ now: ContinuousClock.Instant
+  ) -> [Action] {
+    switch event {
+    case .timer: connect(now)
+    case .retry, .changed: reconnect(now)
+    case .stop: stop()
+    // No attempt is under way, and there is no connection in the relay.
+    case .start, .handed, .up, .down, .failed: []
+    }
+  }
+
+  // MARK: transitions
+
+  private mutating func stop() -> [Action] {
+    phase = .idle
+    nextAttempt = nil
+    return [.cancelTimer]
+  }
+
+  private mutating func handed() -> [Action] {
+    phase = .handed
+    return []
+  }
+
+  private mutating func reconnect(_ now: ContinuousClock.Instant) -> [Action] {
+    // What comes next comes soon: the server may need another moment.
+    troubleSince = now
+    return [.cancelTimer] + connect(now)
+  }
+
+  /// With other settings, what was before says nothing about the next attempt.
+  private mutating func forgetTrouble() -> [Action] {
+    troubleSince = nil
+    return []
+  }
+
+  private mutating func lost(
+    _ failure: Failure, _ now: ContinuousClock.Instant, _ random: Double
+  ) -> [Action] {
+    if let upSince, upSince.duration(to: now) >= Self.health { troubleSince = nil }
+    upSince = nil
+    // A loss that comes again and again counts as a failed attempt.
+    if troubleSince != nil { attempts += 1 }
+    return wait(for: failure, now, random)
   }
 
   private mutating func connect(_ now: ContinuousClock.Instant) -> [Action] {

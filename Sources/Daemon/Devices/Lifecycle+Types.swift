@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// The words in which a life is told: states, phases, events, actions.
+/// Types of the device lifecycle.
 nonisolated extension Lifecycle {
   /// The `State` of the control interface.
   enum State: String, Sendable {
@@ -14,13 +14,13 @@ nonisolated extension Lifecycle {
     case detach(force: Bool)
     /// The thread is about to enter NBD_DO_IT.
     case serving
-    /// Size and partitions are there, or why not.
+    /// Size and partitions are known, or why not.
     case settled(Failure?)
     /// The declared mount is mounted (or there is none), or why not.
     case mounted(Failure?)
     /// The thread has ended, before or after the kernel served the device.
     case ended(Failure)
-    /// The kernel device turned out to be somebody else's; another may be free.
+    /// The kernel device turned out to be in use by others; another may be free.
     case taken
     case unmounted(Failure?)
     /// Nobody holds the device and all writes are at the server, or why not.
@@ -47,18 +47,40 @@ nonisolated extension Lifecycle {
 
   enum Phase: Sendable, Equatable {
     case detached, connecting
-    /// Detach was asked for while the thread was connecting; its end is awaited.
+    /// Waits for the end of a thread that was connecting when a detach was requested.
     case cancelling
-    case settling, mounting, attached
-    case unmounting(force: Bool, lazily: Bool)
-    case quiescing(force: Bool)
-    /// Told goodbye, then shut down, then cleared; `leaving` tells a detach from a retry.
-    case disconnecting(step: Int, leaving: Bool)
-    /// The connection is gone; the kernel device has to become free.
+    /// A helper is under way; if the thread has ended meanwhile, the phase ends with its report.
+    case settling(hasEnded: Bool = false)
+    case mounting(hasEnded: Bool = false)
+    case attached
+    case unmounting(force: Bool, lazily: Bool, hasEnded: Bool = false)
+    case quiescing(force: Bool, hasEnded: Bool = false)
+    /// `leaving` tells a detach from a retry.
+    case disconnecting(by: Means, leaving: Bool)
+    /// The connection is gone; the kernel device must become free.
     case releasing(leaving: Bool)
     /// Held by others after the connection was lost; looked at again at the timer.
     case held
     /// Before the next attempt.
     case waiting
+  }
+
+  /// How the kernel is made to let go of a device, each after the one before had no effect.
+  enum Means: Int, Sendable {
+    /// The server is told to close the connection.
+    case goodbye
+    case shutDown, clear
+    /// Every means has been tried.
+    case exhausted
+  }
+
+  /// A detach that was requested while something else must end first.
+  enum PendingDetach: Sendable {
+    case none, gently, byForce
+
+    /// Of several requests, one by force counts.
+    mutating func add(force: Bool) {
+      self = force || self == .byForce ? .byForce : .gently
+    }
   }
 }

@@ -18,7 +18,7 @@
 /// at any time at most one of unmount, mount, settle, quiesce, release is under way.
 nonisolated struct Lifecycle: Sendable {
   private(set) var phase = Phase.detached
-  /// Why it is not attached, or what is amiss although it is.
+  /// Why it is not attached, or what is wrong although it is.
   private(set) var failure: Failure?
   /// Why the declared mount is not there.
   private(set) var mountFailure: Failure?
@@ -39,9 +39,9 @@ nonisolated struct Lifecycle: Sendable {
   /// Who keeps the declared mount from going, after the connection was lost.
   private var mountUsers: [String] = []
   /// A detach that waits for a helper to report.
-  private var pendingDetach: Bool?
-  /// The thread has ended while a detach was under way.
-  private var hasEnded = false
+  private var pendingDetach = PendingDetach.none
+  /// The last event that cannot come, and came all the same: a fault of the program.
+  private(set) var surprise: Event?
 
   init(reconnectDelay: Duration) {
     self.reconnectDelay = reconnectDelay
@@ -53,11 +53,11 @@ nonisolated struct Lifecycle: Sendable {
     // Through an outage and its attempts the state stays what it is.
     case .connecting:
       failure.map { $0.isPersistent ? .failed : .reconnecting } ?? .connecting
-    case .settling, .mounting: pendingDetach == nil ? .attaching : .detaching
+    case .settling, .mounting: pendingDetach == .none ? .attaching : .detaching
     case .attached: .attached
     case .cancelling, .unmounting, .quiescing, .disconnecting(_, leaving: true): .detaching
     case .disconnecting(_, leaving: false): .reconnecting
-    case .releasing(let leaving): leaving || pendingDetach != nil ? .detaching : .reconnecting
+    case .releasing(let leaving): leaving || pendingDetach != .none ? .detaching : .reconnecting
     case .held: .reconnecting
     case .waiting: failure?.isPersistent == true ? .failed : .reconnecting
     }
@@ -77,89 +77,221 @@ nonisolated struct Lifecycle: Sendable {
   /// Attached for so long, a device counts as healthy: the next outage starts afresh.
   static let health = Duration.seconds(60)
 
-  /// Takes an event and answers what is to be done.
+  /// Takes an event and returns what is to be done.
   ///
   /// `random` is from 0 up to 1.
   mutating func handle(
     _ event: Event, at now: ContinuousClock.Instant, random: Double
   ) -> [Action] {
-    switch (phase, event) {
-    case (.detached, .attach): return connect()
-    case (.waiting, .attach), (.waiting, .timer): return [.cancelTimer] + connect()
-    case (.held, .attach), (.held, .timer): return [.cancelTimer] + release(leaving: false)
-    case (.attached, .attach): return mountFailure == nil ? [] : mount()
+    switch phase {
+    case .detached: whileDetached(event)
+    case .connecting: whileConnecting(event, now, random)
+    case .cancelling: whileCancelling(event)
+    case .settling(let hasEnded): whileSettling(event, hasEnded: hasEnded)
+    case .mounting(let hasEnded): whileMounting(event, hasEnded: hasEnded, now)
+    case .attached: whileAttached(event, now)
+    case .unmounting(let force, let lazily, let hasEnded):
+      whileUnmounting(event, force: force, lazily: lazily, hasEnded: hasEnded, now)
+    case .quiescing(let force, let hasEnded):
+      whileQuiescing(event, force: force, hasEnded: hasEnded, now)
+    case .disconnecting(let means, let leaving):
+      whileDisconnecting(event, by: means, leaving: leaving)
+    case .releasing(let leaving): whileReleasing(event, leaving: leaving, now, random)
+    case .held: whileHeld(event)
+    case .waiting: whileWaiting(event)
+    }
+  }
 
-    case (.connecting, .serving):
-      phase = .settling
-      return [.settle]
-    case (.connecting, .taken): return connect()
-    case (.connecting, .ended(let failure)):
-      attempts += 1
-      // Told last: who hears of it may detach at once, and no timer may be set after that.
-      return wait(for: failure, now, random) + [.attemptFailed(failure)]
-    case (.connecting, .detach):
+  // MARK: events in each phase
+
+  private mutating func whileDetached(_ event: Event) -> [Action] {
+    switch event {
+    case .attach: connect()
+    case .detach: []
+    case .serving, .settled, .mounted, .ended, .taken, .unmounted, .quiesced, .released, .timer:
+      impossible(event)
+    }
+  }
+
+  private mutating func whileConnecting(
+    _ event: Event, _ now: ContinuousClock.Instant, _ random: Double
+  ) -> [Action] {
+    switch event {
+    case .attach: return []
+    case .detach:
       phase = .cancelling
       return [.interrupt]
-    case (.cancelling, .ended), (.cancelling, .taken): return detached()
-    case (.cancelling, .serving): return disconnect(leaving: true)
+    case .serving:
+      phase = .settling()
+      return [.settle]
+    case .taken: return connect()
+    case .ended(let failure):
+      attempts += 1
+      // Reported last: an observer may detach at once, and no timer may be set after that.
+      return wait(for: failure, now, random) + [.attemptFailed(failure)]
+    case .settled, .mounted, .unmounted, .quiesced, .released, .timer: return impossible(event)
+    }
+  }
 
-    case (.settling, .settled(let failure)): return settled(failure)
-    case (.mounting, .mounted(let failure)): return mounted(failure, now)
-    case (.settling, .detach(let force)), (.mounting, .detach(let force)):
-      pendingDetach = force || pendingDetach == true
-      return force && !hasEnded ? [.shutDown] : []
-    case (.settling, .ended(let failure)), (.mounting, .ended(let failure)):
-      // The helper still runs; it will report soon, now that the device answers with errors.
-      hasEnded = true
+  private mutating func whileCancelling(_ event: Event) -> [Action] {
+    switch event {
+    case .attach, .detach: []
+    case .serving: disconnect(leaving: true)
+    case .ended, .taken: detached()
+    case .settled, .mounted, .unmounted, .quiesced, .released, .timer: impossible(event)
+    }
+  }
+
+  private mutating func whileSettling(_ event: Event, hasEnded: Bool) -> [Action] {
+    switch event {
+    case .attach: return []
+    case .detach(let force): return detachAfterHelper(force: force, hasEnded: hasEnded)
+    case .settled(let failure): return settled(failure, hasEnded: hasEnded)
+    case .ended(let failure):
+      // The helper still runs; it will report soon, now that the device returns errors.
       self.failure = failure
+      phase = .settling(hasEnded: true)
       return []
+    case .serving, .mounted, .taken, .unmounted, .quiesced, .released, .timer:
+      return impossible(event)
+    }
+  }
 
-    case (.attached, .ended(let failure)): return lost(failure, now)
-    case (.attached, .detach(let force)): return unmount(force: force)
-    case (.waiting, .detach): return [.cancelTimer] + detached()
-    case (.held, .detach(let force)):
-      pendingDetach = force
-      return [.cancelTimer] + release(leaving: false)
-    case (.releasing(leaving: false), .detach(let force)):
-      pendingDetach = force || pendingDetach == true
-      return []
-    case (.unmounting(_, let lazily), .detach(force: true)):
-      phase = .unmounting(force: true, lazily: lazily)
-      return []
-    case (.quiescing(force: false), .detach(force: true)):
-      phase = .quiescing(force: true)
-      return hasEnded ? [] : [.shutDown]
-    case (.disconnecting(step: 3, _), .detach):
-      // Every means has been tried.
-      phase = .disconnecting(step: 3, leaving: true)
-      return [.refused(Self.notLetGo)]
-    case (.disconnecting(step: 0, _), .detach(force: true)):
-      return escalate(from: 0, leaving: true)
-    case (.disconnecting(let step, leaving: false), .detach):
-      phase = .disconnecting(step: step, leaving: true)
-      return []
-
-    case (.unmounting(let force, let lazily), .unmounted(let failure)):
-      return unmounted(failure, force: force, lazily: lazily, now)
-    case (.quiescing, .quiesced(let failure)): return quiesced(failure, now)
-    case (.quiescing(force: true), .timer): return hasEnded ? [] : [.shutDown]
-    case (.unmounting, .ended(let failure)), (.quiescing, .ended(let failure)):
-      hasEnded = true
+  private mutating func whileMounting(
+    _ event: Event, hasEnded: Bool, _ now: ContinuousClock.Instant
+  ) -> [Action] {
+    switch event {
+    case .attach: return []
+    case .detach(let force): return detachAfterHelper(force: force, hasEnded: hasEnded)
+    case .mounted(let failure): return mounted(failure, hasEnded: hasEnded, now)
+    case .ended(let failure):
       self.failure = failure
+      phase = .mounting(hasEnded: true)
       return []
-    case (.disconnecting(_, let leaving), .ended):
-      return [.cancelTimer] + release(leaving: leaving)
-    case (.disconnecting(let step, let leaving), .timer):
-      return escalate(from: step, leaving: leaving)
+    case .serving, .settled, .taken, .unmounted, .quiesced, .released, .timer:
+      return impossible(event)
+    }
+  }
 
-    case (.releasing(leaving: false), .unmounted(let failure)):
+  private mutating func detachAfterHelper(force: Bool, hasEnded: Bool) -> [Action] {
+    pendingDetach.add(force: force)
+    return force && !hasEnded ? [.shutDown] : []
+  }
+
+  private mutating func whileAttached(
+    _ event: Event, _ now: ContinuousClock.Instant
+  ) -> [Action] {
+    switch event {
+    case .attach: mountFailure == nil ? [] : mount()
+    case .detach(let force): unmount(force: force)
+    case .ended(let failure): lost(failure, now)
+    case .serving, .settled, .mounted, .taken, .unmounted, .quiesced, .released, .timer:
+      impossible(event)
+    }
+  }
+
+  private mutating func whileUnmounting(
+    _ event: Event, force: Bool, lazily: Bool, hasEnded: Bool, _ now: ContinuousClock.Instant
+  ) -> [Action] {
+    switch event {
+    case .attach, .detach(force: false): return []
+    case .detach(force: true):
+      phase = .unmounting(force: true, lazily: lazily, hasEnded: hasEnded)
+      return []
+    case .unmounted(let failure):
+      return unmounted(failure, force: force, lazily: lazily, hasEnded: hasEnded, now)
+    case .ended(let failure):
+      self.failure = failure
+      phase = .unmounting(force: force, lazily: lazily, hasEnded: true)
+      return []
+    case .serving, .settled, .mounted, .taken, .quiesced, .released, .timer:
+      return impossible(event)
+    }
+  }
+
+  private mutating func whileQuiescing(
+    _ event: Event, force: Bool, hasEnded: Bool, _ now: ContinuousClock.Instant
+  ) -> [Action] {
+    switch event {
+    case .attach, .detach(force: false): return []
+    case .detach(force: true):
+      phase = .quiescing(force: true, hasEnded: hasEnded)
+      return force || hasEnded ? [] : [.shutDown]
+    case .quiesced(let failure):
+      return quiesced(failure, force: force, hasEnded: hasEnded, now)
+    case .timer where force: return hasEnded ? [] : [.shutDown]
+    case .ended(let failure):
+      self.failure = failure
+      phase = .quiescing(force: force, hasEnded: true)
+      return []
+    case .serving, .settled, .mounted, .taken, .unmounted, .released, .timer:
+      return impossible(event)
+    }
+  }
+
+  private mutating func whileDisconnecting(
+    _ event: Event, by means: Means, leaving: Bool
+  ) -> [Action] {
+    switch event {
+    case .attach: return []
+    case .detach(let force):
+      switch means {
+      case .goodbye where force: return escalate(from: means, leaving: true)
+      case .goodbye, .shutDown, .clear:
+        phase = .disconnecting(by: means, leaving: true)
+        return []
+      case .exhausted:
+        phase = .disconnecting(by: means, leaving: true)
+        return [.refused(Self.notLetGo)]
+      }
+    case .ended: return [.cancelTimer] + release(leaving: leaving)
+    case .timer: return escalate(from: means, leaving: leaving)
+    case .serving, .settled, .mounted, .taken, .unmounted, .quiesced, .released:
+      return impossible(event)
+    }
+  }
+
+  private mutating func whileReleasing(
+    _ event: Event, leaving: Bool, _ now: ContinuousClock.Instant, _ random: Double
+  ) -> [Action] {
+    switch event {
+    case .attach: return []
+    case .detach(let force):
+      if !leaving { pendingDetach.add(force: force) }
+      return []
+    case .unmounted(let failure) where !leaving:
       mountUsers = failure?.holders ?? []
       return [.release(patiently: holders.isEmpty)]
-    case (.releasing(let leaving), .released(let holders)):
-      return released(holders, leaving: leaving, now, random)
-
-    default: return []
+    case .released(let holders): return released(holders, leaving: leaving, now, random)
+    case .serving, .settled, .mounted, .ended, .taken, .unmounted, .quiesced, .timer:
+      return impossible(event)
     }
+  }
+
+  private mutating func whileHeld(_ event: Event) -> [Action] {
+    switch event {
+    case .attach, .timer: return [.cancelTimer] + release(leaving: false)
+    case .detach(let force):
+      pendingDetach = force ? .byForce : .gently
+      return [.cancelTimer] + release(leaving: false)
+    case .serving, .settled, .mounted, .ended, .taken, .unmounted, .quiesced, .released:
+      return impossible(event)
+    }
+  }
+
+  private mutating func whileWaiting(_ event: Event) -> [Action] {
+    switch event {
+    case .attach, .timer: [.cancelTimer] + connect()
+    case .detach: [.cancelTimer] + detached()
+    case .serving, .settled, .mounted, .ended, .taken, .unmounted, .quiesced, .released:
+      impossible(event)
+    }
+  }
+
+  /// Ignores an event that cannot come in the phase: nothing that reports it is under way.
+  private mutating func impossible(_ event: Event) -> [Action] {
+    surprise = event
+    return []
   }
 
   // MARK: attaching
@@ -167,8 +299,7 @@ nonisolated struct Lifecycle: Sendable {
   private mutating func connect() -> [Action] {
     phase = .connecting
     nextAttempt = nil
-    hasEnded = false
-    pendingDetach = nil
+    pendingDetach = .none
     holders = []
     return [.connect]
   }
@@ -190,20 +321,19 @@ nonisolated struct Lifecycle: Sendable {
     return [.setTimer(pause)]
   }
 
-  private mutating func settled(_ failure: Failure?) -> [Action] {
+  private mutating func settled(_ failure: Failure?, hasEnded: Bool) -> [Action] {
     if hasEnded { return neverAttached() }
     if let failure {
       // The driver has the connection but the device is of no use: give it back.
       attempts += 1
       self.failure = failure
-      return [.attemptFailed(failure)] + disconnect(leaving: pendingDetach != nil)
+      return [.attemptFailed(failure)] + disconnect(leaving: pendingDetach != .none)
     }
-    if let force = pendingDetach { return unmount(force: force) }
-    return mount()
+    return detachIfPending() ?? mount()
   }
 
   private mutating func mount() -> [Action] {
-    phase = .mounting
+    phase = .mounting()
     return [.mount]
   }
 
@@ -215,7 +345,7 @@ nonisolated struct Lifecycle: Sendable {
   }
 
   private mutating func mounted(
-    _ failure: Failure?, _ now: ContinuousClock.Instant
+    _ failure: Failure?, hasEnded: Bool, _ now: ContinuousClock.Instant
   ) -> [Action] {
     mountFailure = failure
     if hasEnded {
@@ -226,8 +356,15 @@ nonisolated struct Lifecycle: Sendable {
     self.failure = nil
     holders = []
     if attachedAt == nil { attachedAt = now }
-    guard let force = pendingDetach else { return [] }
-    return unmount(force: force)
+    return detachIfPending() ?? []
+  }
+
+  private mutating func detachIfPending() -> [Action]? {
+    switch pendingDetach {
+    case .none: nil
+    case .gently: unmount(force: false)
+    case .byForce: unmount(force: true)
+    }
   }
 
   // MARK: losing the connection
@@ -247,9 +384,8 @@ nonisolated struct Lifecycle: Sendable {
   private mutating func release(leaving: Bool) -> [Action] {
     phase = .releasing(leaving: leaving)
     nextAttempt = nil
-    hasEnded = false
     return leaving
-      ? [.release(patiently: true)] : [.unmount(lazily: pendingDetach == true)]
+      ? [.release(patiently: true)] : [.unmount(lazily: pendingDetach == .byForce)]
   }
 
   private mutating func released(
@@ -258,13 +394,15 @@ nonisolated struct Lifecycle: Sendable {
     self.holders = holders.isEmpty ? [] : mountUsers + holders
     mountUsers = []
     let detach = pendingDetach
-    pendingDetach = nil
-    if leaving || detach == true || (detach != nil && holders.isEmpty) { return detached() }
+    pendingDetach = .none
+    if leaving || detach == .byForce || (detach == .gently && holders.isEmpty) {
+      return detached()
+    }
     guard !holders.isEmpty else {
       return wait(for: failure ?? Self.connectionLost, now, random)
     }
     phase = .held
-    let refusal = detach == nil ? [] : [Action.refused(heldFailure)]
+    let refusal = detach == .none ? [] : [Action.refused(heldFailure)]
     return refusal + setPause(patience.next(limit: reconnectDelay, random: random), now)
   }
 
@@ -285,20 +423,20 @@ nonisolated struct Lifecycle: Sendable {
     nextAttempt = nil
     attachedAt = nil
     attempts = 0
-    pendingDetach = nil
-    hasEnded = false
+    pendingDetach = .none
     backoff.reset()
     return []
   }
 
   private mutating func unmount(force: Bool) -> [Action] {
-    pendingDetach = nil
+    pendingDetach = .none
     phase = .unmounting(force: force, lazily: false)
     return [.unmount(lazily: false)]
   }
 
   private mutating func unmounted(
-    _ failure: Failure?, force: Bool, lazily: Bool, _ now: ContinuousClock.Instant
+    _ failure: Failure?, force: Bool, lazily: Bool, hasEnded: Bool,
+    _ now: ContinuousClock.Instant
   ) -> [Action] {
     if hasEnded, failure == nil || lazily { return release(leaving: true) }
     if failure == nil || lazily {
@@ -307,26 +445,26 @@ nonisolated struct Lifecycle: Sendable {
       return [.quiesce(force: force)] + (force ? [.setTimer(Self.grace)] : [])
     }
     if force {
-      phase = .unmounting(force: true, lazily: true)
+      phase = .unmounting(force: true, lazily: true, hasEnded: hasEnded)
       return [.unmount(lazily: true)]
     }
-    return refuse(failure, now)
+    return refuse(failure, hasEnded: hasEnded, now)
   }
 
   private mutating func quiesced(
-    _ failure: Failure?, _ now: ContinuousClock.Instant
+    _ failure: Failure?, force: Bool, hasEnded: Bool, _ now: ContinuousClock.Instant
   ) -> [Action] {
-    if case .quiescing(force: true) = phase {
+    if force {
       return [.cancelTimer] + (hasEnded ? release(leaving: true) : disconnect(leaving: true))
     }
     guard failure != nil else {
       return hasEnded ? release(leaving: true) : disconnect(leaving: true)
     }
-    return refuse(failure, now)
+    return refuse(failure, hasEnded: hasEnded, now)
   }
 
   private mutating func refuse(
-    _ failure: Failure?, _ now: ContinuousClock.Instant
+    _ failure: Failure?, hasEnded: Bool, _ now: ContinuousClock.Instant
   ) -> [Action] {
     let refusal = [Action.refused(failure ?? Failure(.detach, "in use"))]
     if hasEnded {
@@ -337,20 +475,25 @@ nonisolated struct Lifecycle: Sendable {
   }
 
   private mutating func disconnect(leaving: Bool) -> [Action] {
-    phase = .disconnecting(step: 0, leaving: leaving)
+    phase = .disconnecting(by: .goodbye, leaving: leaving)
     return [.disconnect, .setTimer(Self.grace)]
   }
 
   private static let notLetGo = Failure(.detach, "the kernel does not let go of the device")
 
-  private mutating func escalate(from step: Int, leaving: Bool) -> [Action] {
-    phase = .disconnecting(step: step + 1, leaving: leaving)
-    switch step {
-    case 0: return [.shutDown, .setTimer(Self.grace)]
-    case 1: return [.clear, .setTimer(Self.grace)]
-    default:
+  private mutating func escalate(from means: Means, leaving: Bool) -> [Action] {
+    switch means {
+    case .goodbye:
+      phase = .disconnecting(by: .shutDown, leaving: leaving)
+      return [.shutDown, .setTimer(Self.grace)]
+    case .shutDown:
+      phase = .disconnecting(by: .clear, leaving: leaving)
+      return [.clear, .setTimer(Self.grace)]
+    case .clear:
+      phase = .disconnecting(by: .exhausted, leaving: leaving)
       failure = Self.notLetGo
       return [.refused(Self.notLetGo)]
+    case .exhausted: return impossible(.timer)
     }
   }
 }
