@@ -54,7 +54,8 @@ package enum Program {
     }
     Loop.onSignal(SIGTERM) { manager.stop() }
     Loop.onSignal(SIGINT) { manager.stop() }
-    Loop.onSignal(SIGHUP) { reload(manager) }
+    // The faults are in the log.
+    Loop.onSignal(SIGHUP) { _ = try? manager.reload(askedForBy: "SIGHUP") }
     manager.start()
     ServiceManager.startWatchdog()
     ServiceManager.ready()
@@ -71,17 +72,4 @@ package enum Program {
 
   // Kept for the life of the process.
   private static var service: ControlService?
-
-  private static func reload(_ manager: Manager) {
-    ServiceManager.reloading()
-    do throws(ConfigurationFaults) {
-      let result = try manager.reload()
-      Journal.notice(
-        "reloaded: \(result.added.count) added, \(result.changed.count) changed, "
-          + "\(result.removed.count) removed; \(result.deferred.count) of them deferred")
-    } catch {
-      for problem in error.problems { Journal.error("\(problem); nothing was changed") }
-    }
-    ServiceManager.ready()
-  }
 }

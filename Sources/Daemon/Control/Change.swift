@@ -119,11 +119,8 @@ struct Change {
   // MARK: Reload
 
   func reload() {
-    Journal.notice("reload asked for by \(connection.caller)")
-    ServiceManager.reloading()
-    defer { ServiceManager.ready() }
     do throws(ConfigurationFaults) {
-      let result = try manager.reload()
+      let result = try manager.reload(askedForBy: connection.caller)
       let names = { (names: [String]) in JSON(names) }
       connection.reply(
         Reply(parameters: [

@@ -68,8 +68,25 @@ final class Manager {
 
   /// Reads the configuration again; a fault anywhere changes nothing.
   ///
-  /// Nothing is detached: what an attached device cannot take waits for its next attach.
-  func reload() throws(ConfigurationFaults) -> ReloadResult {
+  /// Nothing is detached: what an attached device cannot apply waits for its next attach. The log and
+  /// the service manager are told.
+  func reload(askedForBy caller: String) throws(ConfigurationFaults) -> ReloadResult {
+    Journal.notice("reload asked for by \(caller)")
+    ServiceManager.reloading()
+    defer { ServiceManager.ready() }
+    do throws(ConfigurationFaults) {
+      let result = try reload()
+      Journal.notice(
+        "reloaded: \(result.added.count) added, \(result.changed.count) changed, "
+          + "\(result.removed.count) removed; \(result.deferred.count) of them deferred")
+      return result
+    } catch {
+      for problem in error.problems { Journal.error("\(problem); nothing was changed") }
+      throw error
+    }
+  }
+
+  private func reload() throws(ConfigurationFaults) -> ReloadResult {
     let configuration = Configuration.read(directory)
     let faults = configuration.problems + conflicts(configuration)
     guard faults.isEmpty else { throw ConfigurationFaults(problems: faults) }
