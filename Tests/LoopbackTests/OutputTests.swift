@@ -61,6 +61,37 @@ struct OutputTests {
     }
   }
 
+  // There is no kernel device to attach, so somebody else answers in nbdd's place.
+  @Test func `is a document for programs when a device is attached`() throws {
+    try Workspace.run { workspace in
+      let device: JSON = [
+        "context": ["name": "db"], "runtime": ["state": "attached", "device": "/dev/nbd0"],
+      ]
+      for changed in [true, false] {
+        let reply = Reply(parameters: ["device": device, "changed": JSON(changed)])
+        let socket = try workspace.responder(String(decoding: reply.bytes, as: UTF8.self))
+        let program = try workspace.start(
+          [Tool.built("nbdctl"), "attach", "db", "--json"], environment: ["NBDD_SOCKET": socket])
+        #expect(try program.wait() == 0)
+        #expect(program.errors == "")
+        let document = try JSON(parsing: Array(program.output.utf8), dialect: .strict)
+        #expect(document == ["formatVersion": 1, "device": device, "changed": JSON(changed)])
+      }
+    }
+  }
+
+  @Test func `is a document only of what was done`() throws {
+    try Workspace.run { workspace in
+      let uri = "nbd+unix:///?socket=\(workspace.file("none"))"
+      let daemon = try Daemon(in: workspace)
+      let outcome = try daemon.nbdctl(
+        "attach", uri, "--name", "new", "--device", "nbd9000", "--json")
+      #expect(outcome.status == 69)
+      #expect(outcome.output == "")
+      #expect(outcome.errors.hasPrefix("nbdctl: new: "))
+    }
+  }
+
   @Test func `takes where a device is mounted for its name`() throws {
     try Workspace.run { workspace in
       let path = workspace.file("mounted")
@@ -114,25 +145,51 @@ struct OutputTests {
       let script = try daemon.nbdctl("--generate-completion-script", "bash")
       #expect(script.status == 0)
       for command in ["status", "attach", "detach", "reconnect", "fail", "watch"] {
-        let offer = try complete(command, "", workspace, script.output, daemon.socket)
+        let offer = try complete([command], "", workspace, script.output, daemon.socket)
         #expect(offer.contains("backup") && offer.contains("db"), "\(command): \(offer)")
-        #expect(try complete(command, "ba", workspace, script.output, daemon.socket) == ["backup"])
-        #expect(try complete(command, "ba", workspace, script.output, "/none") == [])
+        let begun = { socket in try complete([command], "ba", workspace, script.output, socket) }
+        #expect(try begun(daemon.socket) == ["backup"])
+        #expect(try begun("/none") == [])
       }
     }
   }
 
-  /// What bash offers behind `nbdctl COMMAND` for a word that has begun.
+  @Test func `offers files and directories to a shell where they are to be named`() throws {
+    try Workspace.run { workspace in
+      try makeDirectories(workspace.file("things"))
+      try workspace.write("", to: "thing.img")
+      let program = try workspace.start([
+        Tool.built("nbdctl"), "--generate-completion-script", "bash",
+      ])
+      #expect(try program.wait() == 0)
+      let (file, directory) = (workspace.file("thing.img"), workspace.file("things"))
+      for (words, offers) in [
+        (["read", "nbd://a/", "--output"], [file, directory]),
+        (["read", "nbd://a/", "--tls-psk-file"], [file, directory]),
+        (["status", "--socket"], [file, directory]),
+        (["info", "nbd://a/", "--tls-certificates"], [directory]),
+        (["attach", "nbd://a/", "--mount"], [directory]),
+        (["attach", "nbd://a/", "--name"], []),
+      ] {
+        let offer = try complete(
+          words, workspace.file("thing"), workspace, program.output, "/none")
+        #expect(offer.sorted() == offers, "\(words)")
+      }
+    }
+  }
+
+  /// What bash offers behind `nbdctl WORDS` for a word that has begun.
   private func complete(
-    _ command: String, _ begun: String, _ workspace: Workspace, _ script: String, _ socket: String
+    _ words: [String], _ begun: String, _ workspace: Workspace, _ script: String, _ socket: String
   ) throws -> [String] {
+    let line = (["nbdctl"] + words).joined(separator: " ")
     let file = try workspace.write(
       script + """
 
         nbdctl() { '\(Tool.built("nbdctl"))' "$@"; }
-        COMP_WORDS=(nbdctl \(command) '\(begun)') COMP_CWORD=2
-        COMP_LINE='nbdctl \(command) \(begun)' COMP_POINT=${#COMP_LINE}
-        _nbdctl nbdctl '\(begun)' '\(command)'
+        COMP_WORDS=(\(line) '\(begun)') COMP_CWORD=\(words.count + 1)
+        COMP_LINE='\(line) \(begun)' COMP_POINT=${#COMP_LINE}
+        _nbdctl nbdctl '\(begun)' '\(words.last ?? "")'
         printf '%s\\n' "${COMPREPLY[@]}"
         """, to: "completion.sh")
     let program = try workspace.start(["bash", file], environment: ["NBDD_SOCKET": socket])
