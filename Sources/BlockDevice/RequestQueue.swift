@@ -38,7 +38,8 @@ package enum RequestQueue {
   ///
   /// Blocks while requests are stuck.
   package static func setUp(
-    _ device: IOCTLDevice, _ flags: TransmissionFlags, maximumPayload: UInt32?, isReadOnly: Bool,
+    _ device: any KernelDevice, _ flags: TransmissionFlags, maximumPayload: UInt32?,
+    isReadOnly: Bool,
     readAhead: Int?
   ) throws(SystemError) {
     let index = device.index
@@ -68,7 +69,7 @@ package enum RequestQueue {
 
   /// Puts back what was remembered, after the driver has forgotten the sockets and before the node is
   /// closed: until then nobody else can attach the device.
-  package static func restore(_ device: IOCTLDevice) {
+  package static func restore(_ device: any KernelDevice) {
     let remembered = remembered(device.index)
     for setting in own + kernels {
       if let value = remembered[setting] { try? set(setting, value, device.index) }

@@ -132,21 +132,21 @@ struct DeviceTests {
   @Test func `a change is pending until the next attempt`() async throws {
     let device = try device()
     device.attach()
-    var context = device.context
+    var context = device.configuration
     context.readOnly = true
     device.change(context)
     #expect(runtime(device)["pending"] == true)
-    #expect(!device.context.readOnly)
+    #expect(!device.configuration.readOnly)
     device.detach(force: true)
     try await wait { device.lifecycle.phase == .detached }
     #expect(runtime(device)["pending"] == false)
-    #expect(device.context.readOnly)
+    #expect(device.configuration.readOnly)
   }
 
   @Test func `a change during a first attempt is tried when that has failed, at once`() async throws
   {
     let device = try device()
-    var context = device.context
+    var context = device.configuration
     context.settings.reconnectDelay = .seconds(3600)
     device.change(context)
     let listener = try silentServer()
@@ -158,7 +158,7 @@ struct DeviceTests {
     #expect(runtime(device)["pendingKeys"] == ["readOnly", "uri"])
     // It will hardly come right, so by itself it would be tried again in an hour.
     _ = try ControlSocket.send(Array("220 mail.example.com".utf8), on: client)
-    try await wait { device.context == context }
+    try await wait { device.configuration == context }
     #expect(runtime(device)["pendingKeys"] == nil)
     device.detach(force: true)
     try await wait { device.lifecycle.phase == .detached }

@@ -15,12 +15,12 @@ nonisolated struct SamenessTests {
 
   private func flaw(
     _ size: UInt64 = 1 << 20, _ flags: TransmissionFlags = SamenessTests.flags,
-    _ sizes: BlockSizes? = nil, isFirstLane: Bool = true
+    _ sizes: BlockSizes? = nil, isFirst: Bool = true
   ) -> String? {
     let geometry = DeviceGeometry(
       blockSize: 1024, blockCount: 1024, flags: Self.flags.rawValue, requestTimeoutSeconds: 0)
     let export = Export(name: "", sizeBytes: size, flags: flags, blockSizes: sizes)
-    let flaw = ExportCheck.flaw(export, geometry, isFirstLane: isFirstLane)
+    let flaw = ExportCheck.flaw(export, geometry, isFirst: isFirst)
     #expect(flaw?.isPersistent != false)
     return flaw?.message
   }
@@ -54,9 +54,9 @@ nonisolated struct SamenessTests {
   }
 
   @Test func `a second connection needs the server's word`() {
-    #expect(flaw(isFirstLane: false) == nil)
+    #expect(flaw(isFirst: false) == nil)
     #expect(
-      flaw(1 << 20, Self.flags.subtracting([.canMultiConn]), isFirstLane: false)
+      flaw(1 << 20, Self.flags.subtracting([.canMultiConn]), isFirst: false)
         == "the server does not allow several connections any more")
   }
 }

@@ -110,9 +110,9 @@ struct LifecycleAttachTests {
 
   @Test func `a kernel device that is somebody else's leads to another one at once`() {
     var story = Story(in: .connecting)
-    #expect(story.happens(.taken) == [.connect])
+    #expect(story.happens(.inUse) == [.connect])
     #expect(story.device.phase == .connecting)
-    #expect(story.happens(.taken) == [.connect])
+    #expect(story.happens(.inUse) == [.connect])
     #expect(story.device.attempts == 0)
     #expect(story.happen(.serving, .settled(nil)) == [.mount])
   }

@@ -32,7 +32,7 @@ struct LifecycleDetachTests {
 
   nonisolated static let scenes: [Scene] = [
     (.connecting, false, [(.detach(force: false), [.interrupt]), (.ended(.refused), [])]),
-    (.connecting, true, [(.detach(force: true), [.interrupt]), (.taken, [])]),
+    (.connecting, true, [(.detach(force: true), [.interrupt]), (.inUse, [])]),
     (
       .connecting, false,
       [(.detach(force: false), [.interrupt]), (.serving, close)] + end

@@ -38,7 +38,7 @@ nonisolated struct World {
   private var threadReports: [Lifecycle.Event] {
     switch thread {
     case .none: []
-    case .connecting: [.serving, .taken, .ended(.refused), .ended(.wrongServer)]
+    case .connecting: [.serving, .inUse, .ended(.refused), .ended(.wrongServer)]
     case .serving: [.ended(.lost)]
     }
   }
@@ -95,7 +95,7 @@ nonisolated struct World {
   private mutating func settle(_ event: Lifecycle.Event) {
     switch event {
     case .serving: thread = .serving
-    case .taken, .ended: thread = .none
+    case .inUse, .ended: thread = .none
     case .settled, .quiesced, .released: helper = nil
     case .mounted(let failure):
       helper = nil

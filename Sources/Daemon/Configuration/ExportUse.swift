@@ -14,10 +14,10 @@ nonisolated struct ExportUse: Sendable, Equatable {
   private let shared: Bool
 
   /// Looks at the file system if the server has a UNIX socket.
-  init(_ context: DeviceConfiguration) {
-    export = ExportIdentity(context.uri)
-    readOnly = context.readOnly
-    shared = context.shared
+  init(_ configuration: DeviceConfiguration) {
+    export = ExportIdentity(configuration.uri)
+    readOnly = configuration.readOnly
+    shared = configuration.shared
   }
 
   /// True if both must not be in use at a time.
@@ -70,11 +70,11 @@ extension Device {
 extension Manager {
   /// Fails if another device uses an export that this one is about to connect to.
   func checkExport(of device: Device) throws(Failure) {
-    let use = ExportUse(device.context)
+    let use = ExportUse(device.configuration)
     guard let other = other(than: device.name, clashingWith: use) else { return }
     throw Failure(
       .connect,
-      "\(device.context.uri) is attached as device \(other.name) already; detach \(other.name) "
+      "\(device.configuration.uri) is attached as device \(other.name) already; detach \(other.name) "
         + "first: \(ExportUse.remedy)", isPersistent: true)
   }
 
@@ -94,7 +94,8 @@ extension Manager {
       !device.uses.contains(where: { $0.export == use.export })
     {
       let origin = device.file == nil ? "was attached by hand" : "is attached, of a removed file,"
-      return "device \(name) \(origin) with another export, \(device.context.uri); detach it first "
+      return
+        "device \(name) \(origin) with another export, \(device.configuration.uri); detach it first "
         + "(nbdctl detach \(name)), or rename this file"
     }
     // What it had already is no fault of this reload: an attempt of it fails as long as it has to.

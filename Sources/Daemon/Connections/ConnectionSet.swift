@@ -9,12 +9,12 @@ internal import NBD
 internal import Relay
 internal import Transport
 
-/// The connections of a relayed device: performs what their links say, and keeps account of outages.
+/// The connections of a relayed device: performs what their lifecycles say, and keeps account of outages.
 final class ConnectionSet {
   let relay: DeviceRelay
   /// What the kernel was told; the number of blocks grows with the export.
   private(set) var geometry: DeviceGeometry
-  private(set) var links: [ConnectionLifecycle]
+  private(set) var lifecycles: [ConnectionLifecycle]
   /// What each connection reaches, and how it is encrypted, if there is one.
   private(set) var peers: [Peer?]
   private(set) var outages = Outages()
@@ -29,8 +29,8 @@ final class ConnectionSet {
   private(set) var server: String
   private(set) var export: Export
 
-  private var context: DeviceConfiguration
-  private let device: IOCTLDevice
+  private var configuration: DeviceConfiguration
+  private let device: any KernelDevice
   /// Of the attempts under way: what comes of those that had another is not wanted any more.
   private var interrupt: Wakeup
   private let changed: (Change) -> Void
@@ -72,21 +72,22 @@ final class ConnectionSet {
 
   /// Begins with the connection that the first lane has been given.
   init(
-    _ context: DeviceConfiguration, _ serving: AttachThread.Attachment, _ relay: DeviceRelay,
+    _ configuration: DeviceConfiguration, _ attachment: AttachThread.Attachment,
+    _ relay: DeviceRelay,
     _ changed: @escaping (Change) -> Void
   )
     throws(SystemError)
   {
-    self.context = context
+    self.configuration = configuration
     self.relay = relay
     self.changed = changed
-    geometry = serving.geometry
-    (server, export) = (serving.address.description, serving.export)
-    device = serving.device
+    geometry = attachment.geometry
+    (server, export) = (attachment.address.description, attachment.export)
+    device = attachment.device
     interrupt = try Wakeup()
-    let settings = context.settings
-    let count = serving.laneCount
-    links = Array(
+    let settings = configuration.settings
+    let count = attachment.connectionCount
+    lifecycles = Array(
       repeating: ConnectionLifecycle(
         reconnectDelay: settings.reconnectDelay, connectTimeout: settings.connectTimeout),
       count: count)
@@ -94,49 +95,52 @@ final class ConnectionSet {
     timers = Array(repeating: nil, count: count)
     timerEnds = Array(repeating: 0, count: count)
     peers[0] = Peer(
-      address: serving.address, encryption: serving.encryption, sizeBytes: serving.export.sizeBytes)
+      address: attachment.address, encryption: attachment.encryption,
+      sizeBytes: attachment.export.sizeBytes)
     handle(0, .handed)
-    for lane in links.indices.dropFirst() { handle(lane, .start) }
+    for index in lifecycles.indices.dropFirst() { handle(index, .start) }
     watchSocket()
   }
 
   /// How large the device is; before it has grown, at least as large as the export was.
   var sizeBytes: UInt64? {
-    links.indices.compactMap { peers[$0]?.sizeBytes }.min()
+    lifecycles.indices.compactMap { peers[$0]?.sizeBytes }.min()
   }
   /// No connection carries requests.
   var isCut: Bool { outages.since != nil }
-  var upCount: Int { links.count { $0.phase == .up } }
-  /// Why there is no connection: of all lanes, what will hardly come right counts most.
+  var upCount: Int { lifecycles.count { $0.phase == .up } }
+  /// Why there is no connection: of all connections, what will hardly come right counts most.
   var failure: Failure? {
     if isAbandoned { return Self.abandonment }
-    let failures = links.compactMap(\.failure)
+    let failures = lifecycles.compactMap(\.failure)
     return failures.first { $0.isPersistent } ?? failures.first
   }
-  var attempts: Int { links.map(\.attempts).max() ?? 0 }
+  var attempts: Int { lifecycles.map(\.attempts).max() ?? 0 }
   /// When the next attempt is due: in microseconds since 1970, and on the clock of pauses.
   var nextAttempt: (realtime: Int64, instant: ContinuousClock.Instant)? {
-    links.indices.compactMap { lane in links[lane].nextAttempt.map { (timerEnds[lane], $0) } }
-      .min { $0.1 < $1.1 }
+    lifecycles.indices.compactMap { index in
+      lifecycles[index].nextAttempt.map { (timerEnds[index], $0) }
+    }
+    .min { $0.1 < $1.1 }
   }
 
   // MARK: events
 
   func take(_ event: DeviceRelay.Event) {
     switch event {
-    case .up(let lane):
-      handle(lane, .up)
+    case .up(let index):
+      handle(index, .up)
       attemptsTold = attempts
       isGivenUp = false
       if let length = outages.end(at: .now) { lastOutage = length }
-      for other in waitingForFirst { connect(other, within: context.settings.connectTimeout) }
+      for other in waitingForFirst { connect(other, within: configuration.settings.connectTimeout) }
       waitingForFirst = []
       changed(.other)
       grow()
-    case .down(let lane, let end):
-      peers[lane] = nil
+    case .down(let index, let end):
+      peers[index] = nil
       if isMoving { move() }
-      handle(lane, .down(Failure(.connection, end.description, isPersistent: end.isPersistent)))
+      handle(index, .down(Failure(.connection, end.description, isPersistent: end.isPersistent)))
       if upCount == 0, !isStopped { _ = outages.begin(at: .now) }
       changed(.other)
     case .unconfirmed(_, let count): changed(.unconfirmed(changes: count))
@@ -161,30 +165,30 @@ final class ConnectionSet {
   /// Tries at once what waits; connections that are there are made anew if `all` is set.
   func reconnect(all: Bool) {
     if all { relay.reconnect() }
-    for lane in links.indices { handle(lane, .retry) }
+    for index in lifecycles.indices { handle(index, .retry) }
   }
 
   /// Takes other settings for the connections to come, and tries at once what waits or is under way.
   ///
   /// Connections that are there stay, unless only some of them are and the export is elsewhere now.
-  func change(to context: DeviceConfiguration) throws(SystemError) {
+  func change(to configuration: DeviceConfiguration) throws(SystemError) {
     guard !isStopped else { return }
     let interrupt = try Wakeup()
     self.interrupt.signal()
     self.interrupt = interrupt
-    let (old, new) = (self.context.uri, context.uri)
-    self.context = context
+    let (old, new) = (self.configuration.uri, configuration.uri)
+    self.configuration = configuration
     if old.transport != new.transport || old.exportName != new.exportName {
-      isMoving = !isCut && links.allSatisfy { $0.phase == .up || $0.phase == .handed }
+      isMoving = !isCut && lifecycles.allSatisfy { $0.phase == .up || $0.phase == .handed }
       if !isMoving { move() }
     }
     watchSocket()
-    let settings = context.settings
+    let settings = configuration.settings
     relay.change(giveUpAfter: settings.giveUpAfter, abandons: settings.afterGiveUp == .abandon)
-    for lane in links.indices {
-      links[lane].reconnectDelay = context.settings.reconnectDelay
-      links[lane].connectTimeout = context.settings.connectTimeout
-      handle(lane, .changed)
+    for index in lifecycles.indices {
+      lifecycles[index].reconnectDelay = configuration.settings.reconnectDelay
+      lifecycles[index].connectTimeout = configuration.settings.connectTimeout
+      handle(index, .changed)
     }
   }
 
@@ -193,7 +197,7 @@ final class ConnectionSet {
     isMoving = false
     relay.reconnect()
     // None of them is for others to be beside.
-    for lane in peers.indices { peers[lane] = nil }
+    for index in peers.indices { peers[index] = nil }
   }
 
   static let abandonment = Failure(
@@ -208,27 +212,27 @@ final class ConnectionSet {
     watch = nil
     growthTimer = nil
     waitingForFirst = []
-    for lane in links.indices { handle(lane, .stop) }
+    for index in lifecycles.indices { handle(index, .stop) }
   }
 
-  private func handle(_ lane: Int, _ event: ConnectionLifecycle.Event) {
-    for action in links[lane].handle(event, at: .now, random: .random(in: 0..<1)) {
+  private func handle(_ index: Int, _ event: ConnectionLifecycle.Event) {
+    for action in lifecycles[index].handle(event, at: .now, random: .random(in: 0..<1)) {
       switch action {
       case .connect(let time):
         // The first has to carry the ledger anyway, and is there sooner if it does not share the server
         // with the handshakes of others.
-        if lane == 0 || !isCut {
-          connect(lane, within: time)
+        if index == 0 || !isCut {
+          connect(index, within: time)
         } else {
-          waitingForFirst.insert(lane)
+          waitingForFirst.insert(index)
         }
       case .setTimer(let pause):
-        timers[lane] = Loop.timer(after: pause) {
-          self.handle(lane, .timer)
+        timers[index] = Loop.timer(after: pause) {
+          self.handle(index, .timer)
           self.changed(.other)
         }
-        timerEnds[lane] = Clocks.realtime + pause.milliseconds * 1000
-      case .cancelTimer: timers[lane] = nil
+        timerEnds[index] = Clocks.realtime + pause.milliseconds * 1000
+      case .cancelTimer: timers[index] = nil
       }
     }
   }
@@ -236,15 +240,15 @@ final class ConnectionSet {
   // MARK: attempts
 
   /// A name may have several addresses, with a server each: a connection beside others goes where they are.
-  private func connect(_ lane: Int, within time: Duration) {
+  private func connect(_ index: Int, within time: Duration) {
     let contact = ServerDialer(
-      context, address: addressInUse, connectTime: time, interrupt: interrupt)
+      configuration, address: addressInUse, connectTime: time, interrupt: interrupt)
     let (geometry, interrupt) = (geometry, interrupt)
     do throws(SystemError) {
-      try Thread.start(context.name) {
+      try Thread.start(configuration.name) {
         do throws(Failure) {
           let (stream, terms) = try contact.run()
-          if let flaw = ExportCheck.flaw(terms.export, geometry, isFirstLane: lane == 0) {
+          if let flaw = ExportCheck.flaw(terms.export, geometry, isFirst: index == 0) {
             throw flaw
           }
           let peer = Peer(
@@ -254,18 +258,18 @@ final class ConnectionSet {
           DispatchQueue.main.async {
             guard !self.isStopped, interrupt === self.interrupt else { return }
             if let other = self.addressInUse, other != peer.address {
-              return self.failed(lane, Self.apart(peer.address, other), interrupt)
+              return self.failed(index, Self.apart(peer.address, other), interrupt)
             }
-            self.relay.use(handed, terms, as: lane)
-            self.handed(lane, peer, terms.export)
+            self.relay.use(handed, terms, as: index)
+            self.handed(index, peer, terms.export)
           }
         } catch {
-          DispatchQueue.main.async { self.failed(lane, error, interrupt) }
+          DispatchQueue.main.async { self.failed(index, error, interrupt) }
         }
       }
     } catch {
       let failure = Failure(.connect, error.description)
-      DispatchQueue.main.async { self.failed(lane, failure, interrupt) }
+      DispatchQueue.main.async { self.failed(index, failure, interrupt) }
     }
   }
 
@@ -277,16 +281,16 @@ final class ConnectionSet {
       "\(address) is not where the other connections are, \(other): it waits for their end")
   }
 
-  private func handed(_ lane: Int, _ peer: Peer, _ export: Export) {
-    peers[lane] = peer
+  private func handed(_ index: Int, _ peer: Peer, _ export: Export) {
+    peers[index] = peer
     (server, self.export) = (peer.server, export)
-    handle(lane, .handed)
+    handle(index, .handed)
     changed(.other)
   }
 
-  private func failed(_ lane: Int, _ failure: Failure, _ interrupt: Wakeup) {
+  private func failed(_ index: Int, _ failure: Failure, _ interrupt: Wakeup) {
     guard !isStopped, interrupt === self.interrupt else { return }
-    handle(lane, .failed(failure))
+    handle(index, .failed(failure))
     guard attempts > attemptsTold else { return changed(.other) }
     attemptsTold = attempts
     changed(.attemptFailed(failure, attempts: attempts))
@@ -295,7 +299,7 @@ final class ConnectionSet {
   /// A server that is back shows in the file system, if its socket is there.
   private func watchSocket() {
     watch = nil
-    guard case .unix(let path) = context.uri.transport else { return }
+    guard case .unix(let path) = configuration.uri.transport else { return }
     watch = SocketWatch(path) { self.reconnect(all: false) }
   }
 
@@ -303,14 +307,16 @@ final class ConnectionSet {
 
   /// Makes the device as large as the export is on every connection, once I/O flows.
   private func grow() {
-    let sizes = links.indices.compactMap { links[$0].phase == .up ? peers[$0]?.sizeBytes : nil }
+    let sizes = lifecycles.indices.compactMap {
+      lifecycles[$0].phase == .up ? peers[$0]?.sizeBytes : nil
+    }
     guard !isStopped, let size = sizes.min(),
       let count = growth.begin(
         from: geometry.blockCount, to: size / UInt64(geometry.blockSize))
     else { return }
     let device = device
     do throws(SystemError) {
-      try Thread.start(context.name) {
+      try Thread.start(configuration.name) {
         do throws(SystemError) {
           try device.grow(toBlocks: count)
           DispatchQueue.main.async { self.grew(toBlocks: count, size) }

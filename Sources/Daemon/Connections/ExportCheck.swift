@@ -14,7 +14,7 @@ nonisolated enum ExportCheck {
 
   /// Finds what is missing; nil if the device can go on.
   static func flaw(
-    _ export: Export, _ geometry: DeviceGeometry, isFirstLane: Bool
+    _ export: Export, _ geometry: DeviceGeometry, isFirst: Bool
   ) -> Failure? {
     let told = TransmissionFlags(rawValue: geometry.flags)
     let size = UInt64(geometry.blockSize) * geometry.blockCount
@@ -37,7 +37,7 @@ nonisolated enum ExportCheck {
         return lasting("the server takes no more than \(sizes.maximumPayload) bytes at a time")
       }
     }
-    if !isFirstLane, !export.flags.contains(.canMultiConn) {
+    if !isFirst, !export.flags.contains(.canMultiConn) {
       return lasting("the server does not allow several connections any more")
     }
     return nil

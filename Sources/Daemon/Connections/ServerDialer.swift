@@ -9,7 +9,7 @@ internal import Transport
 
 /// Reaching a device's server and agreeing with it about the export, top to bottom on a thread that may wait.
 nonisolated struct ServerDialer: Sendable {
-  let context: DeviceConfiguration
+  let configuration: DeviceConfiguration
   /// The only address to try; nil: all that the name has.
   let address: Address?
   /// For one address to answer.
@@ -18,12 +18,12 @@ nonisolated struct ServerDialer: Sendable {
   let interrupt: Wakeup
 
   init(
-    _ context: DeviceConfiguration, address: Address? = nil, connectTime: Duration? = nil,
+    _ configuration: DeviceConfiguration, address: Address? = nil, connectTime: Duration? = nil,
     interrupt: Wakeup
   ) {
-    self.context = context
+    self.configuration = configuration
     self.address = address
-    self.connectTime = connectTime ?? context.settings.connectTimeout
+    self.connectTime = connectTime ?? configuration.settings.connectTimeout
     self.interrupt = interrupt
   }
 
@@ -42,32 +42,33 @@ nonisolated struct ServerDialer: Sendable {
   }
 
   private var request: ExportRequest {
-    var request = ExportRequest(context.uri)
+    var request = ExportRequest(configuration.uri)
     // The kernel itself knows simple replies only.
-    request.structuredReplies = context.settings.path == .relay
+    request.structuredReplies = configuration.settings.path == .relay
     request.extendedHeaders = request.structuredReplies
     return request
   }
 
   private func credentials() throws(Failure) -> Credentials? {
     var files = SecurityFiles()
-    files.directory = context.settings.tlsCertificates ?? environmentValue("CREDENTIALS_DIRECTORY")
-    files.pskFile = context.settings.tlsPSKFile
-    files.priority = context.settings.tlsPriority
-    files.hostname = context.tlsHostname
-    files.verifyPeer = context.verifyPeer
+    files.directory =
+      configuration.settings.tlsCertificates ?? environmentValue("CREDENTIALS_DIRECTORY")
+    files.pskFile = configuration.settings.tlsPSKFile
+    files.priority = configuration.settings.tlsPriority
+    files.hostname = configuration.tlsHostname
+    files.verifyPeer = configuration.verifyPeer
     do throws(CredentialsError) {
-      return try files.credentials(for: context.uri)
+      return try files.credentials(for: configuration.uri)
     } catch {
       throw Failure(.negotiate, error.description, kind: FailureKind(error), isPersistent: true)
     }
   }
 
   private func connect(_ credentials: Credentials?) throws(Failure) -> ServerStream {
-    let pace = Pace(connectTime: connectTime, stepTime: context.settings.negotiationTimeout)
+    let pace = Pace(connectTime: connectTime, stepTime: configuration.settings.negotiationTimeout)
     do throws(ConnectError) {
       return try ServerStream.connect(
-        to: context.uri.transport, only: address, pace, credentials, interrupt: interrupt)
+        to: configuration.uri.transport, only: address, pace, credentials, interrupt: interrupt)
     } catch {
       throw Failure(
         error.isResolution ? .resolve : .connect, error.description, kind: FailureKind(error),

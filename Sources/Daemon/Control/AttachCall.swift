@@ -68,7 +68,7 @@ final class AttachCall {
       return (manager.add(context), isNew: true)
     }
     // What waits for the next attempt counts as well: that may be the one that this call asks for.
-    for known in [device.context, device.nextContext].compactMap(\.self)
+    for known in [device.configuration, device.nextConfiguration].compactMap(\.self)
     where !known.servesAlike(context) {
       throw ControlError(
         "DeviceExists",
@@ -137,7 +137,7 @@ final class AttachCall {
       give(self.failure(device, failure))
     case .detached:
       give(failure(device, Failure(.detach, "it was detached meanwhile")))
-    case .failed where device.lanes?.isAbandoned == true:
+    case .failed where device.connections?.isAbandoned == true:
       // No connection will come: to wait for one would be for ever.
       give(failure(device, ConnectionSet.abandonment))
     case .reconnecting where device.lifecycle.phase == .held && waitTime == nil:

@@ -24,13 +24,13 @@ struct DeviceReport {
     switch lifecycle.phase {
     case .detached: "not attached"
     case .connecting:
-      ["connecting to \(device.context.uri)", lifecycle.failure?.message].joined("; last: ")
+      ["connecting to \(device.configuration.uri)", lifecycle.failure?.message].joined("; last: ")
     case .settling: "waiting for \(node) and its partitions"
-    case .mounting: "mounting \(node) at \(device.context.mount?.path ?? "")"
+    case .mounting: "mounting \(node) at \(device.configuration.mount?.path ?? "")"
     case .attached:
-      [cutTrouble ?? "attached as \(node)", lanesTrouble, mountTrouble].joined("; ")
+      [cutTrouble ?? "attached as \(node)", connectionsTrouble, mountTrouble].joined("; ")
     case .cancelling: "giving the attempt up"
-    case .unmounting: "unmounting \(device.context.mount?.path ?? "nothing")"
+    case .unmounting: "unmounting \(device.configuration.mount?.path ?? "nothing")"
     case .quiescing: "sending the last writes of \(node) to the server"
     case .disconnecting: "disconnecting \(node)"
     case .releasing where lifecycle.holders.isEmpty:
@@ -43,8 +43,8 @@ struct DeviceReport {
   var trouble: String? {
     switch lifecycle.phase {
     case .attached:
-      [cutTrouble, lanesTrouble, mountTrouble].contains { $0 != nil }
-        ? [cutTrouble, lanesTrouble, mountTrouble].joined("; ") : nil
+      [cutTrouble, connectionsTrouble, mountTrouble].contains { $0 != nil }
+        ? [cutTrouble, connectionsTrouble, mountTrouble].joined("; ") : nil
     case .waiting: [lifecycle.failure?.message, "next attempt \(nextWords)"].joined(", ")
     case .held: heldTrouble
     case .releasing where !lifecycle.holders.isEmpty: heldTrouble
@@ -54,45 +54,46 @@ struct DeviceReport {
 
   /// DeviceConfiguration and runtime, as the interface's `Device`.
   var json: JSON {
-    ["context": device.context.json, "runtime": runtime]
+    ["context": device.configuration.json, "runtime": runtime]
   }
 
   private var runtime: JSON {
-    let serving = device.serving
+    let attachment = device.attachment
     return .object([
       "state": text(device.state.rawValue),
       "sinceRealtimeUSec": JSON(device.since),
       "message": text(sentence),
       "source": text(device.file ?? "control"),
-      "pending": JSON(device.nextContext != nil || device.isOrphan),
-      "pendingKeys": device.nextContext.map { texts($0.keys(unlike: device.context)) },
+      "pending": JSON(device.nextConfiguration != nil || device.isOrphan),
+      "pendingKeys": device.nextConfiguration.map { texts($0.keys(unlike: device.configuration)) },
       "device": lifecycle.phase == .detached || lifecycle.phase == .connecting
         ? nil : device.index.map { text(DeviceNode.path($0)) },
-      "interface": serving.map { _ in "ioctl" },
-      "path": serving.map { text($0.relay == nil ? "direct" : "relay") },
-      "thread": serving.map { JSON(Int64($0.thread)) },
-      "server": (lanes.map { $0.peers.compactMap(\.?.server).first } ?? serving?.server).map(text),
-      "export": (lanes?.export ?? serving?.export).map(export),
-      "partitions": serving.map { _ in texts(device.settled.partitions) },
+      "interface": attachment.map { text($0.device.interface) },
+      "path": attachment.map { text($0.relay == nil ? "direct" : "relay") },
+      "thread": attachment.map { JSON(Int64($0.thread)) },
+      "server": (connections.map { $0.peers.compactMap(\.?.server).first } ?? attachment?.server)
+        .map(text),
+      "export": (connections?.export ?? attachment?.export).map(export),
+      "partitions": attachment.map { _ in texts(device.settled.partitions) },
       "notes": device.remarks.isEmpty ? nil : texts(device.remarks),
-      "mount": device.context.mount.map(mount),
+      "mount": device.configuration.mount.map(mount),
       "holders": lifecycle.holders.isEmpty ? nil : texts(lifecycle.holders),
-      "attempts": JSON(Int64(lanes?.attempts ?? lifecycle.attempts)),
+      "attempts": JSON(Int64(connections?.attempts ?? lifecycle.attempts)),
       "outages": JSON(
-        Int64(lifecycle.outages + device.earlierOutages + (lanes?.outages.count ?? 0))),
-      "failure": (lifecycle.failure ?? lanes?.failure).map(failure),
+        Int64(lifecycle.outages + device.earlierOutages + (connections?.outages.count ?? 0))),
+      "failure": (lifecycle.failure ?? connections?.failure).map(failure),
       "nextAttemptRealtimeUSec": lifecycle.nextAttempt.map { _ in JSON(device.timerEnd) }
-        ?? lanes?.nextAttempt.map { JSON($0.realtime) },
-      "relay": lanes.map { ConnectionSetReport($0).json },
+        ?? connections?.nextAttempt.map { JSON($0.realtime) },
+      "relay": connections.map { ConnectionSetReport($0).json },
     ])
   }
 
-  private var lanes: ConnectionSet? { device.lanes }
+  private var connections: ConnectionSet? { device.connections }
 
   private func export(_ export: Export) -> JSON {
     .object([
       "name": text(export.name),
-      "sizeBytes": JSON(Int64(lanes?.sizeBytes ?? export.sizeBytes)),
+      "sizeBytes": JSON(Int64(connections?.sizeBytes ?? export.sizeBytes)),
       "unreachableBytes": unreachableBytes == 0 ? nil : JSON(Int64(unreachableBytes)),
       "flags": texts(export.flags.names),
       "minimumBlockBytes": export.blockSizes.map { JSON(Int64($0.minimum)) },
@@ -104,9 +105,9 @@ struct DeviceReport {
 
   /// How much at the end of the export the kernel cannot get at, because it is no whole block.
   var unreachableBytes: UInt64 {
-    guard let serving = device.serving else { return 0 }
-    let export = lanes?.export ?? serving.export
-    return (lanes?.sizeBytes ?? export.sizeBytes) % UInt64(serving.geometry.blockSize)
+    guard let attachment = device.attachment else { return 0 }
+    let export = connections?.export ?? attachment.export
+    return (connections?.sizeBytes ?? export.sizeBytes) % UInt64(attachment.geometry.blockSize)
       + export.unreachableBytes
   }
 
@@ -139,29 +140,33 @@ struct DeviceReport {
 
   private var mountTrouble: String? {
     lifecycle.mountFailure.map {
-      "not mounted at \(device.context.mount?.path ?? ""): \($0.message)"
+      "not mounted at \(device.configuration.mount?.path ?? ""): \($0.message)"
     }
   }
 
   private var cutTrouble: String? {
-    guard let lanes, lanes.isCut else { return nil }
-    if lanes.isAbandoned, let failure = lanes.failure { return "\(node): \(failure.message)" }
-    let held = lanes.relay.counters.requestsHeld.load(ordering: .relaxed)
-    let next = lanes.nextAttempt.map { words(until: $0.instant) } ?? "under way"
+    guard let connections, connections.isCut else { return nil }
+    if connections.isAbandoned, let failure = connections.failure {
+      return "\(node): \(failure.message)"
+    }
+    let held = connections.relay.counters.requestsHeld.load(ordering: .relaxed)
+    let next = connections.nextAttempt.map { words(until: $0.instant) } ?? "under way"
     let fate =
-      lanes.isGivenUp
+      connections.isGivenUp
       ? "given up: requests are answered with I/O errors"
       : held == 0 ? nil : "\(held) \(held == 1 ? "request" : "requests") held"
-    let trouble = [lanes.failure?.message, fate, "next attempt \(next)"].joined(", ")
+    let trouble = [connections.failure?.message, fate, "next attempt \(next)"].joined(", ")
     return "\(node) waits for its server: \(trouble)"
   }
 
-  private var lanesTrouble: String? {
-    guard let lanes, !lanes.isCut, lanes.upCount < lanes.links.count, lanes.upCount > 0 else {
+  private var connectionsTrouble: String? {
+    guard let connections, !connections.isCut, connections.upCount < connections.lifecycles.count,
+      connections.upCount > 0
+    else {
       return nil
     }
-    let count = "\(lanes.upCount) of \(lanes.links.count) connections"
-    return [count, lanes.failure?.message].joined(": ")
+    let count = "\(connections.upCount) of \(connections.lifecycles.count) connections"
+    return [count, connections.failure?.message].joined(": ")
   }
 
   private var heldTrouble: String {

@@ -10,13 +10,13 @@ internal import NBD
 /// What a device has done on threads of their own, because it may block; each comes back as an event.
 extension Device {
   func settle() {
-    guard let serving else { return later { self.handle(.settled(nil)) } }
-    let readAhead = context.settings.readAhead
+    guard let attachment else { return later { self.handle(.settled(nil)) } }
+    let readAhead = configuration.settings.readAhead
     run {
       do throws(Failure) {
-        let settled = try KernelWork.settle(serving, readAhead: readAhead)
+        let settled = try KernelWork.settle(attachment, readAhead: readAhead)
         DispatchQueue.main.async {
-          if self.serving != nil { self.settled = settled }
+          if self.attachment != nil { self.settled = settled }
           self.handle(.settled(nil))
         }
       } catch {
@@ -26,10 +26,10 @@ extension Device {
   }
 
   func mount() {
-    guard let mount = context.mount, let index else {
+    guard let mount = configuration.mount, let index else {
       return later { self.handle(.mounted(nil)) }
     }
-    let isReadOnly = serving?.geometry.isReadOnly ?? context.readOnly
+    let isReadOnly = attachment?.geometry.isReadOnly ?? configuration.readOnly
     run {
       do throws(Failure) {
         let path = try Mounting.mount(mount, index, readOnly: isReadOnly)
@@ -44,7 +44,7 @@ extension Device {
   }
 
   func unmount(lazily: Bool) {
-    guard let path = mountPoint ?? context.mount?.path, let index else {
+    guard let path = mountPoint ?? configuration.mount?.path, let index else {
       return later { self.handle(.unmounted(nil)) }
     }
     if lazily { notes.append("\(path) was in use and has been taken away from its users") }
@@ -62,7 +62,7 @@ extension Device {
   func quiesce(force: Bool) {
     guard let index else { return later { self.handle(.quiesced(nil)) } }
     // What was given up has no writes any more either.
-    let hasNoWrites = serving?.geometry.isReadOnly ?? false || lanes?.isAbandoned ?? false
+    let hasNoWrites = attachment?.geometry.isReadOnly ?? false || connections?.isAbandoned ?? false
     run {
       do throws(Failure) {
         let claim = try KernelWork.quiesce(index, readOnly: hasNoWrites, force: force)
@@ -77,9 +77,9 @@ extension Device {
   }
 
   func disconnect() {
-    guard let device = serving?.device else { return }
+    guard let device = attachment?.device else { return }
     let isClaimed = claim != nil
-    // The end of the serving thread tells; a failure here has no other consequence.
+    // The end of the attachment thread tells; a failure here has no other consequence.
     run {
       if isClaimed { try? device.empty() }
       try? device.disconnect()
@@ -87,8 +87,8 @@ extension Device {
   }
 
   func clear() {
-    guard let device = serving?.device else { return }
-    run { device.clearSocket() }
+    guard let device = attachment?.device else { return }
+    run { device.clear() }
   }
 
   func release(patiently: Bool) {

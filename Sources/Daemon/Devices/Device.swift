@@ -10,12 +10,12 @@ internal import Synchronization
 /// A device that nbdd looks after: performs what its lifecycle says and feeds it what happens.
 final class Device {
   /// What is in force, as long as it is attached.
-  private(set) var context: DeviceConfiguration {
-    didSet { if context != oldValue { use = ExportUse(context) } }
+  private(set) var configuration: DeviceConfiguration {
+    didSet { if configuration != oldValue { use = ExportUse(configuration) } }
   }
   /// What the next attempt will use, if the configuration was changed meanwhile.
-  private(set) var nextContext: DeviceConfiguration? {
-    didSet { if nextContext != oldValue { nextUse = nextContext.map(ExportUse.init) } }
+  private(set) var nextConfiguration: DeviceConfiguration? {
+    didSet { if nextConfiguration != oldValue { nextUse = nextConfiguration.map(ExportUse.init) } }
   }
   private var use: ExportUse
   private var nextUse: ExportUse?
@@ -33,14 +33,13 @@ final class Device {
   private var shownAttachment: ContinuousClock.Instant?
   private var shownRefusal: Failure?
   private var shownHolders: [String] = []
-  /// Of its lines in the log about outages.
-  var logRateLimit = LogRateLimit()
+  private var log = DeviceLog()
   /// Since when it is in its state, in microseconds since 1970.
   private(set) var since = Clocks.realtime
   private(set) var index: Int?
-  private(set) var serving: AttachThread.Attachment?
+  private(set) var attachment: AttachThread.Attachment?
   /// The connections of what is served, if it is relayed.
-  private(set) var lanes: ConnectionSet?
+  private(set) var connections: ConnectionSet?
   /// What became of earlier attachments' outages.
   private(set) var earlierOutages = 0
   /// What was found when the kernel had it.
@@ -71,40 +70,42 @@ final class Device {
     case refused(Failure)
   }
 
-  init(_ context: DeviceConfiguration, file: String?, manager: Manager) {
-    self.context = context
-    use = ExportUse(context)
+  init(_ configuration: DeviceConfiguration, file: String?, manager: Manager) {
+    self.configuration = configuration
+    use = ExportUse(configuration)
     self.file = file
     self.manager = manager
-    lifecycle = Lifecycle(reconnectDelay: context.settings.reconnectDelay)
+    lifecycle = Lifecycle(reconnectDelay: configuration.settings.reconnectDelay)
   }
 
-  var name: String { context.name }
+  var name: String { configuration.name }
 
   /// What an admin might want to know about what is attached, though it works.
-  var remarks: [String] { (serving?.notes ?? []) + settled.notes }
+  var remarks: [String] { (attachment?.notes ?? []) + settled.notes }
 
   /// The exports that it uses, or will; last what was configured last.
   var uses: [ExportUse] { formerUses + [use] + (nextUse.map { [$0] } ?? []) }
 
   /// As the control interface has it: what the lifecycle says, as long as I/O flows.
   var state: Lifecycle.State {
-    guard lifecycle.state == .attached, let lanes, lanes.isCut else { return lifecycle.state }
-    return lanes.failure?.isPersistent == true ? .failed : .reconnecting
+    guard lifecycle.state == .attached, let connections, connections.isCut else {
+      return lifecycle.state
+    }
+    return connections.failure?.isPersistent == true ? .failed : .reconnecting
   }
 
   func attach() {
-    lanes?.reconnect(all: false)
+    connections?.reconnect(all: false)
     handle(.attach)
   }
 
   func detach(force: Bool) {
     notes = []
-    if let lanes {
-      if lanes.isCut, !lanes.isAbandoned, !force, lifecycle.phase == .attached {
-        return later { self.refuse(Self.unsent(lanes.failure)) }
+    if let connections {
+      if connections.isCut, !connections.isAbandoned, !force, lifecycle.phase == .attached {
+        return later { self.refuse(Self.unsent(connections.failure)) }
       }
-      if force { failSoon(lanes) }
+      if force { failSoon(connections) }
     }
     handle(.detach(force: force))
   }
@@ -117,58 +118,59 @@ final class Device {
   }
 
   /// In a forced detach nothing waits for a server: not at all if it is gone, else not for long.
-  private func failSoon(_ lanes: ConnectionSet) {
-    guard !lanes.isCut else { return fail(lanes) }
-    forceTimer = Loop.timer(after: Lifecycle.grace) { self.fail(lanes) }
+  private func failSoon(_ connections: ConnectionSet) {
+    guard !connections.isCut else { return fail(connections) }
+    forceTimer = Loop.timer(after: Lifecycle.grace) { self.fail(connections) }
   }
 
-  private func fail(_ lanes: ConnectionSet) {
-    refusedBefore = refusedBefore ?? lanes.relay.counters.requestsRefused.load(ordering: .relaxed)
-    lanes.stop()
-    lanes.relay.fail()
+  private func fail(_ connections: ConnectionSet) {
+    refusedBefore =
+      refusedBefore ?? connections.relay.counters.requestsRefused.load(ordering: .relaxed)
+    connections.stop()
+    connections.relay.fail()
   }
 
   /// Makes the connections anew, or tries at once what waits.
   func reconnect() {
-    lanes?.reconnect(all: true)
+    connections?.reconnect(all: true)
     if lifecycle.phase == .waiting || lifecycle.phase == .held { handle(.attach) }
   }
 
   /// Answers what is held with errors; false if nothing is, and no outage is under way.
   func giveUp() -> Bool {
-    guard let lanes, !lanes.isAbandoned else { return false }
-    let held = lanes.relay.counters.requestsHeld.load(ordering: .relaxed)
-    guard lanes.isCut || held > 0 else { return false }
-    lanes.relay.giveUp()
+    guard let connections, !connections.isAbandoned else { return false }
+    let held = connections.relay.counters.requestsHeld.load(ordering: .relaxed)
+    guard connections.isCut || held > 0 else { return false }
+    connections.relay.giveUp()
     return true
   }
 
   /// Drops what is kept and held, and makes no connection any more; false if that is so already, or if
   /// the device is not relayed.
   func abandon() -> Bool {
-    guard let lanes, !lanes.isAbandoned else { return false }
-    lanes.relay.abandon()
+    guard let connections, !connections.isAbandoned else { return false }
+    connections.relay.abandon()
     return true
   }
 
   /// Takes other settings: all if it is detached, those of its connections if it is relayed; the
   /// rest waits for the next attach.
-  func change(_ context: DeviceConfiguration) {
-    let taken = self.context.connecting(as: context)
+  func change(_ configuration: DeviceConfiguration) {
+    let applied = self.configuration.connecting(as: configuration)
     if lifecycle.phase == .detached {
-      self.context = context
-    } else if let lanes, taken != self.context {
+      self.configuration = configuration
+    } else if let connections, applied != self.configuration {
       do throws(SystemError) {
-        try lanes.change(to: taken)
-        DeviceLog.changed(self, taken)
-        if !lanes.isCut, taken.uri != self.context.uri { formerUses.append(use) }
-        self.context = taken
-        lifecycle.reconnectDelay = taken.settings.reconnectDelay
+        try connections.change(to: applied)
+        log.changed(self, applied)
+        if !connections.isCut, applied.uri != self.configuration.uri { formerUses.append(use) }
+        self.configuration = applied
+        lifecycle.reconnectDelay = applied.settings.reconnectDelay
       } catch {
         Journal.error("\(name): not changed: \(error)", Journal.Fields(device: name))
       }
     }
-    nextContext = context == self.context ? nil : context
+    nextConfiguration = configuration == self.configuration ? nil : configuration
     manager.changed(self)
   }
 
@@ -200,37 +202,37 @@ final class Device {
       if isEndOfOutage || shownAttachment == nil || shownAttachment != lifecycle.attachedAt
         || before == .attached && state != .detaching
       {
-        DeviceLog.transition(self, from: before)
+        log.transition(self, from: before)
       }
       shownAttachment = lifecycle.attachedAt
     }
     if lifecycle.holders != shownHolders {
       shownHolders = lifecycle.holders
-      DeviceLog.held(self)
+      log.held(self)
     }
     tell(.changed)
     manager.changed(self)
   }
 
-  private func endServing() {
+  private func endAttachment() {
     refusedBefore = nil
-    lanes?.stop()
-    earlierOutages += lanes?.outages.count ?? 0
-    lanes = nil
+    connections?.stop()
+    earlierOutages += connections?.outages.count ?? 0
+    connections = nil
     formerUses = []
     forceTimer = nil
-    serving = nil
+    attachment = nil
   }
 
   private func cleanUp() {
-    endServing()
+    endAttachment()
     claim = nil
     settled = KernelWork.Settled()
     mountPoint = nil
     interrupt = nil
     index = nil
-    if let nextContext { context = nextContext }
-    nextContext = nil
+    if let nextConfiguration { configuration = nextConfiguration }
+    nextConfiguration = nil
   }
 
   private func tell(_ observation: Observation) {
@@ -258,7 +260,7 @@ final class Device {
       timerEnd = Clocks.realtime + time.milliseconds * 1000
     case .cancelTimer: timer = nil
     case .attemptFailed(let failure):
-      DeviceLog.attemptFailed(self, failure, lifecycle.attempts)
+      log.attemptFailed(self, failure, lifecycle.attempts)
       tell(.attemptFailed(failure))
     case .refused(let failure): refuse(failure)
     }
@@ -267,21 +269,21 @@ final class Device {
   private func refuse(_ failure: Failure) {
     claim = nil
     forceTimer = nil
-    if failure != shownRefusal { DeviceLog.refused(self, failure) }
+    if failure != shownRefusal { log.refused(self, failure) }
     shownRefusal = failure
     tell(.refused(failure))
   }
 
   private func shutDown() {
-    if let socket = serving?.socket { shutDownSocket(socket) }
-    guard let lanes else { return }
-    if case .disconnecting = lifecycle.phase { lanes.relay.stop() } else { fail(lanes) }
+    if let socket = attachment?.socket { shutDownSocket(socket) }
+    guard let connections else { return }
+    if case .disconnecting = lifecycle.phase { connections.relay.stop() } else { fail(connections) }
   }
 
   private func connect() {
-    if let nextContext { context = nextContext }
-    nextContext = nil
-    lifecycle.reconnectDelay = context.settings.reconnectDelay
+    if let nextConfiguration { configuration = nextConfiguration }
+    nextConfiguration = nil
+    lifecycle.reconnectDelay = configuration.settings.reconnectDelay
     do throws(Failure) {
       try manager.checkExport(of: self)
       let index = try manager.reserve(for: self, avoiding: avoided)
@@ -291,7 +293,8 @@ final class Device {
       }
       self.index = index
       self.interrupt = interrupt
-      let attempt = AttachThread(context: context, index: index, interrupt: interrupt) { report in
+      let attempt = AttachThread(configuration: configuration, index: index, interrupt: interrupt) {
+        report in
         DispatchQueue.main.async { self.take(report) }
       }
       run { attempt.run() }
@@ -303,34 +306,34 @@ final class Device {
 
   private func take(_ report: AttachThread.Report) {
     switch report {
-    case .serving(let serving):
-      self.serving = serving
+    case .serving(let attachment):
+      self.attachment = attachment
       avoided = []
-      if let relay = serving.relay { begin(relay, serving) }
+      if let relay = attachment.relay { begin(relay, attachment) }
       handle(.serving)
       // It was changed while the attempt was under way.
-      if let nextContext { change(nextContext) }
+      if let nextConfiguration { change(nextConfiguration) }
     case .relay(let event): take(event)
-    case .taken(let failure):
-      guard context.device == nil, let index else { return handle(.ended(failure)) }
+    case .inUse(let failure):
+      guard configuration.device == nil, let index else { return handle(.ended(failure)) }
       avoided.insert(index)
-      handle(.taken)
+      handle(.inUse)
     case .ended(let failure):
       // The kernel has forgotten the socket, so closing the device does not wait for anything. The
       // node comes last: its close tells udev to look, which shall find an empty device by then.
       claim = nil
-      endServing()
+      endAttachment()
       settled = KernelWork.Settled()
       if lifecycle.isWritingBack { noteLoss() }
       handle(.ended(failure))
       // A change that came during a first attempt is perhaps the cure.
-      if nextContext != nil, lifecycle.phase == .waiting { attach() }
+      if nextConfiguration != nil, lifecycle.phase == .waiting { attach() }
     }
   }
 
-  private func begin(_ relay: DeviceRelay, _ serving: AttachThread.Attachment) {
+  private func begin(_ relay: DeviceRelay, _ attachment: AttachThread.Attachment) {
     do throws(SystemError) {
-      lanes = try ConnectionSet(context, serving, relay) { self.take($0) }
+      connections = try ConnectionSet(configuration, attachment, relay) { self.take($0) }
     } catch {
       // Nobody could look after its connections.
       Journal.error("\(name): \(error)", Journal.Fields(device: name))
@@ -339,8 +342,8 @@ final class Device {
   }
 
   private func take(_ event: DeviceRelay.Event) {
-    if case .ended = event, let lanes, let before = refusedBefore {
-      let count = lanes.relay.counters.requestsRefused.load(ordering: .relaxed) - before
+    if case .ended = event, let connections, let before = refusedBefore {
+      let count = connections.relay.counters.requestsRefused.load(ordering: .relaxed) - before
       let words = count == 1 ? "1 request was" : "\(count) requests were"
       if count > 0 { note("\(words) answered with I/O errors") }
     }
@@ -349,22 +352,22 @@ final class Device {
         "\(bytes) bytes were acknowledged that the server may not have on stable storage; they are "
           + "not kept any longer")
     }
-    lanes?.take(event)
-    if lanes?.isCut == true { formerUses = [] }
+    connections?.take(event)
+    if connections?.isCut == true { formerUses = [] }
   }
 
   private func take(_ change: ConnectionSet.Change) {
     switch change {
     case .other: break
     case .attemptFailed(let failure, let attempts):
-      DeviceLog.attemptFailed(self, failure, attempts)
+      log.attemptFailed(self, failure, attempts)
       tell(.attemptFailed(failure))
-    case .gaveUp(let count): DeviceLog.gaveUp(self, count)
-    case .abandoned(let bytes, let count): DeviceLog.abandoned(self, bytes, count)
-    case .unconfirmed(let count): DeviceLog.unconfirmed(self, count)
-    case .requestFailed(let words): DeviceLog.requestFailed(self, words)
-    case .growthFailed(let error, let pause): DeviceLog.growthFailed(self, error, pause)
-    case .grown(let size): DeviceLog.grown(self, size)
+    case .gaveUp(let count): log.gaveUp(self, count)
+    case .abandoned(let bytes, let count): log.abandoned(self, bytes, count)
+    case .unconfirmed(let count): log.unconfirmed(self, count)
+    case .requestFailed(let words): log.requestFailed(self, words)
+    case .growthFailed(let error, let pause): log.growthFailed(self, error, pause)
+    case .grown(let size): log.grown(self, size)
     }
     show()
   }

@@ -6,12 +6,14 @@ internal import BlockDevice
 internal import Linux
 
 /// One line in the log for each transition of a device, and few for what repeats itself.
-enum DeviceLog {
-  static func transition(_ device: Device, from before: Lifecycle.State) {
+struct DeviceLog {
+  private var rateLimit = LogRateLimit()
+
+  mutating func transition(_ device: Device, from before: Lifecycle.State) {
     let line = "\(device.name): \(device.report.sentence)"
     switch device.state {
-    case .attached where device.lanes?.lastOutage != nil:
-      let time = Quantities.words(device.lanes?.lastOutage ?? .zero)
+    case .attached where device.connections?.lastOutage != nil:
+      let time = Quantities.words(device.connections?.lastOutage ?? .zero)
       write(.notice, "the server is back after \(time)", device)
     case .attached:
       let level = device.lifecycle.mountFailure == nil ? Journal.Level.notice : .error
@@ -22,37 +24,38 @@ enum DeviceLog {
     case .detached: Journal.notice("\(device.name): detached", fields(of: device))
     case .reconnecting where before == .attached, .failed where before == .attached:
       write(.warning, device.report.sentence, device)
-    // Failed attempts have lines of their own; steps on the way are for those who watch.
+    // Failed attempts have lines of their own; steps on the way are only for Watch.
     case .connecting, .attaching, .reconnecting, .detaching, .failed: break
     }
   }
 
   /// The first three failed attempts, then each whose number is a power of two.
-  static func attemptFailed(_ device: Device, _ failure: Failure, _ attempts: Int) {
+  mutating func attemptFailed(_ device: Device, _ failure: Failure, _ attempts: Int) {
     guard attempts <= 3 || attempts.nonzeroBitCount == 1 else { return }
     write(.warning, "attempt \(attempts) failed: \(failure.message)", device)
   }
 
-  /// Who keeps a device from being attached again, whenever that changes.
-  static func held(_ device: Device) {
+  /// What keeps a device from being attached again, whenever that changes.
+  func held(_ device: Device) {
     guard !device.lifecycle.holders.isEmpty, let trouble = device.report.trouble else { return }
     Journal.warning("\(device.name): \(trouble)", fields(of: device))
   }
 
-  /// What holds for connections from now on.
-  static func changed(_ device: Device, _ context: DeviceConfiguration) {
-    let keys = context.keys(unlike: device.context).joined(separator: ", ")
+  /// Which keys were changed for the connections to come.
+  func changed(_ device: Device, _ configuration: DeviceConfiguration) {
+    let keys = configuration.keys(unlike: device.configuration).joined(separator: ", ")
     Journal.notice("\(device.name): changed for its next connections: \(keys)", fields(of: device))
   }
 
-  static func gaveUp(_ device: Device, _ count: Int) {
+  func gaveUp(_ device: Device, _ count: Int) {
     let requests = count == 1 ? "1 request was" : "\(count) requests were"
-    let rest = device.lanes?.isCut == true ? ", and so is what comes until the server is back" : ""
+    let rest =
+      device.connections?.isCut == true ? ", and so is what comes until the server is back" : ""
     Journal.error(
       "\(device.name): given up: \(requests) answered with I/O errors\(rest)", fields(of: device))
   }
 
-  static func abandoned(_ device: Device, _ bytes: Int, _ count: Int) {
+  func abandoned(_ device: Device, _ bytes: Int, _ count: Int) {
     let requests = count == 1 ? "1 request was" : "\(count) requests were"
     Journal.error(
       "\(device.name): given up for good: \(bytes) bytes of acknowledged writes that were not flushed "
@@ -60,11 +63,11 @@ enum DeviceLog {
         + "device has been detached and attached again", fields(of: device))
   }
 
-  static func requestFailed(_ device: Device, _ words: String) {
-    write(.warning, words, device)
+  mutating func requestFailed(_ device: Device, _ message: String) {
+    write(.warning, message, device)
   }
 
-  static func unconfirmed(_ device: Device, _ count: Int) {
+  mutating func unconfirmed(_ device: Device, _ count: Int) {
     let writes = count == 1 ? "1 write" : "\(count) writes"
     write(
       .warning,
@@ -72,32 +75,32 @@ enum DeviceLog {
         + "work, they may undo newer ones", device)
   }
 
-  static func growthFailed(_ device: Device, _ error: SystemError, _ pause: Duration) {
+  mutating func growthFailed(_ device: Device, _ error: SystemError, _ pause: Duration) {
     write(
       .warning,
       "the export has grown, the device not yet: \(error); trying again in "
         + Quantities.words(pause), device)
   }
 
-  static func grown(_ device: Device, _ size: UInt64) {
+  func grown(_ device: Device, _ size: UInt64) {
     let tail = device.report.unreachableBytes
     let words = tail == 0 ? "" : "; the last \(tail) of them are out of reach"
     Journal.notice("\(device.name): grown to \(size) bytes\(words)", fields(of: device))
   }
 
-  static func refused(_ device: Device, _ failure: Failure) {
+  func refused(_ device: Device, _ failure: Failure) {
     Journal.warning("\(device.name): not detached: \(failure.message)", fields(of: device))
   }
 
-  /// A line of a kind that may come again and again.
-  private static func write(_ level: Journal.Level, _ words: String, _ device: Device) {
-    guard let addition = device.logRateLimit.admit(at: .now) else { return }
-    Journal.write(level, "\(device.name): \(words)\(addition)", fields(of: device))
+  /// Writes a line of a kind that may repeat itself often.
+  private mutating func write(_ level: Journal.Level, _ message: String, _ device: Device) {
+    guard let addition = rateLimit.admit(at: .now) else { return }
+    Journal.write(level, "\(device.name): \(message)\(addition)", fields(of: device))
   }
 
-  private static func fields(of device: Device) -> Journal.Fields {
+  private func fields(of device: Device) -> Journal.Fields {
     Journal.Fields(
       device: device.name, node: device.index.map(DeviceNode.path),
-      server: device.lanes?.server ?? device.serving?.server)
+      server: device.connections?.server ?? device.attachment?.server)
   }
 }

@@ -17,7 +17,7 @@ nonisolated struct Failure: Error, Sendable, Equatable {
   /// It will hardly come right by itself: tried again at the slowest pace only.
   var isPersistent = false
   /// The kernel device is somebody else's; another one may be free.
-  var isTaken = false
+  var isInUse = false
   /// Who is in the way, if that is the reason.
   var holders: [String] = []
 

@@ -13,12 +13,12 @@ nonisolated enum KernelWork {
   ///
   /// Opening the node makes the kernel look for partitions.
   static func settle(
-    _ serving: AttachThread.Attachment, readAhead: Int?
+    _ attachment: AttachThread.Attachment, readAhead: Int?
   ) throws(Failure) -> Settled {
-    let index = serving.device.index
+    let index = attachment.device.index
     let deadline = ContinuousClock.now + .seconds(10)
     var pause: UInt32 = 500
-    while Sysfs.attacher(of: index) != serving.thread || Sysfs.sizeBytes(of: index) == 0 {
+    while !attachment.device.isUp(servedBy: attachment.thread) {
       guard ContinuousClock.now < deadline else {
         throw Failure(.kernel, "\(DeviceNode.path(index)) did not come up within 10 s")
       }
@@ -31,10 +31,10 @@ nonisolated enum KernelWork {
       // udevd keeps its hands off while we have the lock; without it nothing breaks.
       _ = node.tryLock()
       try RequestQueue.setUp(
-        serving.device, serving.export.flags,
-        maximumPayload: serving.export.blockSizes?.maximumPayload,
-        isReadOnly: serving.geometry.isReadOnly, readAhead: readAhead)
-      if Sysfs.maximumPartitions == 0, PartitionTable.isOn(node, serving.geometry.blockSize) {
+        attachment.device, attachment.export.flags,
+        maximumPayload: attachment.export.blockSizes?.maximumPayload,
+        isReadOnly: attachment.geometry.isReadOnly, readAhead: readAhead)
+      if Sysfs.maximumPartitions == 0, PartitionTable.isOn(node, attachment.geometry.blockSize) {
         notes.append(PartitionTable.neglected)
       }
     } catch {

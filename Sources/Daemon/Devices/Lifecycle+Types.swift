@@ -21,7 +21,7 @@ nonisolated extension Lifecycle {
     /// The thread has ended, before or after the kernel served the device.
     case ended(Failure)
     /// The kernel device turned out to be in use by others; another may be free.
-    case taken
+    case inUse
     case unmounted(Failure?)
     /// Nobody holds the device and all writes are at the server, or why not.
     case quiesced(Failure?)

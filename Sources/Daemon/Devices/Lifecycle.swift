@@ -108,7 +108,7 @@ nonisolated struct Lifecycle: Sendable {
     switch event {
     case .attach: connect()
     case .detach: []
-    case .serving, .settled, .mounted, .ended, .taken, .unmounted, .quiesced, .released, .timer:
+    case .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .released, .timer:
       impossible(event)
     }
   }
@@ -124,7 +124,7 @@ nonisolated struct Lifecycle: Sendable {
     case .serving:
       phase = .settling()
       return [.settle]
-    case .taken: return connect()
+    case .inUse: return connect()
     case .ended(let failure):
       attempts += 1
       // Reported last: an observer may detach at once, and no timer may be set after that.
@@ -137,7 +137,7 @@ nonisolated struct Lifecycle: Sendable {
     switch event {
     case .attach, .detach: []
     case .serving: disconnect(leaving: true)
-    case .ended, .taken: detached()
+    case .ended, .inUse: detached()
     case .settled, .mounted, .unmounted, .quiesced, .released, .timer: impossible(event)
     }
   }
@@ -152,7 +152,7 @@ nonisolated struct Lifecycle: Sendable {
       self.failure = failure
       phase = .settling(hasEnded: true)
       return []
-    case .serving, .mounted, .taken, .unmounted, .quiesced, .released, .timer:
+    case .serving, .mounted, .inUse, .unmounted, .quiesced, .released, .timer:
       return impossible(event)
     }
   }
@@ -168,7 +168,7 @@ nonisolated struct Lifecycle: Sendable {
       self.failure = failure
       phase = .mounting(hasEnded: true)
       return []
-    case .serving, .settled, .taken, .unmounted, .quiesced, .released, .timer:
+    case .serving, .settled, .inUse, .unmounted, .quiesced, .released, .timer:
       return impossible(event)
     }
   }
@@ -185,7 +185,7 @@ nonisolated struct Lifecycle: Sendable {
     case .attach: mountFailure == nil ? [] : mount()
     case .detach(let force): unmount(force: force)
     case .ended(let failure): lost(failure, now)
-    case .serving, .settled, .mounted, .taken, .unmounted, .quiesced, .released, .timer:
+    case .serving, .settled, .mounted, .inUse, .unmounted, .quiesced, .released, .timer:
       impossible(event)
     }
   }
@@ -204,7 +204,7 @@ nonisolated struct Lifecycle: Sendable {
       self.failure = failure
       phase = .unmounting(force: force, lazily: lazily, hasEnded: true)
       return []
-    case .serving, .settled, .mounted, .taken, .quiesced, .released, .timer:
+    case .serving, .settled, .mounted, .inUse, .quiesced, .released, .timer:
       return impossible(event)
     }
   }
@@ -224,7 +224,7 @@ nonisolated struct Lifecycle: Sendable {
       self.failure = failure
       phase = .quiescing(force: force, hasEnded: true)
       return []
-    case .serving, .settled, .mounted, .taken, .unmounted, .released, .timer:
+    case .serving, .settled, .mounted, .inUse, .unmounted, .released, .timer:
       return impossible(event)
     }
   }
@@ -246,7 +246,7 @@ nonisolated struct Lifecycle: Sendable {
       }
     case .ended: return [.cancelTimer] + release(leaving: leaving)
     case .timer: return escalate(from: means, leaving: leaving)
-    case .serving, .settled, .mounted, .taken, .unmounted, .quiesced, .released:
+    case .serving, .settled, .mounted, .inUse, .unmounted, .quiesced, .released:
       return impossible(event)
     }
   }
@@ -263,7 +263,7 @@ nonisolated struct Lifecycle: Sendable {
       mountUsers = failure?.holders ?? []
       return [.release(patiently: holders.isEmpty)]
     case .released(let holders): return released(holders, leaving: leaving, now, random)
-    case .serving, .settled, .mounted, .ended, .taken, .unmounted, .quiesced, .timer:
+    case .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .timer:
       return impossible(event)
     }
   }
@@ -274,7 +274,7 @@ nonisolated struct Lifecycle: Sendable {
     case .detach(let force):
       pendingDetach = force ? .byForce : .gently
       return [.cancelTimer] + release(leaving: false)
-    case .serving, .settled, .mounted, .ended, .taken, .unmounted, .quiesced, .released:
+    case .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .released:
       return impossible(event)
     }
   }
@@ -283,7 +283,7 @@ nonisolated struct Lifecycle: Sendable {
     switch event {
     case .attach, .timer: [.cancelTimer] + connect()
     case .detach: [.cancelTimer] + detached()
-    case .serving, .settled, .mounted, .ended, .taken, .unmounted, .quiesced, .released:
+    case .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .released:
       impossible(event)
     }
   }

@@ -99,7 +99,8 @@ final class Manager {
         continue
       }
       let isNew =
-        device.nextContext ?? device.context != declaration.configuration || device.isOrphan
+        device.nextConfiguration ?? device.configuration != declaration.configuration
+        || device.isOrphan
       device.file = declaration.file
       device.isOrphan = false
       guard isNew else { continue }
@@ -108,7 +109,7 @@ final class Manager {
       if device.lifecycle.phase == .waiting {
         // Perhaps this is the cure, so there is nothing to wait for any more.
         device.attach()
-      } else if device.nextContext != nil {
+      } else if device.nextConfiguration != nil {
         result.deferred.append(name)
       }
     }
@@ -137,7 +138,7 @@ final class Manager {
     devices[device.name] = device
     result.added.append(device.name)
     changed(device)
-    if device.context.autoAttach { device.attach() }
+    if device.configuration.autoAttach { device.attach() }
   }
 
   /// Makes the devices of the driver exist, where nobody has done so; then attaches.
@@ -152,7 +153,7 @@ final class Manager {
             let reason = lines?.joined(separator: "; ") ?? "it did not run"
             Journal.error("the kernel has no nbd driver, and modprobe nbd failed: \(reason)")
           } else if Sysfs.devices().isEmpty {
-            Journal.error(AttachThread.driverHint)
+            Journal.error(KernelDriver.hint)
           }
           self.attachAll()
         }
@@ -163,14 +164,14 @@ final class Manager {
   }
 
   private func attachAll() {
-    for device in sorted where device.context.autoAttach { device.attach() }
+    for device in sorted where device.configuration.autoAttach { device.attach() }
   }
 
   // MARK: devices
 
   /// Adds a device that is not in the configuration.
-  func add(_ context: DeviceConfiguration) -> Device {
-    let device = Device(context, file: nil, manager: self)
+  func add(_ configuration: DeviceConfiguration) -> Device {
+    let device = Device(configuration, file: nil, manager: self)
     devices[device.name] = device
     changed(device)
     return device
@@ -185,10 +186,10 @@ final class Manager {
 
   /// The kernel device that a device shall use: the one asked for, or any that is free.
   func reserve(for device: Device, avoiding avoided: Set<Int>) throws(Failure) -> Int {
-    if let index = device.context.device {
+    if let index = device.configuration.device {
       if let owner = self.device(at: index), owner !== device {
         var failure = Failure(.kernel, "\(DeviceNode.path(index)) is used by device \(owner.name)")
-        failure.isTaken = true
+        failure.isInUse = true
         throw failure
       }
       return index
@@ -196,11 +197,11 @@ final class Manager {
     // After an outage users expect it where it was.
     if let index = device.index, !avoided.contains(index) { return index }
     let all = Sysfs.devices()
-    guard !all.isEmpty else { throw Failure(.kernel, AttachThread.driverHint) }
-    let asked = Set(devices.values.compactMap { $0.context.device })
+    guard !all.isEmpty else { throw Failure(.kernel, KernelDriver.hint) }
+    let asked = Set(devices.values.compactMap { $0.configuration.device })
     let used = Set(devices.values.compactMap(\.index)).union(asked).union(avoided)
     guard let free = all.first(where: { !used.contains($0) && Sysfs.isFree($0) }) else {
-      throw Failure(.kernel, "all /dev/nbdN are in use; \(AttachThread.driverHint)")
+      throw Failure(.kernel, "all /dev/nbdN are in use; \(KernelDriver.hint)")
     }
     return free
   }

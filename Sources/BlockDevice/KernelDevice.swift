@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+package import Base
+package import Linux
+
+/// A kernel device that nbdd attaches and serves, by whatever interface the driver has for it.
+///
+/// The thread that calls `configure` also calls `run`. The object keeps the node open as long as it
+/// exists.
+package protocol KernelDevice: AnyObject, Sendable {
+  /// The driver's interface, as the control interface names it, such as "ioctl".
+  var interface: String { get }
+  var index: Int { get }
+
+  /// Hands connected sockets and the geometry to the driver.
+  ///
+  /// EBUSY means that another program is setting this device up. After any error the driver has
+  /// returned the sockets.
+  func configure(_ sockets: [Descriptor], _ geometry: DeviceGeometry) throws(SystemError)
+
+  /// Serves the device until it is disconnected or its connection is lost; blocks as long.
+  ///
+  /// `clear` must follow at once, or requests stay stuck.
+  func run() -> DeviceEnd
+
+  /// True once the device that a thread serves has its size.
+  func isUp(servedBy thread: Int) -> Bool
+
+  /// Tells the server goodbye and ends `run`, if the server closes the connection then.
+  ///
+  /// Can block, even beyond SIGKILL, while the connection takes no bytes; `shutDownSocket` on the
+  /// socket ends that.
+  func disconnect() throws(SystemError)
+
+  /// Fails what is in flight and forgets the sockets; errors are ignored.
+  func clear()
+
+  /// Makes the device larger, while it is served and its requests get replies.
+  ///
+  /// Blocks until those under way have theirs (Linux 6.9 and later).
+  func grow(toBlocks count: UInt64) throws(SystemError)
+
+  /// Takes the size away, so that a program that opens the device from now on has nothing to read.
+  ///
+  /// For a device that nobody uses: udev opens it at every change, and would otherwise read from a
+  /// connection that has just ended, which the kernel log shows as I/O errors.
+  func empty() throws(SystemError)
+
+  /// Undoes `blockdev --setro`, which outlives the attachment that it was meant for.
+  func allowWrites()
+}
+
+/// Why a kernel device is not served any more.
+package enum DeviceEnd: Sendable {
+  /// The driver ended it in an orderly way, which a lost connection also looks like.
+  case orderly
+  /// A signal reached the thread: nbdd was stopped and continued, traced or frozen.
+  case interrupted
+  case failed(SystemError)
+}
+
+/// The kernel's nbd driver.
+package enum KernelDriver {
+  /// Opens the node of a device, which changes nothing on the device.
+  package static func open(_ index: Int) throws(SystemError) -> any KernelDevice {
+    try IOCTLDevice(opening: index)
+  }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import BlockDevice
+internal import Linux
+internal import NBD
+internal import Relay
+internal import Transport
+
+/// The two paths on which a kernel device is served.
+nonisolated extension AttachThread {
+  /// Peculiarities that an admin may want to know; also records that the device is nbdd's.
+  private func notes(_ negotiated: Negotiated, _ geometry: DeviceGeometry) -> [String] {
+    var notes = negotiated.notes
+    let size = negotiated.export.sizeBytes
+    let tail = size % UInt64(geometry.blockSize)
+    if tail > 0 {
+      notes.append(
+        "the last \(tail) bytes of the export are out of reach: its size is \(size) bytes, and the "
+          + "kernel's blocks have \(geometry.blockSize)")
+    }
+    do throws(SystemError) { try AttachNote.write(index) } catch {
+      notes.append(
+        "after a crash of nbdd, its mount would not be known as left over from it: \(error)")
+    }
+    return notes
+  }
+
+  /// The kernel talks to the server itself.
+  func serve(
+    direct stream: ServerStream, _ negotiated: Negotiated, _ geometry: DeviceGeometry
+  ) throws(Failure) {
+    do throws(SystemError) { try stream.socket.prepareForKernel() } catch {
+      throw Failure(.kernel, error.description)
+    }
+    let device = try handOver([stream.socket.descriptor], geometry)
+    report(
+      .serving(
+        Attachment(
+          device: device, socket: stream.socket.descriptor, relay: nil, connectionCount: 1,
+          thread: Thread.currentID, address: stream.address, encryption: nil,
+          export: negotiated.export, geometry: geometry, notes: notes(negotiated, geometry))))
+    serve(device)
+  }
+
+  /// The kernel talks to a relay, whatever becomes of the connection.
+  func serve(
+    relaying stream: ServerStream, _ negotiated: Negotiated, _ geometry: DeviceGeometry
+  ) throws(Failure) {
+    let mayBeSeveral = negotiated.export.flags.contains(.canMultiConn)
+    let connectionCount = mayBeSeveral ? configuration.settings.connections : 1
+    let (relay, device): (DeviceRelay, any KernelDevice)
+    do throws(SystemError) {
+      var pairs: [SocketPair] = []
+      for _ in 0..<connectionCount { pairs.append(try SocketPair()) }
+      var settings = configuration.settings.relay
+      settings.kernelFlushes = TransmissionFlags(rawValue: geometry.flags).contains(.sendFlush)
+      relay = try DeviceRelay(
+        pairs.map(\.ours), connectionCount: connectionCount, settings
+      ) { report(.relay($0)) }
+      try start(relay)
+      do throws(Failure) { device = try handOver(pairs.map(\.kernel), geometry) } catch {
+        relay.stop()
+        return report(error.isInUse ? .inUse(error) : .ended(error))
+      }
+      // With several sockets the driver gives up those on which it has waited for long, whatever it was
+      // told about that (Linux 6.1); and no outage is too long.
+      try? Sysfs.setQueue("io_timeout", "2147483647", of: index)
+    } catch {
+      throw Failure(.kernel, error.description)
+    }
+    report(
+      .serving(
+        Attachment(
+          device: device, socket: nil, relay: relay, connectionCount: connectionCount,
+          thread: Thread.currentID, address: stream.address, encryption: stream.encryption,
+          export: negotiated.export, geometry: geometry, notes: notes(negotiated, geometry))))
+    relay.use(HandedStream(stream), negotiated, as: 0)
+    serve(device, stopping: relay)
+  }
+
+  private func start(_ relay: DeviceRelay) throws(SystemError) {
+    try Thread.start("\(configuration.name.prefix(12))/io") { relay.run() }
+  }
+
+  private func serve(_ device: any KernelDevice, stopping relay: DeviceRelay? = nil) {
+    let end = device.run()
+    relay?.stop()
+    device.clear()
+    RequestQueue.restore(device)
+    report(.ended(Failure(.connection, message(for: end))))
+  }
+
+  private func message(for end: DeviceEnd) -> String {
+    switch (end, configuration.settings.path) {
+    case (.orderly, .direct):
+      "connection lost: the server closed it, or did not reply to a request within "
+        + Quantities.exactly(configuration.settings.requestTimeout)
+    case (.orderly, .relay): "the device was disconnected by another program than nbdd"
+    case (.interrupted, _):
+      "the driver was interrupted: nbdd was stopped and continued, traced or frozen"
+    case (.failed(let error), _): "connection lost: \(error)"
+    }
+  }
+}
+
+extension DeviceConfiguration.Settings {
+  /// What the relay of a device needs to know.
+  nonisolated var relay: DeviceRelay.Settings {
+    var settings = DeviceRelay.Settings(
+      requestTimeout: requestTimeout, unflushedLimit: unflushedLimit)
+    settings.giveUpAfter = giveUpAfter
+    settings.abandons = afterGiveUp == .abandon
+    #if TEST_SWITCHES
+      settings.without = TestSwitches.rulesTakenOut
+    #endif
+    return settings
+  }
+}
