@@ -41,6 +41,9 @@ extension Descriptor {
 
   package var isFull: Bool { count == capacity }
 
+  /// Whether so many parts can be added.
+  package func hasRoom(for parts: Int) -> Bool { count + parts <= capacity }
+
   package func removeAll() {
     byteCount = 0
     count = 0

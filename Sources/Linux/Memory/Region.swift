@@ -26,11 +26,11 @@ internal import Glibc
   }
 
   /// The bytes of a range, for reading.
-  package func read<Value>(
-    _ place: Int, _ count: Int, _ body: (Span<UInt8>) -> Value
-  ) -> Value {
+  package func read<Value, Failure>(
+    _ place: Int, _ count: Int, _ body: (Span<UInt8>) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
     let bytes = unsafe UnsafeRawBufferPointer(start: pointer(place, count), count: count)
-    return unsafe body(bytes.bindMemory(to: UInt8.self).span)
+    return try unsafe body(bytes.bindMemory(to: UInt8.self).span)
   }
 
   /// The bytes of a range, for writing.

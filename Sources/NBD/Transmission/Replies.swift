@@ -80,11 +80,10 @@ extension Transmission {
       let offset: UInt64 = try readNumber("a chunk of data")
       try receiveData(index, offset, chunk.length - 8)
     case .offsetHole:
-      let bytes = try read(12, "a hole")
-      let offset: UInt64 = bytes.span.number(at: 0)
-      let length: UInt32 = bytes.span.number(at: 8)
-      try inFlight[index].cover(offset, UInt64(length))
-      inFlight[index].keep(Piece(offset: offset, content: .hole(UInt64(length))))
+      let bytes = try read(HoleChunk.byteCount, "a hole")
+      let hole = HoleChunk(bytes.span)
+      try inFlight[index].cover(hole.offset, hole.length)
+      inFlight[index].keep(Piece(offset: hole.offset, content: .hole(hole.length)))
     case .blockStatus, .blockStatusExtended:
       try receiveStatus(index, chunk)
     case .error, .errorOffset:
@@ -108,17 +107,11 @@ extension Transmission {
     _ index: Int, _ chunk: ReplyHeader.Chunk
   ) throws(TransmissionError.Reason) {
     let bytes = try read(Int(chunk.length), "an error")
-    let code: UInt32 = bytes.span.number(at: 0)
-    let textLength: UInt16 = bytes.span.number(at: 4)
-    let hasOffset = chunk.type == ChunkType.errorOffset.rawValue
-    let room = bytes.count - 6 - (hasOffset ? 8 : 0)
-    guard textLength <= room else {
-      throw .violation(.errorText(textLength, chunk: chunk.length))
-    }
-    var failure = ServerFailure(code: code)
-    if textLength > 0 { failure.text = shown(bytes[6..<(6 + Int(textLength))]) }
-    // A well-formed error ends in its offset, where its text ends.
-    if hasOffset { failure.offset = bytes.span.number(at: 6 + Int(textLength)) }
+    let error = try ErrorChunk(
+      bytes.span, hasOffset: chunk.type == ChunkType.errorOffset.rawValue)
+    var failure = ServerFailure(code: error.code)
+    if !error.text.isEmpty { failure.text = shown(bytes[error.text]) }
+    failure.offset = error.offset
     try inFlight[index].fail(failure)
   }
 
