@@ -58,7 +58,7 @@ struct EndTests {
     let scene = try Scene()
     // More than it takes at a time.
     for name in 0..<300 { _ = try scene.kernel.read(UInt64(name) << 9, 512) }
-    usleep(20_000)
+    try scene.settle()
     try scene.kernel.disconnect()
     scene.kernel.close()
     #expect(try scene.hasEnded())
@@ -95,7 +95,7 @@ struct EndTests {
     _ = try scene.kernels[1].write(0, .pattern(1, 4096))
     _ = try server.next(.write)
     scene.kernels[1].close()
-    usleep(50_000)
+    try scene.settle()
     server.close()
     try scene.events.awaitDown()
     let write = try scene.kernel.write(0, .pattern(2, 4096))

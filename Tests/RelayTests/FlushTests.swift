@@ -16,7 +16,7 @@ struct FlushTests {
 
   init() throws {
     peer = try Peer()
-    scene = try Scene(lanes: 2) { $0.unflushedLimit = 1 << 20 }
+    scene = try Scene(connections: 2) { $0.unflushedLimit = 1 << 20 }
   }
 
   /// A write that is acknowledged, and not covered.

@@ -11,7 +11,7 @@ struct JoinTests {
   private let scene: Scene
   private let peer: Peer
 
-  init() throws { (scene, peer) = (try Scene(lanes: 2), try Peer()) }
+  init() throws { (scene, peer) = (try Scene(connections: 2), try Peer()) }
 
   /// A write that is acknowledged, and not covered.
   private func acknowledge(_ server: PeerConnection) throws {
@@ -107,15 +107,16 @@ struct JoinTests {
   }
 
   @Test func `gives up with a silent connection those that have said nothing since`() throws {
-    let scene = try Scene(lanes: 2) { $0.requestTimeout = .milliseconds(200) }
+    let scene = try Scene(connections: 2) { $0.requestTimeout = .seconds(60) }
     let first = try peer.connect(scene)
     try scene.events.wait(for: .up(connection: 0))
     let second = try peer.connect(scene, 1)
     try scene.events.wait(for: .up(connection: 1))
     let read = try scene.kernel.read(0, 512)
     _ = try first.next(.read)
+    try scene.advance(by: .seconds(60))
     // Not asked in vain on the other as well, for twice as long.
-    let end = ConnectionEnd.silent(.milliseconds(200))
+    let end = ConnectionEnd.silent(.seconds(60))
     #expect(try scene.events.awaitDown(0) == end)
     #expect(try scene.events.awaitDown(1) == end)
     withExtendedLifetime(second) {}

@@ -13,16 +13,19 @@ internal import Transport
 struct OutageTests {
   struct Plan: CustomTestStringConvertible {
     var link = Server.Link.unix
-    var lanes = 1
+    var connections = 1
     var sockets = 1
     var replies = ReplyStyle.structured
-    var testDescription: String { "\(link), \(lanes) lanes, \(sockets) sockets, \(replies)" }
+    var testDescription: String {
+      "\(link), \(connections) connections, \(sockets) sockets, \(replies)"
+    }
   }
 
   static let plans = [
-    Plan(), Plan(lanes: 4), Plan(lanes: 4, sockets: 4), Plan(link: .tcp, replies: .simple),
-    Plan(link: .tcp, lanes: 4, sockets: 2), Plan(link: .certificate),
-    Plan(link: .certificate, lanes: 2),
+    Plan(), Plan(connections: 4), Plan(connections: 4, sockets: 4),
+    Plan(link: .tcp, replies: .simple),
+    Plan(link: .tcp, connections: 4, sockets: 2), Plan(link: .certificate),
+    Plan(link: .certificate, connections: 2),
     Plan(link: .preSharedKey),
   ]
 
@@ -31,10 +34,14 @@ struct OutageTests {
     let server = try Server(
       "--filter=cache", "--filter=delay", "file", "@/image", "cache=writeback", "delay-write=1ms",
       "delay-read=1ms", link: plan.link)
-    let scene = try Scene(lanes: plan.lanes, sockets: plan.sockets) { $0.unflushedLimit = 4 << 20 }
-    let load = Load(scene.kernels, seed: UInt64(plan.lanes))
+    let scene = try Scene(connections: plan.connections, sockets: plan.sockets) {
+      $0.unflushedLimit = 4 << 20
+    }
+    let load = Load(scene.kernels, seed: UInt64(plan.connections))
     for _ in 0..<8 {
-      for lane in 0..<plan.lanes { try scene.connect(lane, to: server, plan.replies) }
+      for connection in 0..<plan.connections {
+        try scene.connect(connection, to: server, plan.replies)
+      }
       try scene.events.wait { if case .up = $0 { true } else { false } }
       try load.run(for: .milliseconds(120))
       server.kill()
@@ -42,33 +49,37 @@ struct OutageTests {
       try load.run(for: .milliseconds(20))
       try server.start()
     }
-    for lane in 0..<plan.lanes { try scene.connect(lane, to: server, plan.replies) }
+    for connection in 0..<plan.connections {
+      try scene.connect(connection, to: server, plan.replies)
+    }
     try load.finish()
     #expect(load.count > 50)
-    for lane in 0..<plan.lanes { try scene.events.wait(for: .up(connection: lane)) }
+    for connection in 0..<plan.connections {
+      try scene.events.wait(for: .up(connection: connection))
+    }
   }
 
   @Test func `goes on with the other connections when one is lost`() throws {
     // With several threads for a connection nbdkit 1.32 may abort when one ends in the middle.
     let server = try Server("--threads=1", "memory", "64M")
-    let scene = try Scene(lanes: 4)
+    let scene = try Scene(connections: 4)
     var streams: [Descriptor] = []
-    func connect(_ lane: Int) throws {
+    func connect(_ connection: Int) throws {
       let (stream, terms) = try server.connect()
-      streams[lane] = stream.socket.descriptor
-      scene.relay.use(HandedStream(stream), terms, as: lane)
-      try scene.events.wait(for: .up(connection: lane))
+      streams[connection] = stream.socket.descriptor
+      scene.relay.use(HandedStream(stream), terms, as: connection)
+      try scene.events.wait(for: .up(connection: connection))
     }
-    for lane in 0..<4 {
+    for connection in 0..<4 {
       streams.append(scene.kernel.socket)
-      try connect(lane)
+      try connect(connection)
     }
     // One that is lost with a flush or a durable write under way would take the others with it.
     let load = Load(scene.kernels, seed: 11, flushes: false)
     for round in 0..<20 {
       try load.run(for: .milliseconds(20))
-      let lane = round % 4
-      shutDownSocket(streams[lane])
+      let connection = round % 4
+      shutDownSocket(streams[connection])
       let before = load.count
       try eventually("an answer over another") {
         try load.run(for: .milliseconds(10))
@@ -76,13 +87,13 @@ struct OutageTests {
         if state != "runs" { throw Wrong("the server \(state)") }
         return load.count > before
       }
-      try scene.events.awaitDown(lane)
+      try scene.events.awaitDown(connection)
       // It joins the others, which go on.
       let (stream, terms) = try server.connect()
-      streams[lane] = stream.socket.descriptor
-      scene.relay.use(HandedStream(stream), terms, as: lane)
+      streams[connection] = stream.socket.descriptor
+      scene.relay.use(HandedStream(stream), terms, as: connection)
       try load.run(for: .milliseconds(20))
-      try scene.events.wait(for: .up(connection: lane))
+      try scene.events.wait(for: .up(connection: connection))
     }
     try load.finish()
   }

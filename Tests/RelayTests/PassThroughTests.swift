@@ -46,9 +46,9 @@ struct PassThroughTests {
 
   @Test func `serves several sockets over one connection, and one over several`() throws {
     let server = try Server("memory", "64M")
-    for (sockets, lanes) in [(4, 1), (1, 4), (3, 2)] {
-      let scene = try Scene(lanes: lanes, sockets: sockets)
-      for lane in 0..<lanes { try scene.bringUp(lane, to: server) }
+    for (sockets, connections) in [(4, 1), (1, 4), (3, 2)] {
+      let scene = try Scene(connections: connections, sockets: sockets)
+      for connection in 0..<connections { try scene.bringUp(connection, to: server) }
       let cookies = try scene.kernels.enumerated().map { index, kernel in
         try kernel.write(UInt64(index) << 20, .pattern(index + 7, 1 << 20))
       }

@@ -8,15 +8,16 @@ internal import Relay
 internal import Testing
 
 /// How long whoever uses the device waits, whatever the server does or does not do.
-@Suite(.serialized)
 struct PatienceTests {
   private let peer: Peer
 
   init() throws { peer = try Peer() }
 
-  private func scene(_ lanes: Int = 1, abandons: Bool = false) throws -> Scene {
-    try Scene(lanes: lanes) {
-      $0.giveUpAfter = .seconds(1)
+  private static let limit = Duration.seconds(60)
+
+  private func scene(abandons: Bool = false, answerRoom: CInt? = nil) throws -> Scene {
+    try Scene(answerRoom: answerRoom) {
+      $0.giveUpAfter = Self.limit
       $0.abandons = abandons
     }
   }
@@ -25,13 +26,13 @@ struct PatienceTests {
     let scene = try scene()
     var server = try peer.connect(scene)
     let read = try scene.kernel.read(0, 512)
-    let start = ContinuousClock.now
     _ = try server.next(.read)
-    usleep(500_000)
+    try scene.advance(by: Self.limit / 2)
     let later = try scene.kernel.read(4096, 512)
     _ = try server.next(.read)
+    #expect(try !scene.kernel.isAnswered(read))
+    try scene.advance(by: Self.limit / 2)
     #expect(try scene.kernel.answer(read)?.error == UInt32(EIO))
-    #expect(start.duration(to: .now) >= .seconds(1))
     try scene.events.wait(for: .gaveUp(requests: 1))
     server = try peer.connect(scene)
     let again = try server.next(.read)
@@ -51,6 +52,7 @@ struct PatienceTests {
       if !server.isSilent(for: 20) { _ = try server.next() }
       server.close()
       try scene.events.awaitDown()
+      try scene.advance(by: Self.limit / 5)
     }
     #expect(try scene.kernel.answer(read)?.error == UInt32(EIO))
     let server = try peer.connect(scene)
@@ -65,7 +67,7 @@ struct PatienceTests {
     var server = try peer.connect(scene)
     let write = try scene.kernel.write(0, .pattern(1, 4096))
     _ = try server.next(.write)
-    usleep(1_100_000)
+    try scene.advance(by: .seconds(1))
     let read = try scene.kernel.read(0, 512)
     _ = try server.next(.read)
     scene.relay.giveUp()
@@ -82,9 +84,11 @@ struct PatienceTests {
     try scene.events.wait(for: .up(connection: 0))
     server.close()
     try scene.events.awaitDown()
-    usleep(1_500_000)
+    try scene.advance(by: Self.limit * 1.5)
     let read = try scene.kernel.read(0, 512)
-    #expect(try !scene.kernel.isAnswered(read, within: .milliseconds(500)))
+    try scene.advance(by: Self.limit / 2)
+    #expect(try !scene.kernel.isAnswered(read))
+    try scene.advance(by: Self.limit / 2)
     #expect(try scene.kernel.answer(read)?.error == UInt32(EIO))
     #expect(try scene.perform(.read, 0, 512) == UInt32(EIO))
   }
@@ -99,10 +103,8 @@ struct PatienceTests {
     server.close()
     try scene.events.awaitDown()
     let held = try scene.kernel.write(8192, .pattern(2, 4096))
-    if isByHand {
-      for _ in 0..<10 { try scene.kernel.turn(5) }
-      scene.relay.abandon()
-    }
+    try scene.advance(by: isByHand ? .zero : Self.limit)
+    if isByHand { scene.relay.abandon() }
     #expect(try scene.kernel.answer(held)?.error == UInt32(EIO))
     try scene.events.wait(for: .abandoned(unflushedBytes: 4096, requests: 1))
     #expect(try scene.perform(.write, 0, 0, data: .pattern(3, 512)) == UInt32(EIO))
@@ -119,7 +121,7 @@ struct PatienceTests {
     let scene = try scene(abandons: true)
     let server = try peer.connect(scene)
     try scene.events.wait(for: .up(connection: 0))
-    usleep(1_500_000)
+    try scene.advance(by: Self.limit * 1.5)
     server.close()
     try scene.events.awaitDown()
     let next = try peer.connect(scene)
@@ -131,8 +133,8 @@ struct PatienceTests {
 
   @Test func `bounds that come before the first connection abandon nothing`() throws {
     let scene = try Scene()
-    scene.relay.change(giveUpAfter: .seconds(60), abandons: true)
-    usleep(100_000)
+    scene.relay.change(giveUpAfter: Self.limit, abandons: true)
+    try scene.advance(by: Self.limit / 2)
     let server = try peer.connect(scene)
     try scene.events.wait(for: .up(connection: 0))
     let read = try scene.kernel.read(0, 512)
@@ -143,7 +145,7 @@ struct PatienceTests {
   @Test(arguments: [true, false])
   func `a write that waits for room fails in time too`(_ isOutage: Bool) throws {
     let scene = try Scene {
-      $0.giveUpAfter = .seconds(1)
+      $0.giveUpAfter = Self.limit
       $0.unflushedLimit = 1 << 20
     }
     var server = try peer.connect(scene)
@@ -157,6 +159,7 @@ struct PatienceTests {
       try scene.events.awaitDown()
     }
     let held = try scene.kernel.write(2 << 20, .pattern(2, 4096))
+    try scene.advance(by: Self.limit)
     #expect(try scene.kernel.answer(held)?.error == UInt32(EIO))
     server.close()
     server = try peer.connect(scene)
@@ -173,7 +176,89 @@ struct PatienceTests {
     let server = try peer.connect(scene)
     try scene.events.wait(for: .up(connection: 0))
     server.close()
+    try scene.events.awaitDown()
+    try scene.advance(by: Self.limit)
     try scene.events.wait(for: .abandoned(unflushedBytes: 0, requests: 0))
     #expect(try scene.perform(.read, 0, 512) == UInt32(EIO))
+  }
+
+  @Test func `an export is abandoned after the machine has slept for so long`() throws {
+    let scene = try scene(abandons: true)
+    let server = try peer.connect(scene)
+    try scene.events.wait(for: .up(connection: 0))
+    try scene.suspend(for: Self.limit)
+    try scene.events.wait(for: .abandoned(unflushedBytes: 0, requests: 0))
+    #expect(try scene.events.awaitDown() == .abandoned)
+    withExtendedLifetime(server) {}
+  }
+
+  @Test func `an export that is abandoned does not use a connection that has just joined`() throws {
+    let scene = try Scene(connections: 2)
+    let first = try peer.connect(scene)
+    let write = try scene.kernel.write(0, .pattern(1, 4096))
+    first.reply(try first.next(.write))
+    #expect(try scene.kernel.answer(write)?.error == 0)
+    // It waits for a flush on the first.
+    let second = try peer.connect(scene, 1)
+    _ = try first.next(.flush)
+    scene.relay.abandon()
+    #expect(try second.next() == nil)
+    #expect(try scene.perform(.read, 0, 512) == UInt32(EIO))
+    let ends = (0..<2).map { DeviceRelay.Event.down(connection: $0, .abandoned) }
+    let events = scene.events.all
+    #expect(
+      events.prefix(2) == [.up(connection: 0), .abandoned(unflushedBytes: 4096, requests: 0)])
+    #expect(events.dropFirst(2).allSatisfy(ends.contains) && ends.allSatisfy(events.contains))
+    #expect(scene.unflushedBytes == 0)
+  }
+
+  /// A kernel that reads no answers, until the sockets take no more and requests wait for room.
+  private func fill(_ scene: Scene, _ server: PeerConnection) throws -> [Cookie] {
+    let reads = try (0..<600).map { try scene.kernel.read(UInt64($0) << 12, 4096) }
+    try answer(server)
+    try scene.settle()
+    #expect(scene.heldCount == 256)
+    return reads
+  }
+
+  /// Answers what the server has been asked for.
+  private func answer(_ server: PeerConnection) throws {
+    while !server.isSilent(for: 50) { server.reply(try server.next(.read), .pattern(1, 4096)) }
+  }
+
+  private func reportCount(_ scene: Scene) -> Int {
+    scene.events.all.count { if case .gaveUp = $0 { true } else { false } }
+  }
+
+  @Test func `no connection is blamed for answers that the kernel does not read`() throws {
+    let scene = try scene(answerRoom: 32 << 10)
+    let server = try peer.connect(scene)
+    let reads = try fill(scene, server)
+    for _ in 0..<3 { try scene.advance(by: Self.limit) }
+    // Nothing is left to wait for but the kernel.
+    let before = scene.clock.readCount
+    usleep(100_000)
+    #expect(scene.clock.readCount <= before + 4)
+    #expect(scene.events.all == [.up(connection: 0)])
+    while scene.kernel.awaitedCount > 0 {
+      try scene.kernel.turn(10)
+      try answer(server)
+    }
+    for read in reads { #expect(scene.kernel.takeAnswer(read)?.error == 0) }
+  }
+
+  @Test func `what is given up is reported once, also if the kernel does not read it`() throws {
+    let scene = try scene(answerRoom: 32 << 10)
+    let server = try peer.connect(scene)
+    let reads = try fill(scene, server)
+    // Some answers are read, so that some requests reach the server, which does not answer any more.
+    for read in reads.prefix(40) { #expect(try scene.kernel.answer(read)?.error == 0) }
+    #expect(!server.isSilent())
+    for _ in 0..<3 { try scene.advance(by: Self.limit) }
+    #expect(try scene.events.awaitDown() == .overdue)
+    #expect(reportCount(scene) == 1)
+    let before = scene.clock.readCount
+    usleep(100_000)
+    #expect(scene.clock.readCount <= before + 4)
   }
 }

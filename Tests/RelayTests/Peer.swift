@@ -17,16 +17,16 @@ final class Peer {
     listener = try ControlSocket.listen(at: "\(directory.path)/socket", group: nil)
   }
 
-  /// Gives the lane a connection, and answers its server's end.
+  /// Gives the relay a connection, and returns its server's end.
   func connect(
-    _ scene: Scene, _ lane: Int = 0, _ replies: ReplyStyle = .simple,
+    _ scene: Scene, _ connection: Int = 0, _ replies: ReplyStyle = .simple,
     flags: TransmissionFlags = usual, blockSizes: BlockSizes? = nil
   ) throws -> PeerConnection {
     let stream = try stream()
     let export = Export(
       name: "", sizeBytes: 1 << 40, flags: flags.union(.hasFlags), blockSizes: blockSizes)
     scene.relay.use(
-      HandedStream(stream.0), Negotiated(export: export, replies: replies), as: lane)
+      HandedStream(stream.0), Negotiated(export: export, replies: replies), as: connection)
     return PeerConnection(stream.1, replies)
   }
 

@@ -65,7 +65,7 @@ final class PeerConnection {
     var filled = 0
     while filled < count {
       var entry = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
-      guard unsafe poll(&entry, 1, 20_000) == 1 else { throw Wrong("the relay sends nothing") }
+      guard unsafe poll(&entry, 1, 60_000) == 1 else { throw Wrong("the relay sends nothing") }
       let part = unsafe bytes.withUnsafeMutableBytes { room in
         unsafe recv(socket.number, room.baseAddress.map { unsafe $0 + filled }, count - filled, 0)
       }

@@ -14,21 +14,31 @@ final class Scene {
   let relay: DeviceRelay
   let kernels: [KernelSide]
   let events = Events()
+  let clock = TestClock()
   private let end: Wakeup
 
   var kernel: KernelSide { kernels[0] }
 
+  /// Of what the kernel does not read, the sockets take `answerRoom` bytes, or as much as they can.
   init(
-    lanes: Int = 1, sockets: Int = 1, _ change: (inout DeviceRelay.Settings) -> Void = { _ in }
+    connections: Int = 1, sockets: Int = 1, answerRoom: CInt? = nil,
+    _ change: (inout DeviceRelay.Settings) -> Void = { _ in }
   ) throws {
     var pairs: [SocketPair] = []
     for _ in 0..<sockets { pairs.append(try SocketPair()) }
-    kernels = pairs.map { KernelSide($0.kernel) }
-    var settings = DeviceRelay.Settings(requestTimeout: .seconds(30), unflushedLimit: 64 << 20)
-    change(&settings)
-    relay = try DeviceRelay(pairs.map(\.ours), connectionCount: lanes, settings) { [events] in
-      events.add($0)
+    if var answerRoom {
+      let size = socklen_t(MemoryLayout<CInt>.size)
+      for pair in pairs {
+        unsafe setsockopt(pair.ours.number, SOL_SOCKET, SO_SNDBUF, &answerRoom, size)
+      }
     }
+    kernels = pairs.map { KernelSide($0.kernel) }
+    // No machine is so slow that it takes a server longer.
+    var settings = DeviceRelay.Settings(requestTimeout: .seconds(3600), unflushedLimit: 64 << 20)
+    change(&settings)
+    relay = try DeviceRelay(
+      pairs.map(\.ours), connectionCount: connections, settings, clock: clock.relayClock
+    ) { [events] in events.add($0) }
     end = try Wakeup()
     try Thread.start("relay") { [relay, end] in
       relay.run()
@@ -48,20 +58,50 @@ final class Scene {
   /// Whether the relay's thread ends.
   func hasEnded(within time: Duration = patience) throws -> Bool { try end.wait(within: time) }
 
-  /// Negotiates with a server, and gives the connection to a lane.
+  // MARK: time
+
+  /// Puts the clock forward, once the relay has dealt with all that has come until now, and returns when it
+  /// has dealt with the new time as well.
+  func advance(by time: Duration) throws {
+    try settle()
+    clock.advance(by: time)
+    try settle()
+  }
+
+  /// The machine sleeps.
+  func suspend(for time: Duration) throws {
+    try settle()
+    clock.suspend(for: time)
+    try settle()
+  }
+
+  /// Waits until the relay has dealt with all that has come until now.
+  func settle() throws {
+    // A turn looks at the clock once or twice. The first may not have seen what came last, the next
+    // receives it, and one more has dealt with it.
+    let end = clock.readCount + 8
+    try eventually("some turns of the relay") {
+      relay.wake()
+      return clock.readCount >= end
+    }
+  }
+
+  // MARK: connections
+
+  /// Negotiates with a server, and lets the relay use the stream as a connection.
   func connect(
-    _ lane: Int = 0, to server: Server, _ replies: ReplyStyle = .structured
+    _ connection: Int = 0, to server: Server, _ replies: ReplyStyle = .structured
   ) throws {
     let (stream, terms) = try server.connect(replies)
-    relay.use(HandedStream(stream), terms, as: lane)
+    relay.use(HandedStream(stream), terms, as: connection)
   }
 
   /// Connects, and waits until the connection carries requests.
   func bringUp(
-    _ lane: Int = 0, to server: Server, _ replies: ReplyStyle = .structured
+    _ connection: Int = 0, to server: Server, _ replies: ReplyStyle = .structured
   ) throws {
-    try connect(lane, to: server, replies)
-    try events.wait(for: .up(connection: lane))
+    try connect(connection, to: server, replies)
+    try events.wait(for: .up(connection: connection))
   }
 
   // MARK: requests, and their only answers
@@ -130,10 +170,10 @@ final class Events: Sendable {
 
   func wait(for event: DeviceRelay.Event) throws { try wait { $0 == event } }
 
-  /// Waits until a lane is down, and answers why.
+  /// Waits until a connection is down, and answers why.
   @discardableResult
-  func awaitDown(_ lane: Int = 0) throws -> ConnectionEnd {
-    let event = try wait { if case .down(lane, _) = $0 { true } else { false } }
+  func awaitDown(_ connection: Int = 0) throws -> ConnectionEnd {
+    let event = try wait { if case .down(connection, _) = $0 { true } else { false } }
     guard case .down(_, let end) = event else { throw Wrong("another event") }
     return end
   }

@@ -8,9 +8,8 @@ internal import Relay
 internal import Testing
 
 /// Servers that say nothing, or little, and those that say that they are going.
-@Suite(.serialized)
 struct SilenceTests {
-  private static let time = Duration.milliseconds(200)
+  private static let time = Duration.seconds(300)
   private let scene: Scene
   private let peer: Peer
 
@@ -30,16 +29,19 @@ struct SilenceTests {
     let read = try scene.kernel.read(0, 512)
     for factor in [1, 2, 4] {
       let server = try peer.connect(scene)
-      let start = ContinuousClock.now
       _ = try server.next(.read)
+      try scene.advance(by: Self.time * factor - .seconds(100))
+      #expect(!hasLostConnection)
+      try scene.advance(by: .seconds(100))
       #expect(try scene.events.awaitDown() == .silent(Self.time * factor))
-      #expect(start.duration(to: .now) >= Self.time * factor * 0.9)
     }
     let server = try peer.connect(scene)
     server.reply(try server.next(.read), .pattern(1, 512))
     #expect(try scene.kernel.answer(read)?.data == .pattern(1, 512))
     // What is asked for later has the usual time.
     _ = try scene.kernel.read(0, 512)
+    _ = try server.next(.read)
+    try scene.advance(by: Self.time)
     #expect(try scene.events.awaitDown() == .silent(Self.time))
   }
 
@@ -50,12 +52,14 @@ struct SilenceTests {
     #expect(try scene.kernel.answer(write)?.error == 0)
     for factor in [1, 2] {
       _ = try server.next(.flush)
+      try scene.advance(by: Self.time * factor)
       #expect(try scene.events.awaitDown() == .silent(Self.time * factor))
       server = try peer.connect(scene)
       server.reply(try server.next(.write))
     }
     let flush = try server.next(.flush)
-    usleep(500_000)
+    try scene.advance(by: Self.time * 3)
+    #expect(!hasLostConnection)
     server.reply(flush)
     try eventually("an empty ledger") { scene.unflushedBytes == 0 }
     #expect(!hasLostConnection)
@@ -65,9 +69,8 @@ struct SilenceTests {
     let server = try peer.connect(scene)
     let read = try scene.kernel.read(0, 512)
     server.send(Reply.simple(try server.next(.read).cookie))
-    // All of it takes ten seconds.
     for _ in 0..<512 where !hasLostConnection {
-      usleep(20_000)
+      try scene.advance(by: Self.time / 10)
       server.send([1])
     }
     #expect(try scene.events.awaitDown() == .silent(Self.time))
@@ -85,7 +88,7 @@ struct SilenceTests {
       let request = try server.next(.read)
       server.send(Reply.simple(request.cookie))
       for part in 0..<6 {
-        usleep(name == 0 ? 80_000 : 20_000)
+        try scene.advance(by: name == 0 ? Self.time / 2 : Self.time / 10)
         server.send([UInt8](repeating: UInt8(part), count: 1 << 16))
       }
       #expect(try scene.kernel.answer(read)?.error == 0)
@@ -94,7 +97,7 @@ struct SilenceTests {
     let write = try scene.kernel.write(0, .pattern(1, 4 << 20))
     let header = try server.take(28)
     for _ in 0..<8 {
-      usleep(60_000)
+      try scene.advance(by: Self.time / 3)
       _ = try server.take(512 << 10)
     }
     server.send(Reply.simple(header.number(at: 8)))
@@ -107,7 +110,10 @@ struct SilenceTests {
     try scene.events.wait(for: .up(connection: 0))
     let data = [UInt8].pattern(1, 8 << 20)
     let write = try scene.kernel.write(0, data)
-    for _ in 0..<10 { try scene.kernel.turn(10) }
+    for _ in 0..<200 where !hasLostConnection {
+      try scene.kernel.turn(1)
+      try scene.advance(by: Self.time / 10)
+    }
     #expect(try scene.events.awaitDown() == .silent(Self.time))
     #expect(!first.isSilent())
     let server = try peer.connect(scene)

@@ -40,14 +40,15 @@ package final class DeviceRelay: Sendable {
   package enum Event: Sendable, Equatable {
     /// A connection carries requests, after what the server may have lost has been repeated.
     case up(connection: Int)
+    /// A connection is not used any more.
     case down(connection: Int, ConnectionEnd)
     /// So many requests that change data were on a connection that is lost, and whether the server is done
     /// with them is not known: should it execute them later, that undoes what was written since.
     case unconfirmed(connection: Int, changes: Int)
-    /// The server has failed a request, and has perhaps said why; not each of them is told of.
+    /// The server has failed a request, and has perhaps said why; not each of them is reported.
     case requestFailed(NBD.Command, ErrorNumber, text: String?)
-    /// So many requests were answered with errors, because they had waited too long; without a connection,
-    /// all are until there is one.
+    /// So many requests were answered with errors, because they had waited too long, or a user gave them
+    /// up; without a connection, all that come are as well until there is one.
     case gaveUp(requests: Int)
     /// No connection is used any more. So many acknowledged bytes were dropped, and so many requests
     /// answered with errors.
@@ -67,20 +68,22 @@ package final class DeviceRelay: Sendable {
   private let sockets: [Descriptor]
   private let connectionCount: Int
   private let settings: Settings
+  private let clock: RelayClock
   private let report: @Sendable (Event) -> Void
 
   /// Takes our ends of the sockets whose other ends the kernel gets, and how many connections there may
   /// be at a time.
   ///
-  /// `report` is called from the relay's thread, and must not wait.
+  /// `report` is called from the relay's thread, and must not block.
   package init(
     _ sockets: [Descriptor], connectionCount: Int, _ settings: Settings,
-    report: @escaping @Sendable (Event) -> Void
+    clock: RelayClock = .system, report: @escaping @Sendable (Event) -> Void
   ) throws(SystemError) {
     mailbox = try Mailbox()
     self.sockets = sockets
     self.connectionCount = connectionCount
     self.settings = settings
+    self.clock = clock
     self.report = report
   }
 
@@ -88,7 +91,7 @@ package final class DeviceRelay: Sendable {
   package func run() {
     do throws(SystemError) {
       var engine = try Engine(
-        sockets, connectionCount: connectionCount, settings, mailbox, counters, report)
+        sockets, connectionCount: connectionCount, settings, mailbox, counters, clock, report)
       engine.run()
     } catch {
       for socket in sockets { shutDownSocket(socket) }
@@ -99,7 +102,7 @@ package final class DeviceRelay: Sendable {
   /// Takes a stream whose negotiation is over as the connection of a number, in place of the one that it
   /// may have.
   package func use(_ stream: HandedStream, _ terms: Negotiated, as connection: Int) {
-    mailbox.put(.connected(lane: connection, stream, terms))
+    mailbox.put(.use(stream, terms, as: ConnectionID(index: connection)))
   }
 
   /// Gives all connections up; the reports say so, and new ones are awaited.
@@ -117,8 +120,11 @@ package final class DeviceRelay: Sendable {
 
   /// Takes other bounds for waiting, as in `Settings`.
   package func change(giveUpAfter: Duration?, abandons: Bool) {
-    mailbox.put(.patience(giveUpAfter, abandons: abandons))
+    mailbox.put(.change(giveUpAfter: giveUpAfter, abandons: abandons))
   }
+
+  /// Has the relay look at its clock, which has been put forward.
+  package func wake() { mailbox.put(.wake) }
 
   /// Ends it; the kernel finds its sockets closed.
   package func stop() { mailbox.put(.stop) }

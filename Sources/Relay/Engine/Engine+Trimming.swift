@@ -3,27 +3,36 @@
 
 internal import Linux
 
+/// When memory is given back; times in microseconds of the monotonic clock.
+struct Trimming {
+  var at = Int64.max
+  /// The end of the ledger when memory was last given back, and how often it has been the same.
+  var ledgerEnd: UInt64 = 0
+  var idleCount = 0
+}
+
 /// Memory that a burst has taken is given back when it has been idle for some seconds.
 extension Engine {
   /// In microseconds.
   private static let trimInterval: Int64 = 5_000_000
 
   mutating func trim() {
-    if trimAt <= now {
-      trimAt = .max
-      writes.giveBack(writePages.takeIdle())
-      reads.giveBack(readPages.takeIdle())
+    if trimming.at <= now {
+      trimming.at = .max
+      writes.giveBackIdle()
+      reads.giveBackIdle()
       flushIfIdle()
     }
-    if trimAt == .max, writePages.hasMuch || readPages.hasMuch { trimAt = now + Self.trimInterval }
+    guard trimming.at == .max, writes.pages.hasMuch || reads.pages.hasMuch else { return }
+    trimming.at = now + Self.trimInterval
   }
 
   /// What is kept takes memory until a flush covers it: nobody may ever ask for one.
   private mutating func flushIfIdle() {
-    let isIdle = !ledger.isEmpty && ledger.next == ledgerAtTrim
-    idleTrims = isIdle ? idleTrims + 1 : 0
-    ledgerAtTrim = ledger.next
-    guard idleTrims >= 2, writePages.hasMuch, flush == Slot.none else { return }
-    (wantsFlush, isStirred) = (true, true)
+    let isIdle = !ledger.isEmpty && ledger.next == trimming.ledgerEnd
+    trimming.idleCount = isIdle ? trimming.idleCount + 1 : 0
+    trimming.ledgerEnd = ledger.next
+    guard trimming.idleCount >= 2, writes.pages.hasMuch, flushing.slot == nil else { return }
+    (flushing.isWanted, isStirred) = (true, true)
   }
 }

@@ -9,16 +9,27 @@ internal import Transport
 
 /// All that a relay's thread knows: one loop over the kernel's sockets and the connections.
 ///
-/// The rules that the comments name are those of docs/model. Nothing here allocates per request, waits
-/// for anything but the descriptors of the loop, or writes a log.
+/// The rules that the comments name are those of docs/model. Nothing here allocates per request, blocks
+/// on anything but the descriptors of the loop, or writes a log. All times are in microseconds.
 struct Engine: ~Copyable {
+  /// What happens to requests while no connection is in use.
+  enum OutagePolicy {
+    /// They wait for a connection.
+    case hold
+    /// They are answered with errors until there is a connection.
+    case refuse
+    /// They are answered with errors, and there will be no connection any more.
+    case abandon
+  }
+
   var settings: DeviceRelay.Settings
   let counters: RelayCounters
+  let clock: RelayClock
   let report: @Sendable (DeviceRelay.Event) -> Void
   let mailbox: Mailbox
 
-  var sockets: ContiguousArray<KernelSocket>
-  var lanes: ContiguousArray<RelayConnection>
+  var sockets: Table<SocketID, KernelSocket>
+  var connections: Table<ConnectionID, RelayConnection>
   /// Connections that were given up and are not over yet (rule `drain`).
   var closing: ContiguousArray<ClosingConnection> = []
   var slots: Slots
@@ -27,12 +38,14 @@ struct Engine: ~Copyable {
   var ledger: Ledger
   /// Requests of the kernel under way that will enter the ledger.
   var changesUnderWay = 0
+  var flushing = Flushing()
+  var replay = Replay()
+  var patience = Patience()
+  var trimming = Trimming()
 
-  /// What is written, and what is read.
-  let writes: Region
-  let reads: Region
-  var writePages: Pages
-  var readPages: Pages
+  /// The data of writes, and that of reads.
+  var writes: Store
+  var reads: Store
   /// The headers of requests and of answers, one of each for every slot.
   let requestHeaders: Region
   let answerHeaders: Region
@@ -43,45 +56,15 @@ struct Engine: ~Copyable {
 
   /// Counts the sendings of requests, so that no two have the same cookie.
   var sendings = UInt64.random(in: 0..<(1 << 47))
-  /// How many flushes have been sent.
-  var flushes: UInt64 = 0
-  /// The flush that is under way: one at a time (rule `fail alone`).
-  var flush = Slot.none
-  /// `sendings` when the server's answer to it came.
-  var sendingsBeforeFlush: UInt64 = 0
-  /// Flushes of the kernel that wait for a connection, or for the one under way.
-  var pendingFlushes = SlotList()
-  /// The relay wants one of its own.
-  var wantsFlush = false
-
-  /// The next entry of the ledger to be replayed, the end of the replay, and what is under way of it.
-  var replayNext: UInt64 = 0
-  var replayEnd: UInt64 = 0
-  var replays = SlotCounter()
-
-  /// What waits for a connection is answered with an error.
-  var isFailing = false
-  /// And there will be none any more.
-  var isAbandoned = false
+  var outagePolicy = OutagePolicy.hold
   var isStopped = false
   /// How often a request of the relay's own was not answered in time, since its last flush was.
   var silences = 0
-  /// The time of this turn, in microseconds of the monotonic clock.
+  /// The time of this turn, by the monotonic clock.
   var now: Int64 = 0
-  /// The same of the clock that goes on in suspend.
+  /// The same by the clock that goes on in suspend.
   var bootNow: Int64 = 0
-  /// By how much that is ahead.
-  var suspendedBefore: Int64 = 0
-  /// When the server was last heard of, as of the loss of the last connection, by that clock.
-  var lastSign: Int64 = 0
-  /// When a request, or the outage, may have lasted long enough, by that clock.
-  var patienceEnd = Int64.max
-  /// When memory that was not needed lately is given back.
-  var trimAt = Int64.max
-  /// The end of the ledger when memory was last given back, and how often it has been the same.
-  var ledgerAtTrim: UInt64 = 0
-  var idleTrims = 0
-  /// Until then no failed request is told of.
+  /// Until then no failed request is reported.
   var nextFailureReport = Int64.min
   /// Room has come back, so what was held may go on.
   var hasNewRoom = false
@@ -92,54 +75,51 @@ struct Engine: ~Copyable {
   /// they wait for.
   static let ownSlots = 24
   static let slotsPerSocket = 256
+  static let requestHeaderRoom = 32
+  static let answerHeaderRoom = 16
 
   init(
     _ sockets: [Descriptor], connectionCount: Int, _ settings: DeviceRelay.Settings,
-    _ mailbox: Mailbox,
-    _ counters: RelayCounters, _ report: @escaping @Sendable (DeviceRelay.Event) -> Void
+    _ mailbox: Mailbox, _ counters: RelayCounters, _ clock: RelayClock,
+    _ report: @escaping @Sendable (DeviceRelay.Event) -> Void
   ) throws(SystemError) {
     let slotCount = sockets.count * Self.slotsPerSocket + Self.ownSlots
-    let storeByteCount = max(settings.unflushedLimit, DeviceRelay.largestRequest)
     // What can fail comes first: a value that cannot be copied is made as a whole.
-    let writes = try Region(byteCount: storeByteCount)
-    let reads = try Region(byteCount: DeviceRelay.largestRequest)
+    let writes = try Store(byteCount: max(settings.unflushedLimit, DeviceRelay.largestRequest))
+    let reads = try Store(byteCount: DeviceRelay.largestRequest)
     let requestHeaders = try Region(byteCount: slotCount * Self.requestHeaderRoom)
     let answerHeaders = try Region(byteCount: slotCount * Self.answerHeaderRoom)
     let waste = try Region(byteCount: 64 << 10)
     let kernelSockets = try sockets.map { socket throws(SystemError) in try KernelSocket(socket) }
-    let lanes = try (0..<connectionCount).map { _ throws(SystemError) in try RelayConnection() }
+    let connections = try (0..<connectionCount).map { _ throws(SystemError) in
+      try RelayConnection()
+    }
 
     self.settings = settings
     self.mailbox = mailbox
     self.counters = counters
+    self.clock = clock
     self.report = report
-    self.sockets = ContiguousArray(kernelSockets)
-    self.lanes = ContiguousArray(lanes)
+    self.sockets = Table(kernelSockets)
+    self.connections = Table(connections)
     slots = Slots(count: slotCount)
     ledger = Ledger(capacity: 16384)
     self.writes = writes
-    writePages = Pages(byteCount: storeByteCount)
     self.reads = reads
-    readPages = Pages(byteCount: DeviceRelay.largestRequest)
     self.requestHeaders = requestHeaders
     self.answerHeaders = answerHeaders
     self.waste = waste
-    closing.reserveCapacity(Self.closingLimit(connectionCount))
-    readiness = Readiness(
-      capacity: sockets.count + connectionCount + Self.closingLimit(connectionCount) + 1)
+    let closingLimit = Self.closingLimit(connectionCount)
+    closing.reserveCapacity(closingLimit)
+    readiness = Readiness(capacity: sockets.count + connectionCount + closingLimit + 1)
     readClocks()
-    suspendedBefore = bootNow - now
-    // The server has just been negotiated with.
-    lastSign = bootNow
+    beginPatience()
   }
 
   private mutating func readClocks() {
-    now = Clocks.monotonic
-    bootNow = Clocks.boottime
+    now = clock.monotonic()
+    bootNow = clock.boottime()
   }
-
-  static let requestHeaderRoom = 32
-  static let answerHeaderRoom = 16
 
   // MARK: the loop
 
@@ -155,13 +135,13 @@ struct Engine: ~Copyable {
       isStirred = false
       drain()
       advance()
-      for lane in lanes.indices { sendRequests(lane) }
-      for socket in sockets.indices { sendAnswers(socket) }
+      for connection in connections.indices { sendRequests(over: connection) }
+      for socket in sockets.indices { sendAnswers(over: socket) }
       trim()
       publish()
       if hasNewRoom {
         hasNewRoom = false
-        for socket in sockets.indices where sockets[socket].isHeld { receiveRequests(socket) }
+        for socket in sockets.indices where sockets[socket].isHeld { receiveRequests(from: socket) }
       } else if !isStirred {
         wait()
       }
@@ -170,49 +150,57 @@ struct Engine: ~Copyable {
   }
 
   private mutating func wait() {
-    readiness.removeAll()
-    let wakeup = readiness.add(mailbox.wakeup.descriptor, reading: true, writing: false)
-    for socket in sockets.indices {
-      let isOpen = !sockets[socket].hasEnded
-      _ = readiness.add(
-        sockets[socket].descriptor, reading: isOpen && !sockets[socket].isHeld,
-        writing: isOpen && sockets[socket].isBlocked, ending: isOpen)
-    }
-    for lane in lanes.indices {
-      guard let stream = lanes[lane].stream else { continue }
-      _ = readiness.add(stream.socket.descriptor, reading: true, writing: lanes[lane].isBlocked)
-    }
-    for connection in closing {
-      _ = readiness.add(connection.stream.socket.descriptor, reading: true, writing: false)
-    }
+    let wakeup = addEntries()
     readiness.wait(timeToWait)
-
     readClocks()
     if readiness.isReadable(wakeup) { mailbox.wakeup.clear() }
-    var index = wakeup + 1
-    // Replies first: what they set free the next requests may need.
-    index += sockets.count
-    for lane in lanes.indices where lanes[lane].stream != nil {
-      if readiness.isReadable(index) || lanes[lane].hasMore { receiveReplies(lane) }
-      index += 1
+    // Replies first: what they set free the next requests may need. One that is lost meanwhile, be it by
+    // another's reply, has no entry any more.
+    for connection in connections.indices {
+      guard let entry = connections[connection].entry else { continue }
+      if readiness.isReadable(entry) || connections[connection].hasMore {
+        receiveReplies(from: connection)
+      }
     }
     for socket in sockets.indices {
+      guard let entry = sockets[socket].entry else { continue }
       if !sockets[socket].isHeld {
-        if readiness.isReadable(wakeup + 1 + socket) { receiveRequests(socket) }
-      } else if readiness.hasEnded(wakeup + 1 + socket) {
+        if readiness.isReadable(entry) { receiveRequests(from: socket) }
+      } else if readiness.hasEnded(entry) {
         // What is held nobody awaits any more.
         close(socket)
       }
     }
   }
 
-  /// In milliseconds, for ever if there is nothing to wait for but the descriptors.
+  /// Collects what to wait for, and returns the entry of the mailbox.
+  private mutating func addEntries() -> Int {
+    readiness.removeAll()
+    let wakeup = readiness.add(mailbox.wakeup.descriptor, reading: true, writing: false)
+    for socket in sockets.indices {
+      let isOpen = !sockets[socket].hasEnded
+      sockets[socket].entry = readiness.add(
+        sockets[socket].descriptor, reading: isOpen && !sockets[socket].isHeld,
+        writing: isOpen && sockets[socket].isBlocked, ending: isOpen)
+    }
+    for connection in connections.indices {
+      guard let stream = connections[connection].stream else { continue }
+      connections[connection].entry = readiness.add(
+        stream.socket.descriptor, reading: true, writing: connections[connection].isBlocked)
+    }
+    for connection in closing {
+      _ = readiness.add(connection.stream.socket.descriptor, reading: true, writing: false)
+    }
+    return wakeup
+  }
+
+  /// In milliseconds, -1 if there is nothing to wait for but the descriptors.
   private var timeToWait: CInt {
-    if lanes.contains(where: \.hasMore) { return 0 }
-    var next = min(trimAt, nextEnd() ?? .max)
-    if patienceEnd != .max { next = min(next, now + max(0, patienceEnd - bootNow)) }
-    for lane in lanes.indices {
-      if let end = deadline(of: lane) { next = min(next, end) }
+    if connections.contains(where: \.hasMore) { return 0 }
+    var next = min(trimming.at, nextEnd() ?? .max)
+    if patience.end != .max { next = min(next, now + max(0, patience.end - bootNow)) }
+    for connection in connections.indices {
+      if let end = deadline(of: connection) { next = min(next, end) }
     }
     return next == .max ? -1 : CInt(clamping: max(0, (next - now + 999) / 1000))
   }
@@ -220,51 +208,41 @@ struct Engine: ~Copyable {
   private mutating func takeMessages() {
     while let message = mailbox.take() {
       switch message {
-      case .connected(let lane, let handed, let terms): arrive(lane, handed.stream, terms)
+      case .use(let handed, let terms, let connection): use(handed.stream, terms, as: connection)
       case .reconnect: loseAll()
       case .fail:
         loseAll()
-        (isFailing, hasNewRoom) = (true, true)
+        stopHolding()
       case .giveUp: giveUp()
       case .abandon: abandon()
-      case .patience(let time, let abandons): change(giveUpAfter: time, abandons: abandons)
+      case .change(let giveUpAfter, let abandons):
+        change(giveUpAfter: giveUpAfter, abandons: abandons)
+      case .wake: break
       case .stop: isStopped = true
       }
     }
   }
 
   private mutating func publish() {
-    let isFlushOwn = flush != Slot.none && !slots[flush].isFromKernel
-    let own = (isFlushOwn ? 1 : 0) + replays.count
-    counters.requestsHeld.store(slots.count - slots.free.count - own, ordering: .relaxed)
+    let isFlushOwn = flushing.slot.map { !slots[$0].isFromKernel } ?? false
+    let own = (isFlushOwn ? 1 : 0) + replay.slots.count
+    counters.requestsHeld.store(slots.takenCount - own, ordering: .relaxed)
     counters.unflushedBytes.store(ledger.byteCount, ordering: .relaxed)
   }
 
   /// Says goodbye where that can be done, and lets the kernel go.
   private mutating func end() {
-    for lane in lanes.indices {
-      guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { continue }
-      if lanes[lane].leaving.isEmpty, lanes[lane].state != .replaying {
+    for connection in connections.indices {
+      guard let stream = connections[connection].stream else { continue }
+      if connections[connection].leaving.isEmpty, connections[connection].state != .replaying {
         stream.beginStep()
-        try? stream.write(RequestHeader.disconnect(terms.replies))
+        try? stream.write(RequestHeader.disconnect(connections[connection].replies))
         stream.close()
       }
-      lanes[lane].stream = nil
+      connections[connection].stream = nil
     }
-    // Told first, so that whoever waits for the device to end knows it by then.
+    // Reported first, so that whoever waits for the device to end knows it by then.
     report(.ended(unflushedBytes: ledger.byteCount))
     for socket in sockets { shutDownSocket(socket.descriptor) }
   }
-}
-
-/// The slots of the replay that are under way.
-struct SlotCounter {
-  private(set) var slots: ContiguousArray<Int> = []
-
-  init() { slots.reserveCapacity(Engine.ownSlots) }
-
-  var count: Int { slots.count }
-
-  mutating func insert(_ slot: Int) { slots.append(slot) }
-  mutating func remove(_ slot: Int) { slots.removeAll { $0 == slot } }
 }

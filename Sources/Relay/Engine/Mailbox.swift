@@ -7,15 +7,17 @@ internal import NBD
 internal import Synchronization
 package import Transport
 
-/// What others want of a relay's thread.
+/// What other threads want of a relay's thread.
 final class Mailbox: Sendable {
+  /// `DeviceRelay` has a method for each.
   enum Message: Sendable {
-    case connected(lane: Int, HandedStream, Negotiated)
+    case use(HandedStream, Negotiated, as: ConnectionID)
     case reconnect
     case fail
     case giveUp
     case abandon
-    case patience(Duration?, abandons: Bool)
+    case change(giveUpAfter: Duration?, abandons: Bool)
+    case wake
     case stop
   }
 
@@ -32,6 +34,7 @@ final class Mailbox: Sendable {
     wakeup.signal()
   }
 
+  /// The oldest message, which is not in there any more; nil if there is none.
   func take() -> Message? {
     messages.withLock { $0.isEmpty ? nil : $0.removeFirst() }
   }

@@ -7,24 +7,27 @@ internal import Linux
 /// A socket whose other end the kernel holds, and how far requests and answers have got on it.
 struct KernelSocket {
   let descriptor: Descriptor
-  var inlet: ReceiveBuffer
+  var buffer: ReceiveBuffer
   /// The write whose data is arriving, and how many bytes of it are here.
-  var arriving = Slot.none
+  var arriving: SlotID?
   var arrived = 0
-  /// The next request waits in the inlet until there is room for it.
-  var isHeld = false
-  /// Since when it waits there, by the clock that goes on in suspend.
-  var heldSince = Int64.max
+  /// Since when the next request waits in the buffer until there is room for it, in microseconds of the
+  /// clock that goes on in suspend; nil if none does.
+  var heldSince: Int64?
   var answers = SlotList()
   /// How many bytes of the first answer have been sent.
   var answered = 0
-  /// It takes nothing now.
+  /// The kernel takes no answers now.
   var isBlocked = false
   /// The kernel has said goodbye, or has closed it.
   var hasEnded = false
+  /// Where the loop finds out whether it is ready.
+  var entry: Int?
 
   init(_ descriptor: Descriptor) throws(SystemError) {
     self.descriptor = descriptor
-    inlet = try ReceiveBuffer()
+    buffer = try ReceiveBuffer()
   }
+
+  var isHeld: Bool { heldSince != nil }
 }

@@ -6,7 +6,7 @@ package import NBD
 
 /// Why a connection is not used any more.
 package enum ConnectionEnd: Error, Sendable, Equatable {
-  /// It was closed or failed, or the server broke the protocol.
+  /// It was closed or failed, or the server violated the protocol.
   case connection(TransmissionError.Reason)
   /// The server said that it is going away, and has answered what it had.
   case shuttingDown
@@ -17,7 +17,7 @@ package enum ConnectionEnd: Error, Sendable, Equatable {
   /// The server could not bring to stable storage what it had acknowledged; the kernel was told so, or
   /// has not asked for it.
   case flushFailed(ErrorNumber, isTold: Bool)
-  /// A flush was under way on another connection that was lost: whether it failed nobody knows.
+  /// A flush was under way on another connection that was lost: whether it failed is unknown.
   case besideLostFlush
   /// A request on it has waited as long as it may, and is answered with an error.
   case overdue
@@ -26,11 +26,13 @@ package enum ConnectionEnd: Error, Sendable, Equatable {
   /// Somebody asked for a new one.
   case asked
 
-  /// Whether it will hardly come right by itself.
+  /// Whether it is unlikely to go away on its own.
   package var isPersistent: Bool {
     switch self {
     case .replayRefused, .flushFailed(_, isTold: false): true
-    default: false
+    case .connection, .shuttingDown, .silent, .flushFailed(_, isTold: true), .besideLostFlush,
+      .overdue, .abandoned, .asked:
+      false
     }
   }
 }

@@ -9,7 +9,7 @@ internal import Transport
 /// A connection that was given up while the server had requests from it.
 struct ClosingConnection {
   let stream: ServerStream
-  let lane: Int
+  let connection: ConnectionID
   /// Writes of the kernel that were on it: they are sent again when it is over.
   var waiting = SlotList()
   /// How many requests the server may still execute that could undo what comes later.
@@ -20,7 +20,7 @@ struct ClosingConnection {
   var isReset: Bool
   /// When sending ends, if nothing comes until then; in microseconds of the monotonic clock.
   var quietAt: Int64
-  /// When it counts as over, whatever the server does.
+  /// When it counts as over, whatever the server does; by the same clock.
   let end: Int64
   var isHalfClosed = false
 }
@@ -38,6 +38,7 @@ extension Engine {
   /// A server that does not end the connection within this time is taken to be out of reach.
   private static let longestEnd = Duration.seconds(5)
 
+  /// `quietTime` in microseconds.
   private var quiet: Int64 { settings.quietTime.milliseconds * 1000 }
 
   static func closingLimit(_ connectionCount: Int) -> Int { 2 * connectionCount }
@@ -45,33 +46,33 @@ extension Engine {
   /// Something that was on a connection may still be executed.
   var hasUnfinishedChanges: Bool { closing.contains { $0.changeCount > 0 } }
 
-  /// Begins to end a connection, and answers the requests that do not wait for its end.
-  mutating func beginClosing(
-    _ lane: Int, _ stream: ServerStream, _ sent: inout SlotList
-  ) -> SlotList {
-    guard settings.holds(.drain), !sent.isEmpty || lanes[lane].left > 0 else {
+  /// Begins to end a connection, and returns the sent requests that do not wait for its end.
+  mutating func beginClosing(_ connection: ConnectionID, _ stream: ServerStream) -> SlotList {
+    var sent = connections[connection].sent
+    guard settings.holds(.drain), !sent.isEmpty || connections[connection].left > 0 else {
       shutDownSocket(stream.socket.descriptor)
       return sent
     }
     var (changeCount, waiting, others) = (0, SlotList(), SlotList())
-    while !sent.isEmpty {
-      let index = slots.removeFirst(of: &sent)
+    while let slot = slots.removeFirst(of: &sent) {
       // A flush that fails late, and unheard, spoils what was written since.
-      if slots[index].command.changesData || slots[index].command == .flush { changeCount += 1 }
-      if slots[index].command.changesData, slots[index].isFromKernel, isAwaited(index) {
-        slots[index].state = .closing
-        slots.append(index, to: &waiting)
+      if slots[slot].command.changesData || slots[slot].command == .flush { changeCount += 1 }
+      if slots[slot].command.changesData, slots[slot].isFromKernel, isAwaited(slot) {
+        slots[slot].state = .closing
+        slots.append(slot, to: &waiting)
       } else {
-        slots.append(index, to: &others)
+        slots.append(slot, to: &others)
       }
     }
     let time = min(Self.longestEnd, settings.requestTimeout)
-    // As many as there are lanes can be lost again before the first ends: the oldest has had its time.
-    if closing.count == Self.closingLimit(lanes.count) { finishClosing(0, isCertain: false) }
+    // As many as there are connections can be lost again before the first ends: the oldest has had its time.
+    if closing.count == Self.closingLimit(connections.count) {
+      finishClosing(at: 0, isCertain: false)
+    }
     closing.append(
       ClosingConnection(
-        stream: stream, lane: lane, waiting: waiting, changeCount: changeCount,
-        isReset: lanes[lane].hasFailed, quietAt: now + quiet,
+        stream: stream, connection: connection, waiting: waiting, changeCount: changeCount,
+        isReset: connections[connection].hasFailed, quietAt: now + quiet,
         end: now + time.milliseconds * 1000))
     return others
   }
@@ -80,8 +81,8 @@ extension Engine {
   mutating func drain() {
     var place = 0
     while place < closing.count {
-      if let isCertain = isOver(place) {
-        finishClosing(place, isCertain: isCertain)
+      if let isCertain = isOver(at: place) {
+        finishClosing(at: place, isCertain: isCertain)
       } else {
         place += 1
       }
@@ -89,17 +90,18 @@ extension Engine {
     beginFirst()
   }
 
-  /// When `drain` has something to do although nothing comes.
+  /// When `drain` has something to do although nothing comes, in microseconds of the monotonic clock; nil
+  /// if nothing is to end.
   func nextEnd() -> Int64? {
     closing.lazy.map { $0.isHalfClosed ? $0.end : min($0.quietAt, $0.end) }.min()
   }
 
   /// Whether a connection is over, and the server with it; nil if not.
-  private mutating func isOver(_ place: Int) -> Bool? {
-    let socket = closing[place].stream.socket.descriptor
+  private mutating func isOver(at place: Int) -> Bool? {
+    let descriptor = closing[place].stream.socket.descriptor
     do throws(SystemError) {
       for _ in 0..<64 {
-        guard let count = try socket.receive(into: waste, at: 0, waste.byteCount) else { break }
+        guard let count = try descriptor.receive(into: waste, at: 0, waste.byteCount) else { break }
         guard count > 0 else { return !closing[place].isReset }
         closing[place].quietAt = now + quiet
       }
@@ -109,36 +111,19 @@ extension Engine {
     if now >= closing[place].end { return false }
     if now >= closing[place].quietAt, !closing[place].isHalfClosed {
       closing[place].isHalfClosed = true
-      endSending(socket)
+      endSending(descriptor)
     }
     return nil
   }
 
-  private mutating func finishClosing(_ place: Int, isCertain: Bool) {
+  private mutating func finishClosing(at place: Int, isCertain: Bool) {
     var old = closing.remove(at: place)
     isStirred = true
     // What the server has not got yet it shall not get.
     if isCertain { shutDownSocket(old.stream.socket.descriptor) } else { old.stream.socket.abort() }
     if !isCertain, old.changeCount > 0 {
-      report(.unconfirmed(connection: old.lane, changes: old.changeCount))
+      report(.unconfirmed(connection: old.connection.index, changes: old.changeCount))
     }
     putBack(&old.waiting)
-  }
-
-  /// Answers with errors what waits for the end of a connection, if it is wanted so.
-  mutating func refuseClosing(where isUnwanted: (Slot) -> Bool) {
-    for place in closing.indices {
-      var (list, others) = (closing[place].waiting, SlotList())
-      while !list.isEmpty {
-        let index = slots.removeFirst(of: &list)
-        if isUnwanted(slots[index]) {
-          closing[place].hasRefused = true
-          refuse(index)
-        } else {
-          slots.append(index, to: &others)
-        }
-      }
-      closing[place].waiting = others
-    }
   }
 }

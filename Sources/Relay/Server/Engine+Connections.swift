@@ -6,49 +6,56 @@ internal import Linux
 internal import NBD
 internal import Transport
 
-/// Connections that are lost and that come, and what that means for the requests.
+/// Connections that come and that are lost, and what that means for the requests.
 extension Engine {
   // MARK: coming
 
-  /// Takes a connection that has been negotiated, in place of what the lane had.
-  mutating func arrive(_ lane: Int, _ stream: ServerStream, _ terms: Negotiated) {
-    if lanes[lane].stream != nil { lose(lane, .asked) }
-    guard !isAbandoned else { return stream.close() }
-    lanes[lane].stream = stream
-    lanes[lane].terms = terms
-    lanes[lane].heardAt = now
-    // What came with the end of the negotiation the socket does not tell of.
-    lanes[lane].hasMore = stream.hasMore
-    lanes[lane].largestPayload = terms.export.largestPayload
+  /// Takes a stream that has been negotiated, in place of what the connection had.
+  mutating func use(_ stream: ServerStream, _ terms: Negotiated, as connection: ConnectionID) {
+    if connections[connection].stream != nil { lose(connection, .asked) }
+    guard outagePolicy != .abandon else { return stream.close() }
+    connections[connection].stream = stream
+    connections[connection].replies = terms.replies
+    connections[connection].flags = terms.export.flags
+    connections[connection].largestPayload = terms.export.largestPayload
+    connections[connection].heardAt = now
+    // Of what came with the end of the negotiation the socket says nothing.
+    connections[connection].hasMore = stream.hasMore
     // Rule `join`, if others are in use.
-    lanes[lane].state = .joining(flush: flushes + 1)
+    connections[connection].state = .joining(flush: flushing.count + 1)
     beginFirst()
   }
 
   /// Lets a connection begin if none is in use, and the server is done with the former ones (rule `drain`).
   mutating func beginFirst() {
-    guard !isAbandoned, !hasUnfinishedChanges, !lanes.contains(where: \.isInUse) else { return }
-    if let next = lanes.indices.first(where: { lanes[$0].stream != nil }) { begin(next) }
+    guard outagePolicy != .abandon, !hasUnfinishedChanges,
+      !connections.contains(where: \.isInUse)
+    else { return }
+    for connection in connections.indices where connections[connection].stream != nil {
+      return begin(connection)
+    }
   }
 
   /// Rule `first`: the first connection after none was in use carries the ledger, and nothing else.
-  private mutating func begin(_ lane: Int) {
-    guard !ledger.isEmpty else { return raise(lane) }
-    lanes[lane].state = .replaying
-    replayNext = ledger.first
-    replayEnd = ledger.next
+  private mutating func begin(_ connection: ConnectionID) {
+    guard !ledger.isEmpty else { return raise(connection) }
+    connections[connection].state = .replaying
+    replay.begin(ledger)
   }
 
-  private mutating func raise(_ lane: Int) {
-    lanes[lane].state = .up
-    isFailing = false
-    report(.up(connection: lane))
+  /// A connection carries requests from now on.
+  mutating func raise(_ connection: ConnectionID) {
+    connections[connection].state = .up
+    if outagePolicy == .refuse { outagePolicy = .hold }
+    report(.up(connection: connection.index))
   }
 
   /// A flush that was sent after a connection came has ended: the connection may be used.
   mutating func join(after flush: UInt64) {
-    for lane in lanes.indices {
-      if case .joining(let awaited) = lanes[lane].state, awaited <= flush { raise(lane) }
+    for connection in connections.indices {
+      if case .joining(let awaited) = connections[connection].state, awaited <= flush {
+        raise(connection)
+      }
     }
   }
 
@@ -56,17 +63,18 @@ extension Engine {
 
   /// Does what the state of the connections allows now.
   mutating func advance() {
-    for lane in lanes.indices {
-      switch lanes[lane].state {
-      case .replaying: replay(lane)
-      case .joining where lanes.contains(where: \.isInUse):
+    for connection in connections.indices {
+      switch connections[connection].state {
+      case .replaying: replay(over: connection)
+      case .joining(let awaited) where connections.contains(where: \.isInUse):
         // Where nothing is acknowledged that could be lost, and nothing under way that could be by a
         // server that has gone, there is nothing to prove; nor where what is acknowledged is durable.
-        let hasNothingToLose = ledger.isEmpty && changesUnderWay == 0 || !isFlushOffered(lane)
-        if hasNothingToLose, lanes.contains(where: { $0.state == .up }) {
-          raise(lane)
-        } else if flush == Slot.none || slots[flush].flushNumber < awaitedFlush(lane) {
-          wantsFlush = true
+        let hasNothingToLose =
+          ledger.isEmpty && changesUnderWay == 0 || !isFlushOffered(on: connection)
+        if hasNothingToLose, connections.contains(where: { $0.state == .up }) {
+          raise(connection)
+        } else if !isFlushUnderWay(number: awaited) {
+          flushing.isWanted = true
         }
       case .down, .up, .joining: break
       }
@@ -75,135 +83,95 @@ extension Engine {
     if isRefusing { refuseAll() }
   }
 
-  func isFlushOffered(_ lane: Int) -> Bool {
-    lanes[lane].terms?.export.flags.contains(.sendFlush) ?? false
+  func isFlushOffered(on connection: ConnectionID) -> Bool {
+    connections[connection].flags.contains(.sendFlush)
   }
 
-  private func awaitedFlush(_ lane: Int) -> UInt64 {
-    if case .joining(let flush) = lanes[lane].state { flush } else { 0 }
-  }
-
-  /// Sends the entries of the ledger again, in the order in which they were acknowledged.
-  private mutating func replay(_ lane: Int) {
-    while replayNext < replayEnd {
-      let entry = ledger[replayNext]
-      // Rule `order`: whoever changes the same bytes has to have been answered.
-      let isBlocked = replays.slots.contains {
-        entry.overlaps(slots[$0].offset, slots[$0].length)
-      }
-      guard !isBlocked, replays.count < 16, let index = slots.take(leaving: 0) else { return }
-      slots[index].origin = .replay
-      slots[index].command = entry.command
-      slots[index].flags = entry.flags
-      slots[index].offset = entry.offset
-      slots[index].length = entry.length
-      slots[index].block = entry.block
-      slots[index].silences = silences
-      replays.insert(index)
-      enqueue(index, lane)
-      replayNext += 1
-    }
-    guard replayNext == replayEnd, replays.count == 0 else { return }
-    // From a server that offers no flush nothing more can be had: it has taken all of it again.
-    if !isFlushOffered(lane) { forget(upTo: replayEnd) }
-    raise(lane)
+  /// Whether a flush is under way that was sent as the one of that number or later.
+  private func isFlushUnderWay(number: UInt64) -> Bool {
+    flushing.slot.map { slots[$0].flushNumber >= number } ?? false
   }
 
   // MARK: silence
 
   /// Gives connections up on which a request has waited too long.
   mutating func expire() {
-    for lane in lanes.indices {
-      guard let end = deadline(of: lane), end <= now else { continue }
-      let index = oldest(lane)
-      let (time, askedAt) = (limit(for: index), slots[index].sentAt)
-      if slots[index].isFromKernel { slots[index].silences += 1 } else { silences += 1 }
-      lose(lane, .silent(time))
+    for connection in connections.indices {
+      guard let slot = oldest(on: connection), let end = deadline(of: connection), end <= now
+      else { continue }
+      let (time, askedAt) = (limit(for: slot), slots[slot].sentAt)
+      if slots[slot].isFromKernel { slots[slot].silences += 1 } else { silences += 1 }
+      lose(connection, .silent(time))
       // One way has gone quiet: the others that have said nothing since are likely to be as dead, and
       // what is sent there next would wait as long again, on one after the other.
-      for other in lanes.indices where lanes[other].heardAt <= askedAt {
+      for other in connections.indices where connections[other].heardAt <= askedAt {
         lose(other, .silent(time))
       }
     }
   }
 
-  func deadline(of lane: Int) -> Int64? {
-    let index = oldest(lane)
-    guard index != Slot.none else { return nil }
-    return slots[index].sentAt + limit(for: index).milliseconds * 1000
+  /// When a reply has to have come on a connection, in microseconds of the monotonic clock; nil if none is
+  /// awaited.
+  func deadline(of connection: ConnectionID) -> Int64? {
+    oldest(on: connection).map { slots[$0].sentAt + limit(for: $0).milliseconds * 1000 }
   }
 
-  private func oldest(_ lane: Int) -> Int {
-    lanes[lane].sent.isEmpty ? lanes[lane].leaving.first : lanes[lane].sent.first
+  private func oldest(on connection: ConnectionID) -> SlotID? {
+    connections[connection].sent.first ?? connections[connection].leaving.first
   }
 
   /// Twice as long after each time that it was not enough: what takes a server long shall end some day.
-  private func limit(for index: Int) -> Duration {
-    settings.requestTimeout * (1 << min(slots[index].silences, 6))
+  private func limit(for slot: SlotID) -> Duration {
+    settings.requestTimeout * (1 << min(slots[slot].silences, 6))
   }
 
   // MARK: going
 
   /// Gives all connections up: first those that would be the next when those in use are lost.
-  mutating func loseAll() {
-    for lane in lanes.indices where !lanes[lane].isInUse { lose(lane, .asked) }
-    for lane in lanes.indices { lose(lane, .asked) }
+  mutating func loseAll(_ end: ConnectionEnd = .asked) {
+    for connection in connections.indices where !connections[connection].isInUse {
+      lose(connection, end)
+    }
+    for connection in connections.indices { lose(connection, end) }
   }
 
   /// Gives a connection up; what was under way on it waits for another (rule `again`).
-  mutating func lose(_ lane: Int, _ end: ConnectionEnd) {
-    guard let stream = lanes[lane].stream, let terms = lanes[lane].terms else { return }
+  mutating func lose(_ connection: ConnectionID, _ end: ConnectionEnd) {
+    guard let stream = connections[connection].stream else { return }
     isStirred = true
-    lastSign = max(lastSign, sign(of: lane, stream))
+    patience.lastSign = max(patience.lastSign, sign(of: connection, stream))
     // The word that a server waits for which is going away (T-029); there is room for it.
-    if end == .shuttingDown, lanes[lane].requestCount == 0 {
-      try? stream.write(RequestHeader.disconnect(terms.replies))
+    if end == .shuttingDown, connections[connection].requestCount == 0 {
+      try? stream.write(RequestHeader.disconnect(connections[connection].replies))
     }
-    let wasInUse = lanes[lane].isInUse
-    let hadFlush = flush != Slot.none && slots[flush].lane == lane || carriesDurable(lane)
-    var (sent, held, leaving) = (lanes[lane].sent, lanes[lane].held, lanes[lane].leaving)
+    let wasInUse = connections[connection].isInUse
+    let hadFlush =
+      flushing.slot.map { slots[$0].connection == connection } ?? false
+      || slots.contains(in: connections[connection].sent) { isDurableWrite($0) }
+    var (held, leaving) = (connections[connection].held, connections[connection].leaving)
     // Rule `once`: nothing of what it may still say is heard.
-    sent = beginClosing(lane, stream, &sent)
-    lanes[lane].state = .down
-    lanes[lane].stream = nil
-    lanes[lane].terms = nil
-    lanes[lane].isClosing = false
-    lanes[lane].inlet.removeAll()
-    lanes[lane].data = nil
-    lanes[lane].hasMore = false
-    lanes[lane].leaving = SlotList()
-    lanes[lane].left = 0
-    lanes[lane].isBlocked = false
-    lanes[lane].hasFailed = false
-    lanes[lane].sent = SlotList()
-    lanes[lane].held = SlotList()
+    var sent = beginClosing(connection, stream)
+    connections[connection].reset()
     putBack(&leaving)
     putBack(&sent)
     putBack(&held)
-    report(.down(connection: lane, end))
-    if isFailing { hasNewRoom = true }
+    report(.down(connection: connection.index, end))
+    if outagePolicy != .hold { hasNewRoom = true }
     if hadFlush {
       // Rule `fail unknown`.
-      for other in lanes.indices where lanes[other].isInUse { lose(other, .besideLostFlush) }
+      for other in connections.indices where connections[other].isInUse {
+        lose(other, .besideLostFlush)
+      }
     }
-    guard wasInUse, !lanes.contains(where: \.isInUse) else { return }
-    beginOutage(lastSign: lastSign)
+    guard wasInUse, !connections.contains(where: \.isInUse) else { return }
+    beginOutage(lastSign: patience.lastSign)
     // No survivor can prove anything for a connection that waits: it is the first of what comes.
     beginFirst()
   }
 
-  private func carriesDurable(_ lane: Int) -> Bool {
-    var index = lanes[lane].sent.first
-    while index != Slot.none {
-      if isDurableWrite(index) { return true }
-      index = slots[index].next
-    }
-    return false
-  }
-
   /// When the server was last heard of on a connection, by the clock that goes on in suspend.
-  private func sign(of lane: Int, _ stream: ServerStream) -> Int64 {
-    let ago = now - lanes[lane].heardAt
+  private func sign(of connection: ConnectionID, _ stream: ServerStream) -> Int64 {
+    let ago = now - connections[connection].heardAt
     guard let time = stream.socket.sinceLastAcknowledgement else { return bootNow }
     return bootNow - min(ago, time.milliseconds * 1000)
   }
@@ -211,28 +179,27 @@ extension Engine {
   /// Puts requests ahead of those that wait, as if they had never been sent.
   mutating func putBack(_ list: inout SlotList) {
     var again = SlotList()
-    while !list.isEmpty {
-      let index = slots.removeFirst(of: &list)
-      if index == flush { flush = Slot.none }
-      switch slots[index].origin {
+    while let slot = slots.removeFirst(of: &list) {
+      if slot == flushing.slot { flushing.slot = nil }
+      switch slots[slot].origin {
       case .kernel(let socket, _) where sockets[socket].hasEnded:
         // Whoever asked may ask again elsewhere, and then for more; this must not come after that.
-        refuse(index)
+        refuse(slot)
       case .kernel:
-        slots[index].forgetReply()
-        slots[index].state = .pending
-        slots[index].done = 0
-        if slots[index].command == .flush {
-          slots.append(index, to: &pendingFlushes)
+        slots[slot].forgetReply()
+        slots[slot].state = .pending
+        slots[slot].done = 0
+        if slots[slot].command == .flush {
+          slots.append(slot, to: &flushing.pending)
         } else {
-          slots.append(index, to: &again)
+          slots.append(slot, to: &again)
         }
       case .flush:
-        slots.giveBack(index)
-        wantsFlush = !ledger.isEmpty
+        slots.release(slot)
+        flushing.isWanted = !ledger.isEmpty
       case .replay:
-        replays.remove(index)
-        slots.giveBack(index)
+        replay.remove(slot)
+        slots.release(slot)
       }
     }
     slots.prepend(&again, to: &pending)

@@ -20,7 +20,15 @@ struct ReceiveBuffer {
 
   var count: Int { end - start }
 
-  /// Where, and how much, more can be received; at least as much as the whole inlet has beyond what waits.
+  /// Reads some of the bytes that wait, which are not dropped by that.
+  func read<Value, Failure>(
+    _ byteCount: Int, after skipped: Int = 0,
+    _ body: (Span<UInt8>) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    try region.read(start + skipped, byteCount, body)
+  }
+
+  /// Where, and how much, more can be received; at least as much as the whole buffer has beyond what waits.
   mutating func makeRoom() -> (place: Int, count: Int) {
     if start == end {
       (start, end) = (0, 0)

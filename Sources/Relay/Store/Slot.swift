@@ -7,8 +7,8 @@ internal import NBD
 struct Slot {
   /// Who wants it done.
   enum Origin {
-    /// The kernel, through the socket of that index; the cookie is for its reply.
-    case kernel(socket: Int, cookie: Cookie)
+    /// The kernel, through that socket; the cookie is for its reply.
+    case kernel(socket: SocketID, cookie: Cookie)
     /// The relay itself, to empty the ledger.
     case flush
     /// The ledger, after the server may have lost it.
@@ -52,7 +52,7 @@ struct Slot {
   var piece: UInt64 = 0
 
   /// The connection, and what stands for this sending of the request on it.
-  var lane = 0
+  var connection = ConnectionID(index: 0)
   var cookie: Cookie = 0
   /// When the time for its reply began, in microseconds of the monotonic clock: when enough of either
   /// had moved, or when it became the one that has waited longest.
@@ -77,10 +77,8 @@ struct Slot {
   var error: UInt32 = 0
 
   /// The neighbours in the list it is in.
-  var next = Slot.none
-  var previous = Slot.none
-
-  static let none = -1
+  var next: SlotID?
+  var previous: SlotID?
 
   /// Whether a later sending of it has to begin anew.
   mutating func forgetReply() {
@@ -104,86 +102,5 @@ struct Slot {
     case .pending, .leaving, .sent, .held, .closing: isFromKernel
     case .free, .arriving, .answering: false
     }
-  }
-}
-
-/// A chain of slots, first in, first out.
-struct SlotList {
-  fileprivate(set) var first = Slot.none
-  fileprivate(set) var last = Slot.none
-  fileprivate(set) var count = 0
-
-  var isEmpty: Bool { count == 0 }
-}
-
-/// All slots; each is in at most one list.
-struct Slots {
-  private var slots: ContiguousArray<Slot>
-  private(set) var free = SlotList()
-
-  init(count: Int) {
-    slots = ContiguousArray(repeating: Slot(), count: count)
-    for index in slots.indices { giveBack(index) }
-  }
-
-  var count: Int { slots.count }
-
-  subscript(index: Int) -> Slot {
-    get { slots[index] }
-    _modify { yield &slots[index] }
-  }
-
-  /// Takes a slot that is in no list; nil if fewer than `spare` would be left for others.
-  mutating func take(leaving spare: Int) -> Int? {
-    guard free.count > spare else { return nil }
-    // A copy, because a list in here cannot be changed by what changes the rest.
-    var list = free
-    let index = removeFirst(of: &list)
-    free = list
-    slots[index] = Slot()
-    return index
-  }
-
-  mutating func giveBack(_ index: Int) {
-    slots[index].state = .free
-    slots[index].scattered = nil
-    var list = free
-    append(index, to: &list)
-    free = list
-  }
-
-  mutating func append(_ index: Int, to list: inout SlotList) {
-    slots[index].previous = list.last
-    slots[index].next = Slot.none
-    if list.last != Slot.none { slots[list.last].next = index } else { list.first = index }
-    list.last = index
-    list.count += 1
-  }
-
-  mutating func remove(_ index: Int, from list: inout SlotList) {
-    let (previous, next) = (slots[index].previous, slots[index].next)
-    if previous != Slot.none { slots[previous].next = next } else { list.first = next }
-    if next != Slot.none { slots[next].previous = previous } else { list.last = previous }
-    list.count -= 1
-  }
-
-  mutating func removeFirst(of list: inout SlotList) -> Int {
-    let index = list.first
-    remove(index, from: &list)
-    return index
-  }
-
-  /// Puts all of a list ahead of what is in another, in their order.
-  mutating func prepend(_ list: inout SlotList, to other: inout SlotList) {
-    guard !list.isEmpty else { return }
-    slots[list.last].next = other.first
-    if other.first != Slot.none {
-      slots[other.first].previous = list.last
-    } else {
-      other.last = list.last
-    }
-    other.first = list.first
-    other.count += list.count
-    list = SlotList()
   }
 }

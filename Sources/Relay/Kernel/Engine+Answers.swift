@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import Base
+internal import Linux
+internal import NBD
+internal import Synchronization
+
+/// Answers to the kernel.
+extension Engine {
+  /// Enough for one system call.
+  private static let sendByteCount = 4 << 20
+
+  mutating func sendAnswers(over socket: SocketID) {
+    while !sockets[socket].answers.isEmpty, !sockets[socket].hasEnded {
+      gatherAnswers(for: socket)
+      do throws(SystemError) {
+        guard let count = try gather.send(over: sockets[socket].descriptor) else {
+          sockets[socket].isBlocked = true
+          return
+        }
+        answered(socket, count)
+      } catch {
+        close(socket)
+      }
+    }
+    sockets[socket].isBlocked = false
+  }
+
+  private mutating func gatherAnswers(for socket: SocketID) {
+    gather.removeAll()
+    var skip = sockets[socket].answered
+    var next = sockets[socket].answers.first
+    while let slot = next, hasRoomInGather {
+      add(answerHeaders, slot.index * Self.answerHeaderRoom, Self.answerHeaderRoom, &skip)
+      if let block = answerData(of: slot) {
+        add(reads.region, block.place, Int(slots[slot].length), &skip)
+      }
+      next = slots[slot].next
+    }
+  }
+
+  /// Whether a header and its data may be added to what is sent at once.
+  var hasRoomInGather: Bool {
+    gather.hasRoom(for: 2) && gather.byteCount < Self.sendByteCount
+  }
+
+  /// Adds a part without those of its bytes that have left already.
+  mutating func add(_ region: Region, _ place: Int, _ count: Int, _ skip: inout Int) {
+    let gone = min(skip, count)
+    skip -= gone
+    gather.add(region, place + gone, count - gone)
+  }
+
+  private func answerData(of slot: SlotID) -> Pages.Block? {
+    slots[slot].command == .read && slots[slot].error == 0 ? slots[slot].block : nil
+  }
+
+  private mutating func answered(_ socket: SocketID, _ count: Int) {
+    sockets[socket].answered += count
+    while let slot = sockets[socket].answers.first {
+      let data = answerData(of: slot) == nil ? 0 : Int(slots[slot].length)
+      guard sockets[socket].answered >= Self.answerHeaderRoom + data else { return }
+      sockets[socket].answered -= Self.answerHeaderRoom + data
+      slots.remove(slot, from: &sockets[socket].answers)
+      retire(slot)
+      counters.requestsAnswered.add(1, ordering: .relaxed)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+internal import NBD
+
+/// How far the ledger has been sent again after an outage.
+struct Replay {
+  /// The next entry to be sent, and the end.
+  private(set) var next: UInt64 = 0
+  private(set) var end: UInt64 = 0
+  /// What is under way of it.
+  private(set) var slots: ContiguousArray<SlotID> = []
+  private static let mostUnderWay = 16
+
+  init() { slots.reserveCapacity(Self.mostUnderWay) }
+
+  var hasRoom: Bool { slots.count < Self.mostUnderWay }
+
+  /// All that is in the ledger now is to be sent.
+  mutating func begin(_ ledger: Ledger) { (next, end) = (ledger.first, ledger.next) }
+
+  /// The next entry is sent, in that slot.
+  mutating func add(_ slot: SlotID) {
+    slots.append(slot)
+    next += 1
+  }
+
+  mutating func remove(_ slot: SlotID) { slots.removeAll { $0 == slot } }
+}
+
+/// Sending the ledger again (rules `first` and `order`).
+extension Engine {
+  /// Sends the entries of the ledger again, in the order in which they were acknowledged.
+  mutating func replay(over connection: ConnectionID) {
+    while replay.next < replay.end {
+      let entry = ledger[replay.next]
+      // Rule `order`: whoever changes the same bytes has to have been answered.
+      let isBlocked = replay.slots.contains {
+        entry.overlaps(slots[$0].offset, slots[$0].length)
+      }
+      guard !isBlocked, replay.hasRoom, let slot = slots.take(leaving: 0) else { return }
+      slots[slot].origin = .replay
+      slots[slot].command = entry.command
+      slots[slot].flags = entry.flags
+      slots[slot].offset = entry.offset
+      slots[slot].length = entry.length
+      slots[slot].block = entry.block
+      slots[slot].silences = silences
+      replay.add(slot)
+      enqueue(slot, on: connection)
+    }
+    guard replay.next == replay.end, replay.slots.isEmpty else { return }
+    // From a server that offers no flush nothing more can be had: it has taken all of it again.
+    if !isFlushOffered(on: connection) { forget(upTo: replay.end) }
+    raise(connection)
+  }
+}
