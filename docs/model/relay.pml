@@ -4,8 +4,8 @@
 // The rules by which the relay keeps what it acknowledged. README.md explains them and this model;
 // Tests/Model/run searches it, whole and with each rule taken out by a macro WITHOUT_... .
 
-#ifndef LANES
-#define LANES 2     // connections at a time: 2 or 3
+#ifndef CONNECTIONS
+#define CONNECTIONS 2 // connections at a time: 2 or 3
 #endif
 #ifndef BLOCKS
 #define BLOCKS 2    // 1 or 2
@@ -44,22 +44,22 @@
 #define REPLAY 4     // REPLAY + i: entry i of the ledger, sent again
 #define REQUESTS 7
 
-#define IDLE 0
-#define QUEUED 1     // at the relay
+#define FREE 0
+#define PENDING 1    // at the relay
 #define SENT 2       // on a connection, not executed
 #define DONE 3       // executed, its reply on the way
 #define ANSWERED 4   // of a replay: its reply has arrived
-#define LATE 5       // sent on a connection that was given up and is not over, not executed
+#define CLOSING 5    // sent on a connection that was given up and is not over, not executed
 byte at[REQUESTS];
-byte lane[REQUESTS]; // while SENT or DONE
+byte carrier[REQUESTS]; // the connection, while SENT or DONE
 
 // Connections, as the relay sees them.
 #define DOWN 0
-#define WAITING 1    // made while another is up, or an old one not over: carries nothing
-#define FIRST 2      // carries the ledger, and nothing else is sent
-#define ACTIVE 3
-byte link[LANES];
-bool alive[LANES];   // whether they lead to a server that lives
+#define JOINING 1    // made while another is up, or an old one not over: carries nothing
+#define REPLAYING 2  // carries the ledger, and nothing else is sent
+#define UP 3
+byte state[CONNECTIONS];
+bool alive[CONNECTIONS]; // whether they lead to a server that lives
 
 // A value is the number of the write to its block. The kernel's memory:
 byte acked[2];       // the last write that was acknowledged; one in flight is the next
@@ -115,40 +115,40 @@ byte copy[REQUESTS], copyOf[REQUESTS]; // the value, and its block
 #endif
 
 #define EITHER(p) (p(0) || p(1))
-#if LANES == 2
-#define SOME_LANE(p) (p(0) || p(1))
-#define CHOOSE_LANE(p) if :: p(0) -> c = 0 :: p(1) -> c = 1 fi
+#if CONNECTIONS == 2
+#define SOME_CONNECTION(p) (p(0) || p(1))
+#define CHOOSE_CONNECTION(p) if :: p(0) -> c = 0 :: p(1) -> c = 1 fi
 #else
-#define SOME_LANE(p) (p(0) || p(1) || p(2))
-#define CHOOSE_LANE(p) if :: p(0) -> c = 0 :: p(1) -> c = 1 :: p(2) -> c = 2 fi
+#define SOME_CONNECTION(p) (p(0) || p(1) || p(2))
+#define CHOOSE_CONNECTION(p) if :: p(0) -> c = 0 :: p(1) -> c = 1 :: p(2) -> c = 2 fi
 #endif
 #define SOME_REQUEST(p) (p(0) || p(1) || p(2) || p(3) || p(4) || p(5) || p(6))
 #define CHOOSE_REQUEST(p) \
   if :: p(0) -> r = 0 :: p(1) -> r = 1 :: p(2) -> r = 2 :: p(3) -> r = 3 \
      :: p(4) -> r = 4 :: p(5) -> r = 5 :: p(6) -> r = 6 fi
 
-#define IS_DOWN(c) (link[c] == DOWN)
-#define IS_UP(c) (link[c] != DOWN)
-#define IS_WAITING(c) (link[c] == WAITING)
-#define IS_FIRST(c) (link[c] == FIRST)
-#define IS_LOST(c) (IS_UP(c) && (!alive[c] || cuts > 0))
+#define IS_DOWN(c) (state[c] == DOWN)
+#define IS_MADE(c) (state[c] != DOWN)
+#define IS_JOINING(c) (state[c] == JOINING)
+#define IS_REPLAYING(c) (state[c] == REPLAYING)
+#define IS_LOST(c) (IS_MADE(c) && (!alive[c] || cuts > 0))
 #ifdef WITHOUT_FIRST_ALONE
-#define CARRIES(c) (link[c] == ACTIVE || link[c] == FIRST)
+#define CARRIES(c) (state[c] == UP || state[c] == REPLAYING)
 #else
-#define CARRIES(c) (link[c] == ACTIVE)
+#define CARRIES(c) (state[c] == UP)
 #endif
-#define SERVES(c) (link[c] == ACTIVE || link[c] == FIRST)
-#define IS_QUEUED(q) (at[q] == QUEUED && (q != FLUSH || FLUSHABLE))
+#define SERVES(c) (state[c] == UP || state[c] == REPLAYING)
+#define IS_PENDING(q) (at[q] == PENDING && (q != FLUSH || FLUSHABLE))
 #define IN_FLIGHT(q) (at[q] == SENT || at[q] == DONE)
-#define IS_LATE(q) (at[q] == LATE)
+#define IS_CLOSING(q) (at[q] == CLOSING)
 // Rule drain: whether a connection that was given up is not over.
 #if defined(WITHOUT_DRAIN) || defined(WITHOUT_DRAIN_FIRST) || defined(WITHOUT_DRAIN_REPLAY)
 #define DRAINS false
 #else
 #ifdef WITHOUT_DRAIN_WRITE
-#define DRAINS (SOME_REQUEST(IS_LATE) || SOME_REQUEST(IS_COPIED))
+#define DRAINS (SOME_REQUEST(IS_CLOSING) || SOME_REQUEST(IS_COPIED))
 #else
-#define DRAINS SOME_REQUEST(IS_LATE)
+#define DRAINS SOME_REQUEST(IS_CLOSING)
 #endif
 #endif
 #define WRITES_IN_FLIGHT (IN_FLIGHT(0) || IN_FLIGHT(1))
@@ -174,24 +174,24 @@ byte copy[REQUESTS], copyOf[REQUESTS]; // the value, and its block
 #define KEPT(b) (!foreign || (cache[b] == FOREIGN && stable[b] == FOREIGN))
 inline promise() {
   assert(KEPT(0) && KEPT(1));
-  assert(abandoned || (SAFE(0) && SAFE(1))); assert(abandoned || !SOME_LANE(READS) || FRESH)
+  assert(abandoned || (SAFE(0) && SAFE(1))); assert(abandoned || !SOME_CONNECTION(READS) || FRESH)
 }
 #else
-inline promise() { assert(SAFE(0) && SAFE(1)); assert(!SOME_LANE(READS) || FRESH) }
+inline promise() { assert(SAFE(0) && SAFE(1)); assert(!SOME_CONNECTION(READS) || FRESH) }
 #endif
 
 /* ---- server and network ---- */
 
 #define FAILED(b) (at[b] == DONE && failed[b])
-#define EXECUTABLE(q) ((at[q] == SENT && alive[lane[q]]) || at[q] == LATE)
+#define EXECUTABLE(q) ((at[q] == SENT && alive[carrier[q]]) || at[q] == CLOSING)
 #define DIRTY(b) (cache[b] != stable[b])
 inline spoil() { spoiled[0] = DIRTY(0); spoiled[1] = DIRTY(1) }
 
 // Rule again.
 #ifdef WITHOUT_AGAIN
-#define AGAIN(q) (q < OWN -> ANSWERED : IDLE)
+#define AGAIN(q) (q < OWN -> ANSWERED : FREE)
 #else
-#define AGAIN(q) (q < OWN -> QUEUED : IDLE)
+#define AGAIN(q) (q < OWN -> PENDING : FREE)
 #endif
 
 inline forget(q) {
@@ -238,7 +238,7 @@ end:
           cache[block[r - REPLAY]] = version[r - REPLAY]; spoiled[block[r - REPLAY]] = false
         }
       :: r >= REPLAY && refusals > 0 -> refusals--; refused = true
-      :: at[r] == LATE -> skip // Dropped.
+      :: at[r] == CLOSING -> skip // Dropped.
       fi;
       d_step { ended(r); r = 0; promise() }
     }
@@ -259,10 +259,10 @@ end:
   :: d_step { DIRTY(1) -> stable[1] = cache[1]; promise() }
   :: d_step { // A crash. A new instance starts with what is stable; all old connections are over.
       crashes > 0 -> crashes--;
-      for (i : 0 .. LANES - 1) { alive[i] = false }
+      for (i : 0 .. CONNECTIONS - 1) { alive[i] = false }
       for (i : 0 .. 1) { cache[i] = stable[i]; spoiled[i] = false }
       for (i : 0 .. REQUESTS - 1) {
-        if :: at[i] == LATE -> ended(i) :: else fi;
+        if :: at[i] == CLOSING -> ended(i) :: else fi;
 #ifndef NO_COPIES
         copy[i] = 0; copyOf[i] = 0
 #endif
@@ -283,7 +283,7 @@ end:
 
 // An answer reaches the kernel. It checks what it is told.
 inline answer(q) {
-  assert(at[q] != IDLE);
+  assert(at[q] != FREE);
   if
   :: q < 2 ->
     acked[q]++;
@@ -294,7 +294,7 @@ inline answer(q) {
     if :: before[1] > promised[1] -> promised[1] = before[1] :: else fi;
     before[0] = 0; before[1] = 0
   fi;
-  at[q] = IDLE; lane[q] = 0
+  at[q] = FREE; carrier[q] = 0
 }
 
 // Rule keep: what is entered.
@@ -316,7 +316,7 @@ inline answer(q) {
 #endif
 
 // Rule fail: a flush or FUA write on a lost connection may have failed, unless its reply has arrived and is held.
-#define LOST_WITH(q, l) (IN_FLIGHT(q) && lane[q] == l)
+#define LOST_WITH(q, l) (IN_FLIGHT(q) && carrier[q] == l)
 #define FUA_LOST_WITH(b, l) (LOST_WITH(b, l) && fua[b] && !HELD(b))
 #if FAILURES == 0 || defined(WITHOUT_FAIL_UNKNOWN)
 #define UNKNOWN(l) false
@@ -369,9 +369,9 @@ inline answer(q) {
 
 // When the relay sends a flush of its own: rules bound, durable, join.
 #ifdef WITHOUT_DURABLE_FLUSH
-#define WANTS_FLUSH (FULL || SOME_LANE(IS_WAITING))
+#define WANTS_FLUSH (FULL || SOME_CONNECTION(IS_JOINING))
 #else
-#define WANTS_FLUSH (FULL || EITHER(HELD) || SOME_LANE(IS_WAITING))
+#define WANTS_FLUSH (FULL || EITHER(HELD) || SOME_CONNECTION(IS_JOINING))
 #endif
 
 // Rule order.
@@ -380,30 +380,30 @@ inline answer(q) {
 #else
 #define BEHIND(e, later) (later > e && block[e] == block[later] && at[REPLAY + e] != ANSWERED)
 #endif
-#define REPLAYABLE(e) (e < count && at[REPLAY + e] == IDLE && !BEHIND(0, e) && !BEHIND(1, e))
+#define REPLAYABLE(e) (e < count && at[REPLAY + e] == FREE && !BEHIND(0, e) && !BEHIND(1, e))
 #define OPEN(e) (e < count && at[REPLAY + e] != ANSWERED)
 
 inline replay(l) {
-  if :: REPLAYABLE(0) -> at[REPLAY] = SENT; lane[REPLAY] = l :: else fi;
-  if :: REPLAYABLE(1) -> at[REPLAY + 1] = SENT; lane[REPLAY + 1] = l :: else fi;
-  if :: REPLAYABLE(2) -> at[REPLAY + 2] = SENT; lane[REPLAY + 2] = l :: else fi
+  if :: REPLAYABLE(0) -> at[REPLAY] = SENT; carrier[REPLAY] = l :: else fi;
+  if :: REPLAYABLE(1) -> at[REPLAY + 1] = SENT; carrier[REPLAY + 1] = l :: else fi;
+  if :: REPLAYABLE(2) -> at[REPLAY + 2] = SENT; carrier[REPLAY + 2] = l :: else fi
 }
 
 // Rule first: a generation begins.
 inline begin(l) {
 #ifdef WITHOUT_FIRST
-  link[l] = ACTIVE
+  state[l] = UP
 #else
-  link[l] = (count > 0 -> FIRST : ACTIVE);
+  state[l] = (count > 0 -> REPLAYING : UP);
   replay(l)
 #endif
 }
 
 // Rules first and drain: where no connection is in use and all old ones are over, one that waits begins.
-#define BEGINS (!SOME_LANE(SERVES) && !DRAINS)
+#define BEGINS (!SOME_CONNECTION(SERVES) && !DRAINS)
 inline lead() {
-  for (i : 0 .. LANES - 1) {
-    if :: link[i] == WAITING && BEGINS -> begin(i) :: else fi
+  for (i : 0 .. CONNECTIONS - 1) {
+    if :: state[i] == JOINING && BEGINS -> begin(i) :: else fi
   }
 }
 
@@ -415,9 +415,9 @@ inline made(l) {
   since[0] = since[0] | (1 << l); since[1] = since[1] | (1 << l);
 #endif
 #ifdef WITHOUT_JOIN
-  link[l] = (SOME_LANE(SERVES) -> ACTIVE : WAITING);
+  state[l] = (SOME_CONNECTION(SERVES) -> UP : JOINING);
 #else
-  link[l] = WAITING;
+  state[l] = JOINING;
 #endif
   lead()
 }
@@ -439,19 +439,19 @@ inline covered(f) {
   mark[f] = 0;
   mark[1 - f] = (mark[1 - f] > n -> mark[1 - f] - n : 0);
   // Rule join: who was made before it was sent need not wait longer.
-  for (i : 0 .. LANES - 1) {
-    if :: link[i] == WAITING && (since[f] & (1 << i)) -> link[i] = ACTIVE :: else fi
+  for (i : 0 .. CONNECTIONS - 1) {
+    if :: state[i] == JOINING && (since[f] & (1 << i)) -> state[i] = UP :: else fi
   }
   since[f] = 0
 }
 
 inline send(q, l) {
-  at[q] = SENT; lane[q] = l;
+  at[q] = SENT; carrier[q] = l;
   if
   :: q == FLUSH || q == OWN ->
     mark[q - FLUSH] = count;
-    for (i : 0 .. LANES - 1) {
-      if :: link[i] == WAITING -> since[q - FLUSH] = since[q - FLUSH] | (1 << i) :: else fi
+    for (i : 0 .. CONNECTIONS - 1) {
+      if :: state[i] == JOINING -> since[q - FLUSH] = since[q - FLUSH] | (1 << i) :: else fi
     }
   :: else
   fi
@@ -470,27 +470,27 @@ inline giveUp(q, l) {
     fi;
     at[q] = AGAIN(q)
 #endif
-  :: at[q] == SENT && alive[l] && !COPIED(q) -> at[q] = LATE
+  :: at[q] == SENT && alive[l] && !COPIED(q) -> at[q] = CLOSING
   :: else -> at[q] = AGAIN(q)
   fi;
   forget(q);
-  lane[q] = 0
+  carrier[q] = 0
 }
 
 // A connection is lost, or given up.
 inline close(l) {
-  link[l] = DOWN;
+  state[l] = DOWN;
   for (i : 0 .. REQUESTS - 1) {
     if
 #ifdef WITHOUT_DURABLE_AGAIN
     :: i < 2 && HELD(i) // The relay has its reply, and keeps it.
 #endif
-    :: i < 2 && IN_FLIGHT(i) && lane[i] == l ->
+    :: i < 2 && IN_FLIGHT(i) && carrier[i] == l ->
 #ifdef WITHOUT_ONCE
       stray[i] = (at[i] == DONE);
 #endif
       giveUp(i, l)
-    :: (i == FLUSH || i == OWN) && IN_FLIGHT(i) && lane[i] == l ->
+    :: (i == FLUSH || i == OWN) && IN_FLIGHT(i) && carrier[i] == l ->
       mark[i - FLUSH] = 0; since[i - FLUSH] = 0;
 #ifdef WITHOUT_ONCE
       stray[i] = (i == FLUSH && at[i] == DONE);
@@ -500,7 +500,7 @@ inline close(l) {
 #else
       if :: i == FLUSH -> forget(i); answer(FLUSH) :: else -> giveUp(i, l) fi
 #endif
-    :: i >= REPLAY && (IN_FLIGHT(i) || at[i] == ANSWERED) && lane[i] == l -> giveUp(i, l)
+    :: i >= REPLAY && (IN_FLIGHT(i) || at[i] == ANSWERED) && carrier[i] == l -> giveUp(i, l)
     :: else
     fi
   }
@@ -509,14 +509,14 @@ inline close(l) {
 }
 
 inline closeAll() {
-  for (i : 0 .. LANES - 1) { link[i] = DOWN }
-  for (n : 0 .. LANES - 1) { close(n) }
+  for (i : 0 .. CONNECTIONS - 1) { state[i] = DOWN }
+  for (n : 0 .. CONNECTIONS - 1) { close(n) }
 }
 
 inline take(q) {
   if
   :: q < 2 && failed[q] -> // Rule fail. The kernel gets the error, and asks again.
-    forget(q); at[q] = QUEUED; lane[q] = 0;
+    forget(q); at[q] = PENDING; carrier[q] = 0;
 #ifndef WITHOUT_FAIL_FUA
     if :: !NOTHING_SPOILED -> closeAll() :: else fi
 #endif
@@ -530,10 +530,10 @@ inline take(q) {
     answer(q)
   :: (q == FLUSH || q == OWN) && failed[q] -> // Rule fail. Of its own, the kernel gets the error.
     if :: q == FLUSH -> before[0] = 0; before[1] = 0 :: else fi;
-    forget(q); at[q] = IDLE; lane[q] = 0; mark[q - FLUSH] = 0; since[q - FLUSH] = 0;
+    forget(q); at[q] = FREE; carrier[q] = 0; mark[q - FLUSH] = 0; since[q - FLUSH] = 0;
     if :: !NOTHING_SPOILED -> closeAll() :: else fi
   :: q == FLUSH && !failed[q] -> covered(0); answer(q)
-  :: q == OWN && !failed[q] -> covered(1); at[q] = IDLE; lane[q] = 0
+  :: q == OWN && !failed[q] -> covered(1); at[q] = FREE; carrier[q] = 0
 #ifndef WITHOUT_LOUD
   :: q >= REPLAY && refused -> closeAll() // Rule loud: nothing goes on until a server takes it.
 #endif
@@ -541,9 +541,9 @@ inline take(q) {
     at[q] = ANSWERED; refused = false;
     if
     :: !(OPEN(0) || OPEN(1) || OPEN(2)) ->
-      link[lane[q]] = ACTIVE;
-      for (i : REPLAY .. REQUESTS - 1) { at[i] = IDLE; lane[i] = 0 }
-    :: else -> replay(lane[q])
+      state[carrier[q]] = UP;
+      for (i : REPLAY .. REQUESTS - 1) { at[i] = FREE; carrier[i] = 0 }
+    :: else -> replay(carrier[q])
     fi
   fi
 }
@@ -555,42 +555,42 @@ inline take(q) {
 #define CONNECTS (!abandoned)
 #endif
 #ifdef WITHOUT_ABANDON_DRAIN
-#define ABANDONABLE (!SOME_LANE(IS_UP))
+#define ABANDONABLE (!SOME_CONNECTION(IS_MADE))
 #else
-#define ABANDONABLE (!SOME_LANE(IS_UP) && !DRAINS)
+#define ABANDONABLE (!SOME_CONNECTION(IS_MADE) && !DRAINS)
 #endif
 
 active proctype relay() {
   byte r, c;
 end:
   do
-  :: atomic { CONNECTS && SOME_LANE(IS_DOWN) -> CHOOSE_LANE(IS_DOWN); d_step { made(c); c = 0; promise() } }
+  :: atomic { CONNECTS && SOME_CONNECTION(IS_DOWN) -> CHOOSE_CONNECTION(IS_DOWN); d_step { made(c); c = 0; promise() } }
   :: atomic { // It notices that the server is gone, or gives a connection up although it is not.
-      SOME_LANE(IS_LOST) -> CHOOSE_LANE(IS_LOST);
+      SOME_CONNECTION(IS_LOST) -> CHOOSE_CONNECTION(IS_LOST);
       d_step {
         cuts = (alive[c] -> cuts - 1 : cuts);
         if :: UNKNOWN(c) -> closeAll() :: else -> close(c) fi;
         c = 0; promise()
       }
     }
-  :: d_step { BEGINS && SOME_LANE(IS_WAITING) -> lead(); promise() }
+  :: d_step { BEGINS && SOME_CONNECTION(IS_JOINING) -> lead(); promise() }
 #ifdef WITHOUT_DRAIN_FIRST
   :: atomic { // A replay waited for its old copy.
-      SOME_LANE(IS_FIRST) && (REPLAYABLE(0) || REPLAYABLE(1) || REPLAYABLE(2)) -> CHOOSE_LANE(IS_FIRST);
+      SOME_CONNECTION(IS_REPLAYING) && (REPLAYABLE(0) || REPLAYABLE(1) || REPLAYABLE(2)) -> CHOOSE_CONNECTION(IS_REPLAYING);
       d_step { replay(c); c = 0 }
     }
 #endif
   :: atomic {
-      SOME_REQUEST(IS_QUEUED) && SOME_LANE(CARRIES) -> CHOOSE_REQUEST(IS_QUEUED); CHOOSE_LANE(CARRIES);
+      SOME_REQUEST(IS_PENDING) && SOME_CONNECTION(CARRIES) -> CHOOSE_REQUEST(IS_PENDING); CHOOSE_CONNECTION(CARRIES);
       d_step { send(r, c); r = 0; c = 0 }
     }
   :: atomic {
-      at[OWN] == IDLE && FLUSHABLE && WANTS_FLUSH && SOME_LANE(CARRIES) -> CHOOSE_LANE(CARRIES);
+      at[OWN] == FREE && FLUSHABLE && WANTS_FLUSH && SOME_CONNECTION(CARRIES) -> CHOOSE_CONNECTION(CARRIES);
       d_step { send(OWN, c); c = 0 }
     }
   :: d_step {
-      NOTHING_TO_PROVE && SOME_LANE(CARRIES) && SOME_LANE(IS_WAITING) ->
-      for (i : 0 .. LANES - 1) { if :: link[i] == WAITING -> link[i] = ACTIVE :: else fi }
+      NOTHING_TO_PROVE && SOME_CONNECTION(CARRIES) && SOME_CONNECTION(IS_JOINING) ->
+      for (i : 0 .. CONNECTIONS - 1) { if :: state[i] == JOINING -> state[i] = UP :: else fi }
       promise()
     }
   :: atomic { SOME_REQUEST(TAKEABLE) -> CHOOSE_REQUEST(TAKEABLE); d_step { take(r); r = 0; promise() } }
@@ -603,7 +603,7 @@ end:
   :: d_step { // All is answered with an error, and the ledger forgotten.
       !abandoned && ABANDONABLE -> abandoned = true;
 #ifndef WITHOUT_ABANDON
-      for (i : 0 .. REQUESTS - 1) { if :: at[i] != LATE -> at[i] = IDLE :: else fi }
+      for (i : 0 .. REQUESTS - 1) { if :: at[i] != CLOSING -> at[i] = FREE :: else fi }
       count = 0; before[0] = 0; before[1] = 0; fua[0] = false; fua[1] = false;
 #endif
       promise()
@@ -614,7 +614,7 @@ end:
 
 /* ---- kernel ---- */
 
-#define UNWRITTEN(b) (b < BLOCKS && at[b] == IDLE)
+#define UNWRITTEN(b) (b < BLOCKS && at[b] == FREE)
 
 // What the relay cannot send at once counts as not asked for yet.
 active proctype kernel() {
@@ -622,21 +622,21 @@ active proctype kernel() {
 end:
   do
   :: atomic {
-      writes > 0 && EITHER(UNWRITTEN) && SOME_LANE(CARRIES) ->
+      writes > 0 && EITHER(UNWRITTEN) && SOME_CONNECTION(CARRIES) ->
       if :: UNWRITTEN(0) -> b = 0 :: UNWRITTEN(1) -> b = 1 fi;
       if :: skip :: fuas > 0 -> fuas--; fua[b] = true fi;
-      CHOOSE_LANE(CARRIES);
+      CHOOSE_CONNECTION(CARRIES);
       d_step { writes--; send(b, c); b = 0; c = 0 }
     }
   :: atomic {
-      flushes > 0 && at[FLUSH] == IDLE && FLUSHABLE && SOME_LANE(CARRIES) -> CHOOSE_LANE(CARRIES);
+      flushes > 0 && at[FLUSH] == FREE && FLUSHABLE && SOME_CONNECTION(CARRIES) -> CHOOSE_CONNECTION(CARRIES);
       d_step { flushes--; before[0] = acked[0]; before[1] = acked[1]; send(FLUSH, c); c = 0 }
     }
   :: timeout -> // Nothing is left to happen: all was asked and answered, and the server has the last of each block.
 #if ABANDON
     if :: abandoned -> break :: else fi;
 #endif
-    assert(at[0] == IDLE && at[1] == IDLE && at[FLUSH] == IDLE);
+    assert(at[0] == FREE && at[1] == FREE && at[FLUSH] == FREE);
     assert(writes == 0 && flushes == 0);
     assert(cache[0] == acked[0] && cache[1] == acked[1]);
     break
