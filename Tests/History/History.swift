@@ -81,13 +81,13 @@ enum History {
     func row(_ words: [String]) {
       print(words.map { String(repeating: " ", count: max(0, 15 - $0.count)) + $0 }.joined())
     }
-    row(["lanes"] + Tally.titles)
+    row(["connections"] + Tally.titles)
     var all = Tally()
-    for (lanes, tally) in tallies.sorted(by: { $0.key < $1.key }) {
-      row(["\(lanes)"] + tally.figures.map(String.init))
+    for (connections, tally) in tallies.sorted(by: { $0.key < $1.key }) {
+      row(["\(connections)"] + tally.counts.map(String.init))
       all += tally
     }
-    row(["all"] + all.figures.map(String.init))
+    row(["all"] + all.counts.map(String.init))
     print("\(Int(seconds)) s, \(Int(Double(all.operations) / seconds)) operations a second")
   }
 }

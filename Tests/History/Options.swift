@@ -21,7 +21,7 @@ struct Options {
   var keepsJournals = false
   var showsMutants = false
 
-  var laneCount: Int?
+  var connectionCount: Int?
   /// A server stalls in one of so many scenarios.
   var stallPeriod = 40
   /// Kinds of steps that do not happen; besides those "fua" and "late", the executions of what a given-up
@@ -38,7 +38,7 @@ struct Options {
     usage: history [--seconds N | --operations N] [--base N] [--jobs N] [--journals] [SHAPE]
            history --seed N [--tries N] [SHAPE]
            history --mutants [--seconds N] [SHAPE]
-    shape: [--lanes N] [--stalls N] [--unreachable] [--leave-out STEP]... [--without RULE]...
+    shape: [--connections N] [--stalls N] [--unreachable] [--leave-out STEP]... [--without RULE]...
     """
 
   init?(_ arguments: [String]) {
@@ -49,9 +49,9 @@ struct Options {
       var isOfShape = true
       rest.removeFirst()
       switch name {
-      case "--lanes":
+      case "--connections":
         guard let count = number(), (1...16).contains(count) else { return nil }
-        laneCount = Int(count)
+        connectionCount = Int(count)
       case "--stalls":
         guard let period = number(), period > 0 else { return nil }
         stallPeriod = Int(period)

@@ -39,7 +39,7 @@ struct Plan {
   }
 
   let seed: UInt64
-  let laneCount: Int
+  let connectionCount: Int
   let socketCount: Int
   let blockCount: Int
   /// How many requests of the kernel may be under way.
@@ -59,7 +59,7 @@ struct Plan {
     self.seed = seed
     var random = SplitMix(seed: seed)
     func chance(_ count: Int) -> Bool { Int.random(in: 0..<count, using: &random) == 0 }
-    laneCount = options.laneCount ?? Int.random(in: 1...4, using: &random)
+    connectionCount = options.connectionCount ?? Int.random(in: 1...4, using: &random)
     socketCount = Int.random(in: 1...4, using: &random)
     blockCount = Int.random(in: 2...12, using: &random)
     depth = [1, 2, 4, 8, 16, 24][Int.random(in: 0..<6, using: &random)]
@@ -113,7 +113,7 @@ struct Plan {
   }
 
   var description: String {
-    "\(laneCount) lanes, \(socketCount) sockets, \(blockCount) blocks, \(depth) requests at a time, "
+    "\(connectionCount) connections, \(socketCount) sockets, \(blockCount) blocks, \(depth) requests at a time, "
       + "\(unflushedLimit) bytes unflushed, \(requestTimeout), "
       + "\(giveUpAfter.map { "fail after \($0), " } ?? "")\(nature)"
   }

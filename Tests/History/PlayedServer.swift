@@ -23,7 +23,7 @@ final class PlayedServer {
   let nature: Nature
   private(set) var storage: Storage
   /// Every connection whose socket is open.
-  private(set) var links: [Link] = []
+  private(set) var connections: [PlayedConnection] = []
   /// How many of the flushes, and of the other requests, that come next fail.
   var failingFlushes = 0
   var failingRequests = 0
@@ -38,7 +38,7 @@ final class PlayedServer {
   /// connection up: the relay waits longer than that.
   private let latest: Int64
   /// What came on connections that were cut, and is done all the same.
-  private var ghosts: [Link.Held] = []
+  private var ghosts: [PlayedConnection.Held] = []
   /// Grows with each message.
   private var time = 0
 
@@ -50,92 +50,104 @@ final class PlayedServer {
     self.journal = journal
   }
 
-  func add(_ link: Link) { links.append(link) }
+  func add(_ connection: PlayedConnection) { connections.append(connection) }
 
-  func receive(_ link: Link) throws(Violation) {
+  func receive(_ connection: PlayedConnection) throws(Violation) {
     time += 1
-    let before = link.held.count
-    try link.receive(blockCount: blockCount, at: time)
-    requestCount += link.held.count - before
+    let before = connection.held.count
+    try connection.receive(blockCount: blockCount, at: time)
+    requestCount += connection.held.count - before
   }
 
   /// Closes what is over; answers whether there was anything.
   func sweep() -> Bool {
-    let before = links.count
-    for link in links {
-      if link.isGivenUp || link.isAtEnd, !mayExecute(link), !link.isCut, !link.held.isEmpty {
+    let before = connections.count
+    for connection in connections {
+      if connection.isGivenUp || connection.isAtEnd, !mayExecute(connection), !connection.isCut,
+        !connection.held.isEmpty
+      {
         // Who is waited for in vain cannot be waited for.
-        journal.note("link \(link.number) is too late")
+        journal.note("connection \(connection.number) is too late")
         tally.abandoned += 1
-        link.held = []
+        connection.held = []
       }
-      if link.isLeaving, link.held.isEmpty, link.outbox.isEmpty { link.isCut = true }
-      if link.isAtEnd, link.held.isEmpty { link.deliver(link.outbox.count) }
-      let isOver = link.isCut && link.outbox.isEmpty || link.isAtEnd && link.held.isEmpty
-      guard isOver || link.isCut && link.isAtEnd else { continue }
-      journal.note("link \(link.number) is closed")
-      shutDownSocket(link.socket)
-      link.closedAt = Clocks.monotonic
-      links.removeAll { $0 === link }
+      if connection.isLeaving, connection.held.isEmpty, connection.outbox.isEmpty {
+        connection.isCut = true
+      }
+      if connection.isAtEnd, connection.held.isEmpty { connection.deliver(connection.outbox.count) }
+      let isOver =
+        connection.isCut && connection.outbox.isEmpty
+        || connection.isAtEnd && connection.held.isEmpty
+      guard isOver || connection.isCut && connection.isAtEnd else { continue }
+      journal.note("connection \(connection.number) is closed")
+      shutDownSocket(connection.socket)
+      connection.closedAt = Clocks.monotonic
+      connections.removeAll { $0 === connection }
     }
-    return links.count < before
+    return connections.count < before
   }
 
   // MARK: requests
 
-  private func mayExecute(_ link: Link) -> Bool {
-    guard !link.isCut, nature.executesLate || !link.isAtEnd && !link.isGivenUp else { return false }
-    return !link.isGivenUp && !link.isAtEnd || Clocks.monotonic - link.usedAt < latest
+  private func mayExecute(_ connection: PlayedConnection) -> Bool {
+    guard !connection.isCut, nature.executesLate || !connection.isAtEnd && !connection.isGivenUp
+    else { return false }
+    return !connection.isGivenUp && !connection.isAtEnd
+      || Clocks.monotonic - connection.usedAt < latest
   }
 
   /// What a given-up connection carried is done late, if it can be.
-  private func isAsleep(_ link: Link, _ random: inout SplitMix) -> Bool {
-    link.isGivenUp && Int.random(in: 0..<6, using: &random) > 0
+  private func isAsleep(_ connection: PlayedConnection, _ random: inout SplitMix) -> Bool {
+    connection.isGivenUp && Int.random(in: 0..<6, using: &random) > 0
   }
 
   /// Does one request, or a part of one.
   func executeOne(_ random: inout SplitMix) throws(Violation) {
-    let choices = links.filter { link in
-      link.held.contains { !$0.isExecuted } && !isAsleep(link, &random) && mayExecute(link)
+    let choices = connections.filter { connection in
+      connection.held.contains { !$0.isExecuted } && !isAsleep(connection, &random)
+        && mayExecute(connection)
     }
-    guard let link = choices.randomElement(using: &random),
-      let index = link.held.indices.filter({ !link.held[$0].isExecuted })
+    guard let connection = choices.randomElement(using: &random),
+      let index = connection.held.indices.filter({ !connection.held[$0].isExecuted })
         .randomElement(using: &random)
     else { return }
-    let request = link.held[index]
+    let request = connection.held[index]
     if request.command.changesData, request.range.count > 1,
       Int.random(in: 0..<8, using: &random) == 0
     {
-      journal.note("link \(link.number): a part of \(request.command) \(request.range)")
+      journal.note("connection \(connection.number): a part of \(request.command) \(request.range)")
       for (block, word) in zip(request.range, request.words) where Bool.random(using: &random) {
         storage.put(word, block)
       }
     } else {
-      try execute(link, index, &random)
+      try execute(connection, index, &random)
     }
   }
 
   /// Answers one request that has been done.
   func replyToOne(_ random: inout SplitMix) {
-    let choices = links.filter { link in
-      !link.isCut && link.held.contains(where: \.isExecuted)
+    let choices = connections.filter { connection in
+      !connection.isCut && connection.held.contains(where: \.isExecuted)
     }
-    guard let link = choices.randomElement(using: &random),
-      let index = link.held.indices.filter({ link.held[$0].isExecuted })
+    guard let connection = choices.randomElement(using: &random),
+      let index = connection.held.indices.filter({ connection.held[$0].isExecuted })
         .randomElement(using: &random)
     else { return }
-    reply(link, index, &random)
+    reply(connection, index, &random)
   }
 
   /// Lets replies of one connection arrive, or a part of them; answers whether there were any.
   func deliverSome(_ random: inout SplitMix) -> Bool {
-    guard let link = links.filter({ !$0.outbox.isEmpty }).randomElement(using: &random) else {
+    guard let connection = connections.filter({ !$0.outbox.isEmpty }).randomElement(using: &random)
+    else {
       return false
     }
     let isAll = Int.random(in: 0..<4, using: &random) > 0
-    let count = isAll ? link.outbox.count : Int.random(in: 1...link.outbox.count, using: &random)
-    journal.note("link \(link.number): \(count) of \(link.outbox.count) bytes arrive")
-    link.deliver(count)
+    let count =
+      isAll ? connection.outbox.count : Int.random(in: 1...connection.outbox.count, using: &random)
+    journal.note(
+      "connection \(connection.number): \(count) of \(connection.outbox.count) bytes arrive")
+    connection.deliver(count)
     return true
   }
 
@@ -149,58 +161,64 @@ final class PlayedServer {
   }
 
   func deliverAll() {
-    for link in links { link.deliver(link.outbox.count) }
+    for connection in connections { connection.deliver(connection.outbox.count) }
   }
 
   /// Does and answers all that has come on some connections; says whether anything is sent.
   func serve(_ random: inout SplitMix) throws(Violation) -> Bool {
     var isSent = false
     let isForAll = Bool.random(using: &random)
-    for link in links where !link.isCut && (isForAll || Bool.random(using: &random)) {
-      if isAsleep(link, &random) { continue }
+    for connection in connections
+    where !connection.isCut && (isForAll || Bool.random(using: &random)) {
+      if isAsleep(connection, &random) { continue }
       let isInOrder = Bool.random(using: &random)
-      while mayExecute(link),
-        let next = link.held.indices.filter({ !link.held[$0].isExecuted })
+      while mayExecute(connection),
+        let next = connection.held.indices.filter({ !connection.held[$0].isExecuted })
           .nonEmpty
       {
-        try execute(link, isInOrder ? next[0] : next.randomElement(using: &random) ?? 0, &random)
+        try execute(
+          connection, isInOrder ? next[0] : next.randomElement(using: &random) ?? 0, &random)
       }
-      while !link.held.isEmpty, !link.isCut {
-        guard link.held.allSatisfy(\.isExecuted) else { break }
-        let places = link.held.indices
-        reply(link, isInOrder ? 0 : places.randomElement(using: &random) ?? 0, &random)
+      while !connection.held.isEmpty, !connection.isCut {
+        guard connection.held.allSatisfy(\.isExecuted) else { break }
+        let places = connection.held.indices
+        reply(connection, isInOrder ? 0 : places.randomElement(using: &random) ?? 0, &random)
       }
-      isSent = isSent || !link.outbox.isEmpty
-      link.deliver(link.outbox.count)
+      isSent = isSent || !connection.outbox.isEmpty
+      connection.deliver(connection.outbox.count)
     }
     return isSent
   }
 
-  private func execute(_ link: Link, _ index: Int, _ random: inout SplitMix) throws(Violation) {
-    let request = link.held[index]
-    link.held[index].isExecuted = true
-    if link.isGivenUp, request.command != .read { tally.lateExecutions += 1 }
-    if link.isLeaving {
-      link.held[index].error = ErrorNumber.shutdown.rawValue
+  private func execute(_ connection: PlayedConnection, _ index: Int, _ random: inout SplitMix)
+    throws(Violation)
+  {
+    let request = connection.held[index]
+    connection.held[index].isExecuted = true
+    if connection.isGivenUp, request.command != .read { tally.lateExecutions += 1 }
+    if connection.isLeaving {
+      connection.held[index].error = ErrorNumber.shutdown.rawValue
     } else if request.command == .flush {
-      link.held[index].error = try flush(request, &random)
+      connection.held[index].error = try flush(request, &random)
     } else if failingRequests > 0 {
       failingRequests -= 1
-      link.held[index].error = fail()
+      connection.held[index].error = fail()
     } else if request.command == .read {
-      link.held[index].words = request.range.map { storage[$0] }
+      connection.held[index].words = request.range.map { storage[$0] }
     } else {
-      link.held[index].error = try change(request, &random)
+      connection.held[index].error = try change(request, &random)
     }
-    let error = link.held[index].error
+    let error = connection.held[index].error
     journal.note(
-      "link \(link.number): \(request.command) \(request.range)"
+      "connection \(connection.number): \(request.command) \(request.range)"
         + (request.isFUA ? " FUA" : "") + (error == 0 ? "" : ", error \(error)")
-        + (link.isGivenUp ? ", late" : "")
+        + (connection.isGivenUp ? ", late" : "")
         + (request.words.isEmpty ? "" : ": \(request.words.map(Content.name))"))
   }
 
-  private func change(_ request: Link.Held, _ random: inout SplitMix) throws(Violation) -> UInt32 {
+  private func change(_ request: PlayedConnection.Held, _ random: inout SplitMix) throws(Violation)
+    -> UInt32
+  {
     let isIdle =
       request.command == .trim && nature.trimsMayDoNothing && Bool.random(using: &random)
     if !isIdle {
@@ -215,7 +233,9 @@ final class PlayedServer {
     return 0
   }
 
-  private func flush(_ request: Link.Held, _ random: inout SplitMix) throws(Violation) -> UInt32 {
+  private func flush(_ request: PlayedConnection.Held, _ random: inout SplitMix) throws(Violation)
+    -> UInt32
+  {
     if failingFlushes > 0, storage.isDirty {
       failingFlushes -= 1
       tally.failedFlushes += 1
@@ -231,14 +251,14 @@ final class PlayedServer {
     return ErrorNumber.inputOutput.rawValue
   }
 
-  private func reply(_ link: Link, _ index: Int, _ random: inout SplitMix) {
-    let request = link.held.remove(at: index)
+  private func reply(_ connection: PlayedConnection, _ index: Int, _ random: inout SplitMix) {
+    let request = connection.held.remove(at: index)
     if request.command.changesData, request.error == 0 {
       storage.answered(request.range, at: time)
       time += 1
     }
-    journal.note("link \(link.number): answers \(request.command) \(request.range)")
-    link.reply(to: request, &random)
+    journal.note("connection \(connection.number): answers \(request.command) \(request.range)")
+    connection.reply(to: request, &random)
   }
 
   // MARK: what befalls it
@@ -254,42 +274,48 @@ final class PlayedServer {
     journal.note("the server crashes")
     tally.crashes += 1
     storage.crash()
-    for link in links { cut(link, &random) }
+    for connection in connections { cut(connection, &random) }
     ghosts = []
     if Int.random(in: 0..<4, using: &random) == 0 { deliverAll() }
   }
 
   /// It ends one connection, and goes on.
   func cutOne(_ random: inout SplitMix) {
-    guard let link = links.filter({ !$0.isCut }).randomElement(using: &random) else { return }
-    journal.note("link \(link.number) is cut")
+    guard let connection = connections.filter({ !$0.isCut }).randomElement(using: &random) else {
+      return
+    }
+    journal.note("connection \(connection.number) is cut")
     tally.cuts += 1
-    cut(link, &random)
+    cut(connection, &random)
   }
 
-  private func cut(_ link: Link, _ random: inout SplitMix) {
-    link.isCut = true
-    if nature.isUnreachable { ghosts += link.held.filter { !$0.isExecuted } }
-    link.held = []
+  private func cut(_ connection: PlayedConnection, _ random: inout SplitMix) {
+    connection.isCut = true
+    if nature.isUnreachable { ghosts += connection.held.filter { !$0.isExecuted } }
+    connection.held = []
     if Bool.random(using: &random) {
-      link.outbox.removeLast(Int.random(in: 0...link.outbox.count, using: &random))
+      connection.outbox.removeLast(Int.random(in: 0...connection.outbox.count, using: &random))
     }
   }
 
   /// It says on one connection that it is shutting down.
   func leaveOne(_ random: inout SplitMix) {
-    guard let link = links.filter({ !$0.isCut && !$0.isLeaving }).randomElement(using: &random)
+    guard
+      let connection = connections.filter({ !$0.isCut && !$0.isLeaving }).randomElement(
+        using: &random)
     else { return }
-    journal.note("link \(link.number): the server is shutting down")
+    journal.note("connection \(connection.number): the server is shutting down")
     tally.cuts += 1
-    link.isLeaving = true
+    connection.isLeaving = true
   }
 
   /// What it says on one connection makes no sense any more.
   func garbleOne(_ random: inout SplitMix) {
-    guard let link = links.filter({ !$0.isCut }).randomElement(using: &random) else { return }
-    journal.note("link \(link.number) is garbled")
-    link.outbox += [UInt8](repeating: 0xee, count: 16)
+    guard let connection = connections.filter({ !$0.isCut }).randomElement(using: &random) else {
+      return
+    }
+    journal.note("connection \(connection.number) is garbled")
+    connection.outbox += [UInt8](repeating: 0xee, count: 16)
   }
 }
 

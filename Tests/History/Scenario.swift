@@ -14,8 +14,8 @@ internal import Transport
 ///
 /// Before each step the relay has dealt with what came before, as far as it does not wait for time to pass.
 final class Scenario {
-  private struct Lane {
-    var link: Link?
+  private struct Connection {
+    var played: PlayedConnection?
     /// The relay awaits a connection.
     var isDown = true
     /// How many reports are to come of connections that were replaced.
@@ -32,8 +32,8 @@ final class Scenario {
   private let thread: RelayThread
   private let threadState: Descriptor
   private let readiness = Readiness(capacity: 64)
-  private var lanes: [Lane]
-  private var linkCount = 0
+  private var connections: [Connection]
+  private var playedCount = 0
   /// The relay may not yet have known what made the kernel expect failures when it reported what comes next.
   private var isFailureNew = false
   private var tally = Tally()
@@ -50,14 +50,14 @@ final class Scenario {
     // Long before the relay stops to wait, however busy the machine is.
     let latest = min(5000, plan.requestTimeout.milliseconds) * 1000 / 4
     server = PlayedServer(plan.nature, expectation, latest: latest, journal)
-    lanes = Array(repeating: Lane(), count: plan.laneCount)
+    connections = Array(repeating: Connection(), count: plan.connectionCount)
     var settings = DeviceRelay.Settings(
       requestTimeout: plan.requestTimeout, unflushedLimit: plan.unflushedLimit)
     settings.giveUpAfter = plan.giveUpAfter
     kernel.isFailing = plan.giveUpAfter != nil
     options.apply(to: &settings)
     thread = try RelayThread()
-    relay = try DeviceRelay(pairs.map(\.ours), connectionCount: plan.laneCount, settings) {
+    relay = try DeviceRelay(pairs.map(\.ours), connectionCount: plan.connectionCount, settings) {
       [thread] in thread.report($0)
     }
     threadState = try thread.start(relay)
@@ -94,10 +94,10 @@ final class Scenario {
     switch step.kind {
     case .submit: return submit(&random)
     case .connect:
-      let down = lanes.indices.filter { lanes[$0].isDown }
-      guard let lane = down.randomElement(using: &random) else { return false }
-      try connect(lane, &random)
-    case .replace: try connect(Int.random(in: 0..<plan.laneCount, using: &random), &random)
+      let down = connections.indices.filter { connections[$0].isDown }
+      guard let connection = down.randomElement(using: &random) else { return false }
+      try connect(connection, &random)
+    case .replace: try connect(Int.random(in: 0..<plan.connectionCount, using: &random), &random)
     case .serve: return try server.serve(&random)
     case .deliver: return server.deliverSome(&random)
     case .crash: try server.crash(&random)
@@ -143,37 +143,39 @@ final class Scenario {
     body()
   }
 
-  private func connect(_ lane: Int, _ random: inout SplitMix) throws(Violation) {
+  private func connect(_ connection: Int, _ random: inout SplitMix) throws(Violation) {
     // There is a limit to how many can be waited for.
-    guard server.links.count < 40 else { return }
+    guard server.connections.count < 40 else { return }
     do {
       let (stream, accepted) = try doorway.connect()
       let style = [ReplyStyle.simple, .structured, .extended][
         Int.random(in: 0..<3, using: &random)]
       let blocks = [1, 2, 3, 65536][Int.random(in: 0..<4, using: &random)]
-      linkCount += 1
-      let link = try Link(
-        linkCount, lane: lane, accepted, style, largestPayload: blocks * Content.blockBytes)
+      playedCount += 1
+      let played = try PlayedConnection(
+        playedCount, index: connection, accepted, style, largestPayload: blocks * Content.blockBytes
+      )
       var flags: TransmissionFlags = [.hasFlags, .sendTrim, .sendWriteZeroes, .canMultiConn]
       if plan.nature.offersFlush { flags.insert(.sendFlush) }
       if plan.nature.offersFUA { flags.insert(.sendFUA) }
       let sizes = BlockSizes(
         minimum: UInt32(Content.blockBytes), preferred: UInt32(Content.blockBytes),
-        maximumPayload: UInt32(link.largestPayload))
+        maximumPayload: UInt32(played.largestPayload))
       let export = Export(
         name: "", sizeBytes: UInt64(plan.blockCount * Content.blockBytes), flags: flags,
         blockSizes: sizes)
       journal.note(
-        "link \(linkCount) for lane \(lane), \(style), at most \(link.largestPayload) bytes")
-      if !lanes[lane].isDown {
-        lanes[lane].replacedCount += 1
-        lanes[lane].link?.isGivenUp = true
+        "connection \(playedCount), the relay's \(connection), \(style), at most \(played.largestPayload) bytes"
+      )
+      if !connections[connection].isDown {
+        connections[connection].replacedCount += 1
+        connections[connection].played?.isGivenUp = true
       }
-      lanes[lane].link = link
-      lanes[lane].isDown = false
-      server.add(link)
+      connections[connection].played = played
+      connections[connection].isDown = false
+      server.add(played)
       relay.use(
-        HandedStream(stream), Negotiated(export: export, replies: style), as: lane)
+        HandedStream(stream), Negotiated(export: export, replies: style), as: connection)
     } catch {
       throw Violation("no connection: \(error)")
     }
@@ -181,13 +183,13 @@ final class Scenario {
 
   /// The server does nothing until the relay has had enough of it.
   private func stall() throws(Violation) {
-    let isAsked = server.links.contains { !$0.isCut && !$0.isGivenUp && !$0.held.isEmpty }
+    let isAsked = server.connections.contains { !$0.isCut && !$0.isGivenUp && !$0.held.isEmpty }
     guard isAsked else { return }
     journal.note("the server stalls")
     tally.stalls += 1
-    let before = (tally.outages, lanes.count { $0.isDown })
+    let before = (tally.outages, connections.count { $0.isDown })
     let end = Clocks.monotonic + plan.requestTimeout.milliseconds * 1000 * 4
-    while Clocks.monotonic < end, (tally.outages, lanes.count { $0.isDown }) == before {
+    while Clocks.monotonic < end, (tally.outages, connections.count { $0.isDown }) == before {
       try look(5)
     }
   }
@@ -207,21 +209,23 @@ final class Scenario {
   }
 
   private var situation: String {
-    let lanes = lanes.enumerated().map { number, lane in
-      "lane \(number)\(lane.isDown ? " is down" : "") with link \(lane.link?.number ?? 0), "
-        + "\(lane.replacedCount) replaced"
+    let connections = connections.enumerated().map { number, connection in
+      "the relay's \(number)\(connection.isDown ? " is down" : "") with connection \(connection.played?.number ?? 0), "
+        + "\(connection.replacedCount) replaced"
     }
-    let links = server.links.map { link in
-      "link \(link.number)\(link.isGivenUp ? " is given up" : "")\(link.isAtEnd ? " is at its end" : "")"
+    let all = server.connections.map { played in
+      "connection \(played.number)\(played.isGivenUp ? " is given up" : "")\(played.isAtEnd ? " is at its end" : "")"
     }
-    return (lanes + links).joined(separator: "; ")
+    return (connections + all).joined(separator: "; ")
   }
 
   /// The relay has a connection and requests, and does not send them: it waits for time to pass.
   private var isIdle: Bool {
     kernel.awaitedCount > 0
-      && server.links.allSatisfy { $0.held.isEmpty && $0.outbox.isEmpty && !$0.isCut }
-      && lanes.contains { !$0.isDown && $0.link?.isCut == false && $0.link?.isAtEnd == false }
+      && server.connections.allSatisfy { $0.held.isEmpty && $0.outbox.isEmpty && !$0.isCut }
+      && connections.contains {
+        !$0.isDown && $0.played?.isCut == false && $0.played?.isAtEnd == false
+      }
   }
 
   /// Takes what has come, after waiting at most so many milliseconds for something.
@@ -229,15 +233,17 @@ final class Scenario {
     let now = Clocks.monotonic
     try thread.awaitRest(threadState)
     takeEvents()
-    for link in server.links where !link.isGivenUp && !link.isAtEnd { link.usedAt = now }
+    for played in server.connections where !played.isGivenUp && !played.isAtEnd {
+      played.usedAt = now
+    }
     readiness.removeAll()
     let wakeup = readiness.add(thread.wakeup.descriptor, reading: true, writing: false)
     for descriptor in kernel.descriptors {
       _ = readiness.add(descriptor, reading: true, writing: false)
     }
     // Of one that is at its end nothing comes any more.
-    let links = server.links.filter { !$0.isAtEnd }
-    for link in links { _ = readiness.add(link.socket, reading: true, writing: false) }
+    let all = server.connections.filter { !$0.isAtEnd }
+    for played in all { _ = readiness.add(played.socket, reading: true, writing: false) }
     readiness.wait(milliseconds)
     if milliseconds > 0 {
       try thread.awaitRest(threadState)
@@ -251,8 +257,8 @@ final class Scenario {
       throw Violation("a request is answered with an error, and nothing has failed")
     }
     let first = wakeup + 1 + kernel.descriptors.count
-    for (index, link) in links.enumerated() {
-      if readiness.isReadable(first + index) { try server.receive(link) }
+    for (index, played) in all.enumerated() {
+      if readiness.isReadable(first + index) { try server.receive(played) }
     }
     if server.sweep() {
       try thread.awaitRest(threadState)
@@ -266,17 +272,17 @@ final class Scenario {
     for event in events {
       journal.note("the relay reports \(event)")
       switch event {
-      case .up(let lane):
+      case .up(let connection):
         if !isFailureNew, plan.giveUpAfter == nil { kernel.isFailing = false }
-        if lanes[lane].replacedCount == 0 { lanes[lane].isDown = false }
-      case .down(let lane, _):
-        if lanes[lane].replacedCount > 0 {
-          lanes[lane].replacedCount -= 1
+        if connections[connection].replacedCount == 0 { connections[connection].isDown = false }
+      case .down(let connection, _):
+        if connections[connection].replacedCount > 0 {
+          connections[connection].replacedCount -= 1
         } else {
-          lanes[lane].isDown = true
-          lanes[lane].link?.isGivenUp = true
+          connections[connection].isDown = true
+          connections[connection].played?.isGivenUp = true
         }
-        tally.outages += lanes.allSatisfy(\.isDown) ? 1 : 0
+        tally.outages += connections.allSatisfy(\.isDown) ? 1 : 0
       default: break
       }
     }
@@ -320,7 +326,7 @@ final class Scenario {
     var rounds = 0
     while rounds < 4 || kernel.awaitedCount > 0 {
       if rounds < 4 {
-        try connect(Int.random(in: 0..<plan.laneCount, using: &random), &random)
+        try connect(Int.random(in: 0..<plan.connectionCount, using: &random), &random)
         kernel.submit(&random)
         rounds += 1
       }
@@ -336,10 +342,12 @@ final class Scenario {
     try expectNothingLeft()
   }
 
-  /// Whether a lane can take a connection, also if the report was taken for that of an earlier one.
-  private func isAvailable(_ lane: Int) -> Bool {
-    guard let link = lanes[lane].link, !lanes[lane].isDown else { return true }
-    return Clocks.monotonic - 500_000 > link.closedAt
+  /// Whether a connection can be made, also if the report was taken for that of an earlier one.
+  private func isAvailable(_ connection: Int) -> Bool {
+    guard let played = connections[connection].played, !connections[connection].isDown else {
+      return true
+    }
+    return Clocks.monotonic - 500_000 > played.closedAt
   }
 
   /// Serves well until every request is answered.
@@ -347,12 +355,14 @@ final class Scenario {
     var random = SplitMix(seed: plan.seed)
     var limit = TimeLimit(60_000_000)
     while true {
-      for lane in lanes.indices where isAvailable(lane) { try connect(lane, &random) }
+      for connection in connections.indices where isAvailable(connection) {
+        try connect(connection, &random)
+      }
       _ = try server.serve(&random)
       server.deliverAll()
       try look(0)
       // Nothing more can come of these.
-      let isOver = server.links.allSatisfy { $0.held.isEmpty && !$0.isGivenUp }
+      let isOver = server.connections.allSatisfy { $0.held.isEmpty && !$0.isGivenUp }
       if kernel.awaitedCount == 0, isOver { return }
       guard !limit.isOver() else {
         throw Violation("\(kernel.awaitedCount) requests are not answered")

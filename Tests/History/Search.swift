@@ -15,7 +15,7 @@ final class Search: Sendable {
   }
 
   private struct State {
-    /// By the number of lanes.
+    /// By the number of connections.
     var tallies: [Int: Tally] = [:]
     var finding: Finding?
     var begun: UInt64 = 0
@@ -29,7 +29,7 @@ final class Search: Sendable {
 
   init(_ options: Options) { self.options = options }
 
-  /// What was done, by the number of lanes, and what was found.
+  /// What was done, by the number of connections, and what was found.
   func run() throws -> ([Int: Tally], Finding?) {
     let end = Clocks.monotonic + options.seconds * 1_000_000
     let processors = sysconf(CInt(_SC_NPROCESSORS_ONLN))
@@ -60,7 +60,7 @@ final class Search: Sendable {
       guard let scenario = try? Scenario(plan, options, doorway, journal) else { return }
       let (tally, violation) = scenario.run()
       state.withLock { state in
-        state.tallies[plan.laneCount, default: Tally()] += tally
+        state.tallies[plan.connectionCount, default: Tally()] += tally
         if let violation, state.finding == nil {
           state.finding = Finding(plan: plan, violation: violation, journal: journal.lines)
         }

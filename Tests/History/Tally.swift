@@ -35,7 +35,7 @@ struct Tally {
     "commands", "outages",
   ]
 
-  var figures: [Int] {
+  var counts: [Int] {
     [
       operations, scenarios, crashes, cuts, failedFlushes, lateExecutions, abandoned, stalls,
       commands, outages,

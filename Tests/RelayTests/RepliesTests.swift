@@ -83,7 +83,7 @@ struct RepliesTests {
     #expect(scene.kernel.takeAnswer(read) == nil)
   }
 
-  @Test func `tells of a failed request with the words of the server, but not of each`() throws {
+  @Test func `reports a failed request with the words of the server, but not each`() throws {
     let server = try peer.connect(scene, 0, .structured)
     let writes = [
       try scene.kernel.write(0, [UInt8](repeating: 1, count: 512)),

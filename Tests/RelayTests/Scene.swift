@@ -170,7 +170,7 @@ final class Events: Sendable {
 
   func wait(for event: DeviceRelay.Event) throws { try wait { $0 == event } }
 
-  /// Waits until a connection is down, and answers why.
+  /// Waits until a connection is down, and returns why.
   @discardableResult
   func awaitDown(_ connection: Int = 0) throws -> ConnectionEnd {
     let event = try wait { if case .down(connection, _) = $0 { true } else { false } }

@@ -8,7 +8,7 @@ internal import NBD
 internal import TestSupport
 
 /// The server's end of a connection: what it has received and not answered, and what is on the way back.
-final class Link {
+final class PlayedConnection {
   /// A request that is not answered yet.
   struct Held {
     var header: RequestHeader
@@ -26,7 +26,8 @@ final class Link {
 
   /// A number for the journal.
   let number: Int
-  let lane: Int
+  /// Which of the relay's it is.
+  let index: Int
   let socket: Descriptor
   let style: ReplyStyle
   let largestPayload: Int
@@ -46,10 +47,10 @@ final class Link {
   private var inbox: Inbox
 
   init(
-    _ number: Int, lane: Int, _ socket: Descriptor, _ style: ReplyStyle, largestPayload: Int
+    _ number: Int, index: Int, _ socket: Descriptor, _ style: ReplyStyle, largestPayload: Int
   ) throws(SystemError) {
     self.number = number
-    self.lane = lane
+    self.index = index
     self.socket = socket
     self.style = style
     self.largestPayload = largestPayload
