@@ -4,7 +4,7 @@
 package import Base
 internal import Linux
 
-/// What nbdd leaves in /run about each kernel device that it attaches, so that the next nbdd knows the
+/// A note in /run about each kernel device that nbdd attaches, so that the next nbdd recognises the
 /// device after a crash.
 ///
 /// The driver names only the thread that attached a device, and of a device that was attached by
@@ -21,7 +21,7 @@ package enum AttachNote {
     try writeFile(text, to: path(index))
   }
 
-  /// True if an nbdd had attached it that has ended since: what is left answers with errors.
+  /// True if an nbdd had attached it that has ended since: what is left returns errors.
   package static func isAbandoned(_ index: Int) -> Bool {
     guard !Sysfs.isNetlink(index), let thread = Sysfs.attacher(of: index),
       let note = contents(of: path(index))

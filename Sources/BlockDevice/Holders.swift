@@ -6,12 +6,12 @@ internal import CLinux
 internal import Glibc
 package import Linux
 
-/// Who keeps a device in use, for people to read.
+/// What keeps a device in use, for people.
 package enum Holders {
   /// True if a mount, a swap, a device mapper or the like claims the disk or a partition.
   ///
-  /// The kernel knows, whatever the mount namespace. With the descriptor that is answered when
-  /// nobody does, nobody can until it is closed.
+  /// The kernel knows, whatever the mount namespace. The descriptor, returned if nothing claims the
+  /// device, keeps others from claiming it until it is closed.
   package static func claim(_ index: Int) throws(SystemError) -> Descriptor? {
     do throws(SystemError) {
       return try Descriptor.open(DeviceNode.path(index), O_RDONLY | O_EXCL)
@@ -20,10 +20,10 @@ package enum Holders {
     }
   }
 
-  /// Who has attached a device, in words; nil if nobody has.
+  /// What has attached a device, for people; nil if nothing has.
   package static func attacher(of index: Int) -> String? {
     guard let process = Sysfs.attacher(of: index) else { return nil }
-    // Who attached a device by netlink has gone since, as a rule, and the number may be another's by now.
+    // A program that attached a device by netlink usually has ended, and its number may be reused.
     if Sysfs.isNetlink(index) {
       let backend = firstLine(of: "/sys/block/nbd\(index)/backend") ?? ""
       return "attached by another program, by netlink as nbd-client does"
@@ -33,7 +33,7 @@ package enum Holders {
       ?? "attached by a process that has gone"
   }
 
-  /// Everything that is known to hold the disk or a partition of it, in words.
+  /// Everything that is known to hold the disk or a partition of it, for people.
   ///
   /// Looks into /proc of every process, so it takes a while.
   package static func describe(_ index: Int) -> [String] {

@@ -4,7 +4,7 @@
 internal import Glibc
 package import Linux
 
-/// A partition table that the kernel does not look for, because the driver was told not to.
+/// A partition table that the kernel ignores, because the driver was loaded so.
 package enum PartitionTable {
   package static let neglected =
     "there is a partition table, but the nbd driver was loaded with max_part=0, so the kernel makes no "

@@ -15,7 +15,7 @@ package enum RequestQueue {
 
   /// What nbdd changes for an attachment; the scheduler first, because it resets others.
   private static let own = ["scheduler", "rotational", "max_sectors_kb", "io_timeout"]
-  /// What it leaves as the kernel has it.
+  /// What it resets to the kernel's own values.
   private static let kernels = [
     "read_ahead_kb", "nomerges", "rq_affinity", "add_random", "iostats", "stable_writes",
     "wbt_lat_usec",
@@ -34,7 +34,7 @@ package enum RequestQueue {
     try writeFile(lines.joined(), to: path)
   }
 
-  /// Sets the queue of a device up that was just attached.
+  /// Sets up the queue of a device that was just attached.
   ///
   /// Blocks while requests are stuck.
   package static func setUp(
@@ -51,7 +51,7 @@ package enum RequestQueue {
     let limit = maximumPayload ?? .max
     try set("max_sectors_kb", "\(min(max(limit >> 10, 4), 1024))", index)
 
-    // What an earlier user has set is not worth failing for.
+    // A setting of an earlier user is no reason to fail.
     let remembered = remembered(index)
     for setting in kernels {
       if let value = remembered[setting] { try? set(setting, value, index) }

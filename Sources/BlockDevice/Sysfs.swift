@@ -5,9 +5,9 @@ package import Base
 internal import Glibc
 internal import Linux
 
-/// What /sys/block tells of the nbd devices, without opening them.
+/// What /sys/block says about the nbd devices, without opening them.
 ///
-/// Looking at a device by opening it would keep others from attaching it.
+/// An open device cannot be attached by others.
 package enum Sysfs {
   /// The driver is in the kernel, though maybe without devices.
   package static var isDriverLoaded: Bool { !names(in: "/sys/module/nbd").isEmpty }

@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// Faults in a device's file: where they are, and what was expected.
-struct FieldsTests {
+struct ConfigurationReaderTests {
   private let setup: Setup
 
   init() throws {
@@ -113,9 +113,7 @@ struct FieldsTests {
   }
 
   nonisolated private static let known =
-    "name, uri, device, readOnly, autoAttach, shared, tlsHostname, verifyPeer, mount, "
-    + "path, connections, connectTimeout, negotiationTimeout, requestTimeout, reconnectDelay, "
-    + "giveUpAfter, afterGiveUp, unflushedLimit, readAhead, tlsCertificates, tlsPSKFile, tlsPriority"
+    DeviceConfiguration.keys.map(\.name).joined(separator: ", ")
 
   nonisolated static let texts: [(text: String, faults: [String])] = [
     ("{}", ["1:1: uri is missing; expected an NBD URI, as \"nbd://server.example.com/export\""]),

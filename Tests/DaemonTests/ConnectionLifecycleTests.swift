@@ -7,8 +7,8 @@ import Testing
 @testable import Daemon
 
 /// What is done to have a connection again.
-struct LinkTests {
-  private var link = ConnectionLifecycle(reconnectDelay: .seconds(30), connectTimeout: .seconds(10))
+struct ConnectionLifecycleTests {
+  private var lifecycle = ConnectionLifecycle(reconnectDelay: .seconds(30), connectTimeout: .seconds(10))
   private var now = ContinuousClock.now
 
   /// Lets something happen after a while, at the least favourable chance.
@@ -16,7 +16,7 @@ struct LinkTests {
     -> [ConnectionLifecycle.Action]
   {
     now = now + pause
-    return link.handle(event, at: now, random: 0)
+    return lifecycle.handle(event, at: now, random: 0)
   }
 
   private mutating func comeUp() {
@@ -44,7 +44,7 @@ struct LinkTests {
     let pauses = pauses(of: .seconds(1))
     #expect(pauses.first == .zero)
     #expect(pauses.dropFirst().allSatisfy { $0 == .milliseconds(50) })
-    #expect(link.attempts == pauses.count)
+    #expect(lifecycle.attempts == pauses.count)
   }
 
   @Test mutating func `no pause is long beside the outage, nor longer than the limit`() {
@@ -66,7 +66,7 @@ struct LinkTests {
     _ = happens(.timer, after: .seconds(30))
     _ = happens(.handed)
     _ = happens(.up)
-    #expect(link.attempts == 0 && link.failure == nil)
+    #expect(lifecycle.attempts == 0 && lifecycle.failure == nil)
     let actions1 = happens(.down(.lost), after: .seconds(2))
     #expect(actions1 == [.setTimer(.zero)])
   }
@@ -90,7 +90,7 @@ struct LinkTests {
     comeUp()
     let actions2 = happens(.down(.wrongServer))
     #expect(actions2 == [.setTimer(.seconds(30))])
-    #expect(link.failure == .wrongServer)
+    #expect(lifecycle.failure == .wrongServer)
   }
 
   @Test mutating func `a wait can be cut short, and what follows is quick again`() {
@@ -110,13 +110,13 @@ struct LinkTests {
     comeUp()
     now = now + .seconds(5)
     _ = happens(.down(.wrongServer))
-    link.connectTimeout = .milliseconds(200)
-    link.reconnectDelay = .seconds(3)
+    lifecycle.connectTimeout = .milliseconds(200)
+    lifecycle.reconnectDelay = .seconds(3)
     let afterWait = happens(.changed, after: .seconds(10))
     #expect(afterWait == [.cancelTimer, .connect(within: .milliseconds(200))])
     let afterAttempt = happens(.changed, after: .seconds(10))
     #expect(afterAttempt == [.cancelTimer, .connect(within: .milliseconds(200))])
-    #expect(link.phase == .connecting && link.failure == .wrongServer && link.attempts == 0)
+    #expect(lifecycle.phase == .connecting && lifecycle.failure == .wrongServer && lifecycle.attempts == 0)
     let afterFailure = happens(.failed(.wrongServer))
     #expect(afterFailure == [.setTimer(.seconds(3))])
   }
@@ -128,14 +128,14 @@ struct LinkTests {
     _ = happens(.timer, after: .seconds(30))
     _ = happens(.handed)
     let whileHanded = happens(.changed)
-    #expect(whileHanded == [] && link.phase == .handed)
+    #expect(whileHanded == [] && lifecycle.phase == .handed)
     let afterLoss = happens(.down(.lost))
     #expect(afterLoss == [.setTimer(.zero)])
     _ = happens(.timer)
     _ = happens(.handed)
     _ = happens(.up)
     let whileUp = happens(.changed)
-    #expect(whileUp == [] && link.phase == .up)
+    #expect(whileUp == [] && lifecycle.phase == .up)
     let afterAnother = happens(.down(.lost))
     #expect(afterAnother == [.setTimer(.zero)])
   }
@@ -158,7 +158,7 @@ struct LinkTests {
     _ = happens(.down(.lost))
     let actions7 = happens(.stop)
     #expect(actions7 == [.cancelTimer])
-    #expect(link.nextAttempt == nil)
+    #expect(lifecycle.nextAttempt == nil)
     let actions8 = happens(.timer)
     #expect(actions8 == [])
     let actions9 = happens(.failed(.refused))

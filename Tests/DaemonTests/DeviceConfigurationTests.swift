@@ -12,7 +12,7 @@ import Varlink
 @testable import Daemon
 
 /// What a device's file can say, and that it can be fed back.
-struct ContextTests {
+struct DeviceConfigurationTests {
   private let setup: Setup
 
   init() throws {

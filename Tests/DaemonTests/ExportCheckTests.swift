@@ -8,13 +8,13 @@ import Testing
 @testable import Daemon
 
 /// What may change during an outage, and what must not.
-nonisolated struct SamenessTests {
+nonisolated struct ExportCheckTests {
   private static let flags: TransmissionFlags = [
     .hasFlags, .sendFlush, .sendFUA, .sendTrim, .canMultiConn,
   ]
 
   private func flaw(
-    _ size: UInt64 = 1 << 20, _ flags: TransmissionFlags = SamenessTests.flags,
+    _ size: UInt64 = 1 << 20, _ flags: TransmissionFlags = ExportCheckTests.flags,
     _ sizes: BlockSizes? = nil, isFirst: Bool = true
   ) -> String? {
     let geometry = DeviceGeometry(
@@ -40,10 +40,10 @@ nonisolated struct SamenessTests {
     #expect(flaw(1 << 20, Self.flags.union([.readOnly])) == "the export has become read-only")
     #expect(
       flaw(1 << 20, Self.flags.subtracting([.sendFlush]))
-        == "the server does not offer flush any more")
+        == "the server no longer offers flush")
     #expect(
       flaw(1 << 20, Self.flags.subtracting([.sendTrim]))
-        == "the server does not offer trim any more")
+        == "the server no longer offers trim")
     let coarse = BlockSizes(minimum: 4096, preferred: 4096, maximumPayload: 65536)
     #expect(
       flaw(1 << 20, Self.flags, coarse)
@@ -57,6 +57,6 @@ nonisolated struct SamenessTests {
     #expect(flaw(isFirst: false) == nil)
     #expect(
       flaw(1 << 20, Self.flags.subtracting([.canMultiConn]), isFirst: false)
-        == "the server does not allow several connections any more")
+        == "the server no longer allows several connections")
   }
 }

@@ -54,7 +54,7 @@ matches "and what to do" '\-\-force' "$noted"
 check "state" reconnecting "$(runtime disk .state)"
 check "the reader still waits" no "$([ -s $work/reader.ended ] && echo yes || echo no)"
 forced disk "a dead server and a blocked reader"
-matches "the note says what was given up" '[0-9] requests? w(as|ere) answered with I/O errors' "$noted"
+matches "the note says what was given up" '[0-9] requests? failed with I/O errors' "$noted"
 reader_ended "detach --force"
 up_disk
 ends "attach again" 0 nbdctl attach disk

@@ -80,7 +80,7 @@ took=$(($(now) - started))
 figure "a read that a living server never answers: an error after $(seconds $took) s"
 within 20 "attached" in_state slow attached
 check "the others go on" B "$(letter "$path" 3)"
-matches "the log" 'slow: given up: 1 request was answered with I/O errors' "$(cat $work/nbdd.log)"
+matches "the log" 'slow: given up: 1 request failed with I/O errors' "$(cat $work/nbdd.log)"
 
 say "an export that another machine takes over"
 path=$(runtime shared .device)

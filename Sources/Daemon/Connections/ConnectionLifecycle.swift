@@ -3,7 +3,7 @@
 
 internal import Base
 
-/// What is done to have one connection of a relayed device, as a value: events in, actions out.
+/// How one connection of a relayed device is made and made again, as a value: events in, actions out.
 ///
 ///     idle ── start ──▶ connecting ── handed ──▶ handed ── up ──▶ up
 ///                        ▲     │ failed             │ down         │ down
@@ -14,7 +14,7 @@ nonisolated struct ConnectionLifecycle: Sendable {
 
   enum Event: Sendable, Equatable {
     case start
-    /// The relay has been given a connection.
+    /// The relay has received a connection.
     case handed
     /// The relay uses it.
     case up
@@ -22,15 +22,15 @@ nonisolated struct ConnectionLifecycle: Sendable {
     /// There is no connection.
     case failed(Failure)
     case timer
-    /// Somebody knows that waiting is of no use.
+    /// There is reason to stop waiting.
     case retry
-    /// There are other settings, so an attempt under way is of no use either; nobody waits for it.
+    /// The configuration was changed: an attempt under way is discarded too.
     case changed
     case stop
   }
 
   enum Action: Sendable, Equatable {
-    /// Each address may take so long.
+    /// With this much time for each address.
     case connect(within: Duration)
     case setTimer(Duration)
     case cancelTimer
@@ -43,14 +43,14 @@ nonisolated struct ConnectionLifecycle: Sendable {
   private(set) var attempts = 0
   private(set) var nextAttempt: ContinuousClock.Instant?
 
-  /// The longest pause between attempts, and the longest time for an address to answer.
+  /// The longest pause between attempts, and the longest time for an address to accept a connection.
   var reconnectDelay: Duration
   var connectTimeout: Duration
   private var upSince: ContinuousClock.Instant?
-  /// Since when it has not been up for longer than a moment.
+  /// The beginning of the time in which it was up only for moments.
   private var troubleSince: ContinuousClock.Instant?
 
-  /// A connection that has been up for so long was a good one.
+  /// A connection that has been up for this long was healthy.
   static let health = Duration.seconds(1)
 
   init(reconnectDelay: Duration, connectTimeout: Duration) {
@@ -157,7 +157,7 @@ nonisolated struct ConnectionLifecycle: Sendable {
   }
 
   private mutating func reconnect(_ now: ContinuousClock.Instant) -> [Action] {
-    // What comes next comes soon: the server may need another moment.
+    // Retry soon: the server may need another moment.
     troubleSince = now
     return [.cancelTimer] + connect(now)
   }
@@ -181,18 +181,18 @@ nonisolated struct ConnectionLifecycle: Sendable {
   private mutating func connect(_ now: ContinuousClock.Instant) -> [Action] {
     phase = .connecting
     nextAttempt = nil
-    // TCP sends a first packet that was lost again after a second: early in an outage a new attempt is
-    // there sooner. A path that takes longer than that has its time when the outage has an age.
+    // TCP repeats a lost first packet after a second: early in an outage a new attempt is faster. A
+    // slower path gets its time when the outage is older.
     let age = troubleSince.map { $0.duration(to: now) }
     let time = age.map { min(connectTimeout, max(.milliseconds(300), $0 / 4)) }
     return [.connect(within: time ?? connectTimeout)]
   }
 
-  /// The first retry is at once; then pauses grow with the outage, a fortieth of it each, so that
-  /// the end of a short one is noticed soon and a long one costs nobody much.
+  /// The first retry is immediate; then each pause is a fortieth of the outage so far, so that the end of
+  /// a short one is noticed soon and a long one costs little.
   ///
-  /// A random quarter is taken off, so that devices which lost one server do not come back to it all at
-  /// once.
+  /// It is shortened by up to a random quarter, so that devices that lost the same server do not all
+  /// return to it at once.
   private mutating func wait(
     for failure: Failure, _ now: ContinuousClock.Instant, _ random: Double
   ) -> [Action] {

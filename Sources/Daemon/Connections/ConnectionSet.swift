@@ -12,7 +12,7 @@ internal import Transport
 /// The connections of a relayed device: performs what their lifecycles say, and keeps account of outages.
 final class ConnectionSet {
   let relay: DeviceRelay
-  /// What the kernel was told; the number of blocks grows with the export.
+  /// The geometry that the kernel has; the number of blocks grows with the export.
   private(set) var geometry: DeviceGeometry
   private(set) var lifecycles: [ConnectionLifecycle]
   /// What each connection reaches, and how it is encrypted, if there is one.
@@ -20,18 +20,18 @@ final class ConnectionSet {
   private(set) var outages = Outages()
   /// How long the last outage was, if there was one.
   private(set) var lastOutage: Duration?
-  /// Held requests are being answered with errors.
+  /// Waiting requests fail until the server is back.
   private(set) var isGivenUp = false
-  /// The export has been given up for good: there is no connection any more.
+  /// The export has been given up for good: nbdd does not connect again.
   private(set) var isAbandoned = false
 
-  /// Who was reached last, and what they said of the export.
+  /// The server that was reached last, and the export as it described it.
   private(set) var server: String
   private(set) var export: Export
 
   private var configuration: DeviceConfiguration
   private let device: any KernelDevice
-  /// Of the attempts under way: what comes of those that had another is not wanted any more.
+  /// Of the attempts under way: results of attempts with an earlier interrupt are discarded.
   private var interrupt: Wakeup
   private let changed: (Change) -> Void
   private var timers: [Loop.Timer?]
@@ -40,11 +40,11 @@ final class ConnectionSet {
   private var growthTimer: Loop.Timer?
   private var watch: SocketWatch?
   private var isStopped = false
-  /// ConnectionSet that will connect when there is a connection: in an outage one asks for all.
+  /// Connections that will be made when there is one: in an outage only the first one tries.
   private var waitingForFirst: Set<Int> = []
-  /// The next connection will be to another place than those that are there.
+  /// The next connection will lead to another place than the existing ones.
   private var isMoving = false
-  /// Failed attempts of any lane that have been told: several fail alike.
+  /// Failed attempts of any connection that have been reported: several fail alike.
   private var attemptsTold = 0
 
   struct Peer: Sendable {
@@ -55,7 +55,7 @@ final class ConnectionSet {
     var server: String { address.description }
   }
 
-  /// What the server has said of the last request that it failed, as far as they are told of.
+  /// The last error that the server returned for a request, as far as these are reported.
   private(set) var lastError: String?
 
   enum Change {
@@ -63,14 +63,14 @@ final class ConnectionSet {
     case attemptFailed(Failure, attempts: Int)
     case gaveUp(requests: Int)
     case abandoned(unflushedBytes: Int, requests: Int)
-    /// A lost connection had so many writes of which it is not known whether the server is done with them.
+    /// A lost connection had this many writes that the server may not have finished.
     case unconfirmed(changes: Int)
     case grown(UInt64)
     case growthFailed(SystemError, retryingIn: Duration)
     case other
   }
 
-  /// Begins with the connection that the first lane has been given.
+  /// Begins with the connection that the relay already has.
   init(
     _ configuration: DeviceConfiguration, _ attachment: AttachThread.Attachment,
     _ relay: DeviceRelay,
@@ -109,7 +109,7 @@ final class ConnectionSet {
   /// No connection carries requests.
   var isCut: Bool { outages.since != nil }
   var upCount: Int { lifecycles.count { $0.phase == .up } }
-  /// Why there is no connection: of all connections, what will hardly come right counts most.
+  /// Why there is no connection: persistent errors of any connection count most.
   var failure: Failure? {
     if isAbandoned { return Self.abandonment }
     let failures = lifecycles.compactMap(\.failure)
@@ -145,11 +145,11 @@ final class ConnectionSet {
       changed(.other)
     case .unconfirmed(_, let count): changed(.unconfirmed(changes: count))
     case .requestFailed(let command, let error, let text):
-      let words =
-        "the server failed a \(command.name) with \(error.name)"
+      let message =
+        "the server returned \(error.name) for a \(command.name)"
         + (text.map { "; it said: \"\($0)\"" } ?? "")
-      lastError = words
-      changed(.requestFailed(words))
+      lastError = message
+      changed(.requestFailed(message))
     case .gaveUp(let count):
       isGivenUp = isCut
       changed(.gaveUp(requests: count))
@@ -162,15 +162,15 @@ final class ConnectionSet {
     }
   }
 
-  /// Tries at once what waits; connections that are there are made anew if `all` is set.
+  /// Ends waits for the next attempt; replaces existing connections too if `all` is set.
   func reconnect(all: Bool) {
     if all { relay.reconnect() }
     for index in lifecycles.indices { handle(index, .retry) }
   }
 
-  /// Takes other settings for the connections to come, and tries at once what waits or is under way.
+  /// Applies another configuration to the connections to come, and restarts waits and attempts under way.
   ///
-  /// Connections that are there stay, unless only some of them are and the export is elsewhere now.
+  /// Existing connections stay, unless some are missing and the export has moved.
   func change(to configuration: DeviceConfiguration) throws(SystemError) {
     guard !isStopped else { return }
     let interrupt = try Wakeup()
@@ -192,18 +192,18 @@ final class ConnectionSet {
     }
   }
 
-  /// Leaves with all connections: what is flushed in one place is not in the other.
+  /// Replaces all connections: what is flushed in one place is not in the other.
   private func move() {
     isMoving = false
     relay.reconnect()
-    // None of them is for others to be beside.
+    // New connections need not lead to where these did.
     for index in peers.indices { peers[index] = nil }
   }
 
   static let abandonment = Failure(
     .connection,
-    "the export was given up for good, and what was not flushed was dropped; "
-      + "detach the device and check the export before it is attached again", isPersistent: true)
+    "the export was given up for good, and writes that were not flushed were dropped; "
+      + "detach the device and check the export before you attach it again", isPersistent: true)
 
   /// Ends all attempts.
   func stop() {
@@ -219,8 +219,8 @@ final class ConnectionSet {
     for action in lifecycles[index].handle(event, at: .now, random: .random(in: 0..<1)) {
       switch action {
       case .connect(let time):
-        // The first has to carry the ledger anyway, and is there sooner if it does not share the server
-        // with the handshakes of others.
+        // The first one must replay anyway, and is there sooner if the server is not busy with the
+        // handshakes of others.
         if index == 0 || !isCut {
           connect(index, within: time)
         } else {
@@ -239,7 +239,7 @@ final class ConnectionSet {
 
   // MARK: attempts
 
-  /// A name may have several addresses, with a server each: a connection beside others goes where they are.
+  /// A name may have several addresses, with a server each: all connections must go to the same one.
   private func connect(_ index: Int, within time: Duration) {
     let contact = ServerDialer(
       configuration, address: addressInUse, connectTime: time, interrupt: interrupt)
@@ -278,7 +278,7 @@ final class ConnectionSet {
   private static func apart(_ address: Address, _ other: Address) -> Failure {
     Failure(
       .connect,
-      "\(address) is not where the other connections are, \(other): it waits for their end")
+      "\(address) is not where the other connections lead, \(other): it waits until they end")
   }
 
   private func handed(_ index: Int, _ peer: Peer, _ export: Export) {
@@ -296,7 +296,7 @@ final class ConnectionSet {
     changed(.attemptFailed(failure, attempts: attempts))
   }
 
-  /// A server that is back shows in the file system, if its socket is there.
+  /// A server with a UNIX socket shows in the file system when it is back.
   private func watchSocket() {
     watch = nil
     guard case .unix(let path) = configuration.uri.transport else { return }

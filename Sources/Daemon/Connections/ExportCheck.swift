@@ -4,9 +4,9 @@
 internal import BlockDevice
 internal import NBD
 
-/// Whether what a server offers after an outage is what the kernel was told about before.
+/// Whether an export after an outage is still what the kernel was told.
 nonisolated enum ExportCheck {
-  /// What only the kernel relies on, by the name that a user knows.
+  /// What the kernel relies on, by the names that users know.
   private static let promised: [(TransmissionFlags, String)] = [
     (.sendFlush, "flush"), (.sendFUA, "FUA"), (.sendTrim, "trim"),
     (.sendWriteZeroes, "write zeroes"),
@@ -19,31 +19,31 @@ nonisolated enum ExportCheck {
     let told = TransmissionFlags(rawValue: geometry.flags)
     let size = UInt64(geometry.blockSize) * geometry.blockCount
     if export.sizeBytes < size {
-      return lasting("the export has shrunk from \(size) to \(export.sizeBytes) bytes")
+      return persistent("the export has shrunk from \(size) to \(export.sizeBytes) bytes")
     }
     if export.flags.contains(.readOnly), !told.contains(.readOnly) {
-      return lasting("the export has become read-only")
+      return persistent("the export has become read-only")
     }
     for (flag, name) in promised where told.contains(flag) && !export.flags.contains(flag) {
-      return lasting("the server does not offer \(name) any more")
+      return persistent("the server no longer offers \(name)")
     }
     if let sizes = export.blockSizes {
       if sizes.minimum > geometry.blockSize {
-        return lasting(
+        return persistent(
           "the server's minimum block size has grown from \(geometry.blockSize) to \(sizes.minimum)"
         )
       }
       if sizes.maximumPayload < geometry.blockSize {
-        return lasting("the server takes no more than \(sizes.maximumPayload) bytes at a time")
+        return persistent("the server takes no more than \(sizes.maximumPayload) bytes at a time")
       }
     }
     if !isFirst, !export.flags.contains(.canMultiConn) {
-      return lasting("the server does not allow several connections any more")
+      return persistent("the server no longer allows several connections")
     }
     return nil
   }
 
-  private static func lasting(_ words: String) -> Failure {
-    Failure(.negotiate, words, isPersistent: true)
+  private static func persistent(_ message: String) -> Failure {
+    Failure(.negotiate, message, isPersistent: true)
   }
 }

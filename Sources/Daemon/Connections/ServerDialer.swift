@@ -7,12 +7,12 @@ internal import NBD
 internal import TLS
 internal import Transport
 
-/// Reaching a device's server and agreeing with it about the export, top to bottom on a thread that may wait.
+/// Connects to a device's server and negotiates the export, top to bottom on a thread that may wait.
 nonisolated struct ServerDialer: Sendable {
   let configuration: DeviceConfiguration
   /// The only address to try; nil: all that the name has.
   let address: Address?
-  /// For one address to answer.
+  /// The time for one address to accept the connection.
   let connectTime: Duration
   /// Ends every wait.
   let interrupt: Wakeup
@@ -28,7 +28,7 @@ nonisolated struct ServerDialer: Sendable {
   }
 
   func run() throws(Failure) -> (ServerStream, Negotiated) {
-    // Names and files are looked at afresh each time: both may have changed since.
+    // Names are resolved and files are read again each time: both may have changed.
     let stream = try connect(try credentials())
     let negotiated: Negotiated
     do throws(NegotiationError) {

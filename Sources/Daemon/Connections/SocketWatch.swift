@@ -8,7 +8,7 @@ internal import Linux
 final class SocketWatch {
   private var source: (any DispatchSourceRead)?
 
-  /// Nil if the directory cannot be watched; then the pauses between attempts have to do.
+  /// Nil if the directory cannot be watched; then the pauses between attempts must do.
   init?(_ path: [UInt8], _ body: @escaping () -> Void) {
     guard let watch = try? FileWatch(path) else { return nil }
     source = Loop.onReadable(watch.descriptor) {

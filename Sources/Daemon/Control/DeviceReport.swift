@@ -153,7 +153,7 @@ struct DeviceReport {
     let next = connections.nextAttempt.map { words(until: $0.instant) } ?? "under way"
     let fate =
       connections.isGivenUp
-      ? "given up: requests are answered with I/O errors"
+      ? "given up: requests fail with I/O errors"
       : held == 0 ? nil : "\(held) \(held == 1 ? "request" : "requests") held"
     let trouble = [connections.failure?.message, fate, "next attempt \(next)"].joined(", ")
     return "\(node) waits for its server: \(trouble)"

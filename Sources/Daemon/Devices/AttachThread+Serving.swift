@@ -22,7 +22,7 @@ nonisolated extension AttachThread {
     }
     do throws(SystemError) { try AttachNote.write(index) } catch {
       notes.append(
-        "after a crash of nbdd, its mount would not be known as left over from it: \(error)")
+        "after a crash of nbdd, its mount would not be recognised as a remnant: \(error)")
     }
     return notes
   }
@@ -44,7 +44,7 @@ nonisolated extension AttachThread {
     serve(device)
   }
 
-  /// The kernel talks to a relay, whatever becomes of the connection.
+  /// The kernel talks to a relay, which outlives connections.
   func serve(
     relaying stream: ServerStream, _ negotiated: Negotiated, _ geometry: DeviceGeometry
   ) throws(Failure) {
@@ -64,8 +64,8 @@ nonisolated extension AttachThread {
         relay.stop()
         return report(error.isInUse ? .inUse(error) : .ended(error))
       }
-      // With several sockets the driver gives up those on which it has waited for long, whatever it was
-      // told about that (Linux 6.1); and no outage is too long.
+      // With several sockets the driver gives up those on which it has waited for long, whatever its
+      // timeout (Linux 6.1); and no outage is too long.
       try? Sysfs.setQueue("io_timeout", "2147483647", of: index)
     } catch {
       throw Failure(.kernel, error.description)

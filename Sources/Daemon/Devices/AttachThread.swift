@@ -79,7 +79,7 @@ nonisolated struct AttachThread: Sendable {
     }
     var flags = export.flags
     if configuration.readOnly { flags.insert(.readOnly) }
-    // The relay answers every request, and watches over the server itself.
+    // The relay replies to every request, and watches the server itself.
     let timeout =
       configuration.settings.path == .relay
       ? 0 : UInt32(configuration.settings.requestTimeout.milliseconds + 999) / 1000

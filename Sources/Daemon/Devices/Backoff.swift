@@ -5,8 +5,8 @@ internal import Base
 
 /// Pauses between attempts: none before the first retry, then 100 ms doubling up to a limit.
 ///
-/// A random quarter is taken off each, so that devices which lost one server do not come back
-/// to it all at once.
+/// Each is shortened by up to a random quarter, so that devices that lost the same server do not all
+/// return to it at once.
 nonisolated struct Backoff: Sendable {
   private var failures = 0
 
@@ -21,7 +21,7 @@ nonisolated struct Backoff: Sendable {
     return full * (1 - random / 4)
   }
 
-  /// The pace at which what will hardly come right by itself is tried.
+  /// The pause after a persistent error.
   mutating func slowest(limit: Duration, random: Double) -> Duration {
     failures += 1
     return limit * (1 - random / 4)

@@ -7,7 +7,7 @@ internal import Dispatch
 internal import Linux
 internal import NBD
 
-/// What a device has done on threads of their own, because it may block; each comes back as an event.
+/// The actions of a device that may block: each runs on a thread of its own and ends with an event.
 extension Device {
   func settle() {
     guard let attachment else { return later { self.handle(.settled(nil)) } }
@@ -47,7 +47,7 @@ extension Device {
     guard let path = mountPoint ?? configuration.mount?.path, let index else {
       return later { self.handle(.unmounted(nil)) }
     }
-    if lazily { notes.append("\(path) was in use and has been taken away from its users") }
+    if lazily { notes.append("\(path) was in use and was unmounted all the same") }
     run {
       var failure: Failure?
       do throws(Failure) {
@@ -61,7 +61,7 @@ extension Device {
 
   func quiesce(force: Bool) {
     guard let index else { return later { self.handle(.quiesced(nil)) } }
-    // What was given up has no writes any more either.
+    // An abandoned device has no writes left either.
     let hasNoWrites = attachment?.geometry.isReadOnly ?? false || connections?.isAbandoned ?? false
     run {
       do throws(Failure) {
@@ -79,7 +79,7 @@ extension Device {
   func disconnect() {
     guard let device = attachment?.device else { return }
     let isClaimed = claim != nil
-    // The end of the attachment thread tells; a failure here has no other consequence.
+    // The thread that serves the device reports the end; a failure here has no other consequence.
     run {
       if isClaimed { try? device.empty() }
       try? device.disconnect()
@@ -111,14 +111,13 @@ extension Device {
 
   /// Runs `body` on a thread named after the device.
   ///
-  /// What it waits for is answered in any case, so if no thread can be had now, one is tried for
-  /// until there is.
+  /// The lifecycle waits for its event, so if no thread can be started, it is retried until one is.
   func run(_ body: @escaping @Sendable () -> Void) {
     do throws(SystemError) {
       try Thread.start(name, body)
     } catch {
       Journal.error(
-        "\(name): no thread: \(error); trying again in 1 s", Journal.Fields(device: name))
+        "\(name): cannot start a thread: \(error); retrying in 1 s", Journal.Fields(device: name))
       DispatchQueue.main.asyncAfter(deadline: .now() + .seconds(1)) { self.run(body) }
     }
   }

@@ -9,11 +9,11 @@ internal import Synchronization
 
 /// A device that nbdd looks after: performs what its lifecycle says and feeds it what happens.
 final class Device {
-  /// What is in force, as long as it is attached.
+  /// The configuration in force as long as the device is attached.
   private(set) var configuration: DeviceConfiguration {
     didSet { if configuration != oldValue { use = ExportUse(configuration) } }
   }
-  /// What the next attempt will use, if the configuration was changed meanwhile.
+  /// The configuration for the next attempt, if it was changed meanwhile.
   private(set) var nextConfiguration: DeviceConfiguration? {
     didSet { if nextConfiguration != oldValue { nextUse = nextConfiguration.map(ExportUse.init) } }
   }
@@ -23,11 +23,11 @@ final class Device {
   private var formerUses: [ExportUse] = []
   /// The configuration file; nil for a device that was attached by its URI.
   var file: String?
-  /// The configuration does not have it any more: it is forgotten when it is detached.
+  /// Its file was removed: the device is forgotten when it is detached.
   var isOrphan = false
 
   private(set) var lifecycle: Lifecycle
-  /// The state that was last logged and told.
+  /// The state that was last logged and reported.
   private var shownState = Lifecycle.State.detached
   /// The attachment that was last logged: a refused detach is no news about it.
   private var shownAttachment: ContinuousClock.Instant?
@@ -38,20 +38,20 @@ final class Device {
   private(set) var since = Clocks.realtime
   private(set) var index: Int?
   private(set) var attachment: AttachThread.Attachment?
-  /// The connections of what is served, if it is relayed.
+  /// The connections to the server, if the device is relayed.
   private(set) var connections: ConnectionSet?
-  /// What became of earlier attachments' outages.
+  /// The number of outages of earlier attachments.
   private(set) var earlierOutages = 0
-  /// What was found when the kernel had it.
+  /// What was found when the device was attached.
   var settled = KernelWork.Settled()
   /// The real path of the declared mount, once it has been mounted.
   var mountPoint: String?
-  /// What a forced detach had to drop.
+  /// What a forced detach dropped.
   var notes: [String] = []
-  /// How many requests had been answered with errors when a forced detach began to do so.
+  /// How many requests had failed when a forced detach began to fail them.
   private var refusedBefore: Int?
 
-  /// Kernel devices that turned out to be taken in this attempt.
+  /// Kernel devices that turned out to be in use during this attempt.
   private var avoided: Set<Int> = []
   private var interrupt: Wakeup?
   /// Keeps others from claiming the device while it is being detached.
@@ -63,7 +63,7 @@ final class Device {
   private var observers: [(Observation) -> Bool] = []
   private unowned let manager: Manager
 
-  /// What those who wait for a device get to know.
+  /// What an observer of a device is told.
   enum Observation {
     case changed
     case attemptFailed(Failure)
@@ -80,13 +80,13 @@ final class Device {
 
   var name: String { configuration.name }
 
-  /// What an admin might want to know about what is attached, though it works.
+  /// Peculiarities of what is attached that an admin may want to know.
   var remarks: [String] { (attachment?.notes ?? []) + settled.notes }
 
-  /// The exports that it uses, or will; last what was configured last.
+  /// The exports that it uses, or will use; the one configured last is last.
   var uses: [ExportUse] { formerUses + [use] + (nextUse.map { [$0] } ?? []) }
 
-  /// As the control interface has it: what the lifecycle says, as long as I/O flows.
+  /// The state for the control interface: the lifecycle's, as long as I/O flows.
   var state: Lifecycle.State {
     guard lifecycle.state == .attached, let connections, connections.isCut else {
       return lifecycle.state
@@ -113,11 +113,11 @@ final class Device {
   private static func unsent(_ cause: Failure?) -> Failure {
     Failure(
       .detach,
-      "the server cannot be reached (\(cause?.message ?? "")), so what was written last cannot be "
-        + "sent; wait until it is back, or give that up with --force")
+      "the server is unreachable (\(cause?.message ?? "")), so the last writes cannot be sent; wait until "
+        + "it is back, or drop them with --force")
   }
 
-  /// In a forced detach nothing waits for a server: not at all if it is gone, else not for long.
+  /// In a forced detach nothing waits for a server that is unreachable, nor for long for another.
   private func failSoon(_ connections: ConnectionSet) {
     guard !connections.isCut else { return fail(connections) }
     forceTimer = Loop.timer(after: Lifecycle.grace) { self.fail(connections) }
@@ -130,13 +130,13 @@ final class Device {
     connections.relay.fail()
   }
 
-  /// Makes the connections anew, or tries at once what waits.
+  /// Replaces the connections, or ends a wait for the next attempt.
   func reconnect() {
     connections?.reconnect(all: true)
     if lifecycle.phase == .waiting || lifecycle.phase == .held { handle(.attach) }
   }
 
-  /// Answers what is held with errors; false if nothing is, and no outage is under way.
+  /// Fails the requests that wait; false if none does and there is no outage.
   func giveUp() -> Bool {
     guard let connections, !connections.isAbandoned else { return false }
     let held = connections.relay.counters.requestsHeld.load(ordering: .relaxed)
@@ -145,16 +145,16 @@ final class Device {
     return true
   }
 
-  /// Drops what is kept and held, and makes no connection any more; false if that is so already, or if
-  /// the device is not relayed.
+  /// Drops unflushed writes and waiting requests and does not connect again; false if that was done
+  /// before, or if the device is not relayed.
   func abandon() -> Bool {
     guard let connections, !connections.isAbandoned else { return false }
     connections.relay.abandon()
     return true
   }
 
-  /// Takes other settings: all if it is detached, those of its connections if it is relayed; the
-  /// rest waits for the next attach.
+  /// Applies another configuration: all of it if the device is detached, what concerns its connections
+  /// if it is relayed; the rest waits for the next attach.
   func change(_ configuration: DeviceConfiguration) {
     let applied = self.configuration.connecting(as: configuration)
     if lifecycle.phase == .detached {
@@ -174,14 +174,14 @@ final class Device {
     manager.changed(self)
   }
 
-  /// Calls `observer` after everything that happens, until it answers that it is done.
+  /// Calls `observer` after each event until it returns true.
   func observe(_ observer: @escaping (Observation) -> Bool) {
     observers.append(observer)
   }
 
   // MARK: events
 
-  /// Takes what has happened and performs what is to be done then.
+  /// Feeds an event to the lifecycle and performs its actions.
   func handle(_ event: Lifecycle.Event) {
     let actions = lifecycle.handle(event, at: .now, random: .random(in: 0..<1))
     if lifecycle.phase == .detached { cleanUp() }
@@ -190,7 +190,7 @@ final class Device {
     show()
   }
 
-  /// Tells everybody who is concerned how it stands now.
+  /// Logs and reports the present state.
   private func show() {
     if state != shownState {
       // An action may have led further already, and have shown that.
@@ -320,13 +320,13 @@ final class Device {
       handle(.inUse)
     case .ended(let failure):
       // The kernel has forgotten the socket, so closing the device does not wait for anything. The
-      // node comes last: its close tells udev to look, which shall find an empty device by then.
+      // node comes last: closing it makes udev look, which must find an empty device by then.
       claim = nil
       endAttachment()
       settled = KernelWork.Settled()
       if lifecycle.isWritingBack { noteLoss() }
       handle(.ended(failure))
-      // A change that came during a first attempt is perhaps the cure.
+      // A change that came during a first attempt may be the cure.
       if nextConfiguration != nil, lifecycle.phase == .waiting { attach() }
     }
   }
@@ -335,7 +335,7 @@ final class Device {
     do throws(SystemError) {
       connections = try ConnectionSet(configuration, attachment, relay) { self.take($0) }
     } catch {
-      // Nobody could look after its connections.
+      // Nothing could look after its connections.
       Journal.error("\(name): \(error)", Journal.Fields(device: name))
       relay.stop()
     }
@@ -344,8 +344,8 @@ final class Device {
   private func take(_ event: DeviceRelay.Event) {
     if case .ended = event, let connections, let before = refusedBefore {
       let count = connections.relay.counters.requestsRefused.load(ordering: .relaxed) - before
-      let words = count == 1 ? "1 request was" : "\(count) requests were"
-      if count > 0 { note("\(words) answered with I/O errors") }
+      let requests = count == 1 ? "1 request" : "\(count) requests"
+      if count > 0 { note("\(requests) failed with I/O errors") }
     }
     if case .ended(let bytes) = event, bytes > 0 {
       note(
@@ -365,7 +365,7 @@ final class Device {
     case .gaveUp(let count): log.gaveUp(self, count)
     case .abandoned(let bytes, let count): log.abandoned(self, bytes, count)
     case .unconfirmed(let count): log.unconfirmed(self, count)
-    case .requestFailed(let words): log.requestFailed(self, words)
+    case .requestFailed(let message): log.requestFailed(self, message)
     case .growthFailed(let error, let pause): log.growthFailed(self, error, pause)
     case .grown(let size): log.grown(self, size)
     }

@@ -48,18 +48,18 @@ struct DeviceLog {
   }
 
   func gaveUp(_ device: Device, _ count: Int) {
-    let requests = count == 1 ? "1 request was" : "\(count) requests were"
+    let requests = count == 1 ? "1 request" : "\(count) requests"
     let rest =
-      device.connections?.isCut == true ? ", and so is what comes until the server is back" : ""
+      device.connections?.isCut == true ? ", and so do new ones until the server is back" : ""
     Journal.error(
-      "\(device.name): given up: \(requests) answered with I/O errors\(rest)", fields(of: device))
+      "\(device.name): given up: \(requests) failed with I/O errors\(rest)", fields(of: device))
   }
 
   func abandoned(_ device: Device, _ bytes: Int, _ count: Int) {
-    let requests = count == 1 ? "1 request was" : "\(count) requests were"
+    let requests = count == 1 ? "1 request" : "\(count) requests"
     Journal.error(
       "\(device.name): given up for good: \(bytes) bytes of acknowledged writes that were not flushed "
-        + "were dropped, and \(requests) answered with I/O errors; there is no connection until the "
+        + "were dropped, and \(requests) failed with I/O errors; there is no connection until the "
         + "device has been detached and attached again", fields(of: device))
   }
 
@@ -71,21 +71,21 @@ struct DeviceLog {
     let writes = count == 1 ? "1 write" : "\(count) writes"
     write(
       .warning,
-      "not certain that the server is done with \(writes) of the lost connection: if it is still at "
-        + "work, they may undo newer ones", device)
+      "the server may not have finished \(writes) of the lost connection: if it still executes them, they "
+        + "may overwrite newer ones", device)
   }
 
   mutating func growthFailed(_ device: Device, _ error: SystemError, _ pause: Duration) {
     write(
       .warning,
-      "the export has grown, the device not yet: \(error); trying again in "
+      "the export has grown, the device not yet: \(error); retrying in "
         + Quantities.words(pause), device)
   }
 
   func grown(_ device: Device, _ size: UInt64) {
     let tail = device.report.unreachableBytes
-    let words = tail == 0 ? "" : "; the last \(tail) of them are out of reach"
-    Journal.notice("\(device.name): grown to \(size) bytes\(words)", fields(of: device))
+    let rest = tail == 0 ? "" : "; the last \(tail) of them are out of reach"
+    Journal.notice("\(device.name): grown to \(size) bytes\(rest)", fields(of: device))
   }
 
   func refused(_ device: Device, _ failure: Failure) {

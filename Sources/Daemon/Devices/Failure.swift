@@ -3,7 +3,7 @@
 
 internal import enum Transport.FailureKind
 
-/// What went wrong with a device: at which stage, and in words.
+/// What went wrong with a device: the stage, and a message.
 nonisolated struct Failure: Error, Sendable, Equatable {
   /// The `Stage` of the control interface.
   enum Stage: String, Sendable {
@@ -14,11 +14,11 @@ nonisolated struct Failure: Error, Sendable, Equatable {
   var message: String
   /// For programs.
   var kind: FailureKind
-  /// It will hardly come right by itself: tried again at the slowest pace only.
+  /// A persistent error, unlikely to go away on its own: retried only at the slowest pace.
   var isPersistent = false
-  /// The kernel device is somebody else's; another one may be free.
+  /// Another program has the kernel device; another device may be free.
   var isInUse = false
-  /// Who is in the way, if that is the reason.
+  /// The users of the device, if they are the reason.
   var holders: [String] = []
 
   init(

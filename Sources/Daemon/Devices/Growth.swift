@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Whether the kernel is to be told of a larger size now: once at a time, and again after a failure.
+/// When to tell the kernel about a larger size: one attempt at a time, repeated after a failure.
 nonisolated struct Growth: Sendable {
   private var isUnderWay = false
   private var failures = 0
 
-  /// How many blocks the kernel is to be told of; nil if nothing is to be done.
+  /// The number of blocks to tell the kernel; nil if there is nothing to do.
   mutating func begin(from count: UInt64, to other: UInt64) -> UInt64? {
     guard !isUnderWay, other > count else { return nil }
     isUnderWay = true
@@ -17,7 +17,7 @@ nonisolated struct Growth: Sendable {
     (isUnderWay, failures) = (false, 0)
   }
 
-  /// Answers after how long the next attempt should be: 1 s, twice as long each time, at most 5 min.
+  /// Returns the pause before the next attempt: 1 s, doubled each time, at most 5 min.
   mutating func failed() -> Duration {
     isUnderWay = false
     failures += 1

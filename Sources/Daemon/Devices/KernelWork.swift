@@ -7,7 +7,7 @@ internal import Glibc
 internal import Linux
 internal import NBD
 
-/// What looks after a kernel device and may block; each runs on a thread of its own.
+/// Work on a kernel device that may block; each runs on a thread of its own.
 nonisolated enum KernelWork {
   /// Waits until a device that was handed to the kernel is usable, and sets its queue up.
   ///
@@ -28,7 +28,7 @@ nonisolated enum KernelWork {
     var notes: [String] = []
     do throws(SystemError) {
       let node = try Descriptor.open(DeviceNode.path(index), O_RDONLY)
-      // udevd keeps its hands off while we have the lock; without it nothing breaks.
+      // udevd leaves the device alone while we hold the lock; without it nothing breaks.
       _ = node.tryLock()
       try RequestQueue.setUp(
         attachment.device, attachment.export.flags,
@@ -45,15 +45,15 @@ nonisolated enum KernelWork {
 
   struct Settled: Sendable {
     var partitions: [String] = []
-    /// What an admin might want to know.
+    /// Peculiarities that an admin may want to know.
     var notes: [String] = []
   }
 
-  /// Makes sure that nobody uses a device and that all writes are at the server.
+  /// Makes sure that nothing uses a device and that the server has all writes.
   ///
-  /// Answers the claim on the device: until it is closed, nobody can mount it. By force, the
-  /// writes are tried and nothing else matters. What is read-only has no writes, and a server that
-  /// refuses to flush it (nbdkit in old style) does not keep it attached.
+  /// Returns a claim on the device: until it is closed, the device cannot be mounted. By force, it only
+  /// tries to flush. A read-only device has no writes, and a server that refuses to flush it (nbdkit in
+  /// old style) does not keep it attached.
   static func quiesce(
     _ index: Int, readOnly: Bool, force: Bool
   ) throws(Failure) -> Descriptor? {
@@ -73,7 +73,7 @@ nonisolated enum KernelWork {
     return claim
   }
 
-  // udev opens every device for a moment after each change: two seconds are for that.
+  // udev opens every device for a moment after each change: that is what the two seconds are for.
   private static func waitForClaim(_ index: Int) throws(Failure) -> Descriptor {
     let deadline = ContinuousClock.now + .seconds(2)
     while true {
@@ -84,7 +84,7 @@ nonisolated enum KernelWork {
       let holders = claim == nil ? Holders.describe(index) : Holders.processes(holding: index)
       if let claim, holders.isEmpty { return claim }
       guard ContinuousClock.now < deadline else {
-        let names = holders.isEmpty ? ["held by the kernel for somebody"] : holders
+        let names = holders.isEmpty ? ["held by the kernel"] : holders
         throw Failure(
           .detach, "\(DeviceNode.path(index)) is in use: \(names.joined(separator: ", "))",
           holders: names)
@@ -93,9 +93,9 @@ nonisolated enum KernelWork {
     }
   }
 
-  /// Answers who keeps the kernel from forgetting a device, nobody if it has.
+  /// Returns what keeps the kernel from forgetting a device; empty if it has.
   ///
-  /// Patiently: those who look at it for a moment, as udev does, are waited for.
+  /// Patiently: waits for programs that look at it for a moment, such as udev.
   static func release(_ index: Int, patiently: Bool) -> [String] {
     let deadline = ContinuousClock.now + (patiently ? .seconds(2) : .zero)
     var pause: UInt32 = 500

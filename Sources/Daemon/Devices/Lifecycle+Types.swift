@@ -9,7 +9,7 @@ nonisolated extension Lifecycle {
   }
 
   enum Event: Sendable, Equatable {
-    /// The user or the configuration wants it attached; cuts a wait short.
+    /// The user or the configuration wants it attached; ends a wait early.
     case attach
     case detach(force: Bool)
     /// The thread is about to enter NBD_DO_IT.
@@ -25,7 +25,7 @@ nonisolated extension Lifecycle {
     case unmounted(Failure?)
     /// Nobody holds the device and all writes are at the server, or why not.
     case quiesced(Failure?)
-    /// The kernel has forgotten the device, or who holds it.
+    /// The kernel has forgotten the device, or these hold it.
     case released(holders: [String])
     case timer
   }
@@ -59,7 +59,7 @@ nonisolated extension Lifecycle {
     case disconnecting(by: Means, leaving: Bool)
     /// The connection is gone; the kernel device must become free.
     case releasing(leaving: Bool)
-    /// Held by others after the connection was lost; looked at again at the timer.
+    /// Held by others after the connection was lost; the timer ends the wait.
     case held
     /// Before the next attempt.
     case waiting

@@ -20,7 +20,7 @@ nonisolated struct Lifecycle: Sendable {
   private(set) var phase = Phase.detached
   /// Why it is not attached, or what is wrong although it is.
   private(set) var failure: Failure?
-  /// Why the declared mount is not there.
+  /// Why the declared mount is missing.
   private(set) var mountFailure: Failure?
   private(set) var holders: [String] = []
   /// Failed attempts since it was last attached.
@@ -32,11 +32,11 @@ nonisolated struct Lifecycle: Sendable {
   /// The longest pause between attempts.
   var reconnectDelay: Duration
   private var backoff = Backoff()
-  /// Paces the looks at a device that others hold.
+  /// The pauses between looks at a device that others hold.
   private var patience = Backoff()
   /// Since when it is attached; a refused detach does not change that.
   private(set) var attachedAt: ContinuousClock.Instant?
-  /// Who keeps the declared mount from going, after the connection was lost.
+  /// What keeps the declared mount busy after the connection was lost.
   private var mountUsers: [String] = []
   /// A detach that waits for a helper to report.
   private var pendingDetach = PendingDetach.none
@@ -71,8 +71,8 @@ nonisolated struct Lifecycle: Sendable {
     }
   }
 
-  /// How long a server may take to close the connection after it was told goodbye, and each
-  /// harder means after that.
+  /// How long a server may take to close the connection after a goodbye, and how long each harder means
+  /// may take after that.
   static let grace = Duration.seconds(5)
   /// Attached for so long, a device counts as healthy: the next outage starts afresh.
   static let health = Duration.seconds(60)
@@ -441,7 +441,7 @@ nonisolated struct Lifecycle: Sendable {
     if hasEnded, failure == nil || lazily { return release(leaving: true) }
     if failure == nil || lazily {
       phase = .quiescing(force: force)
-      // A server that does not answer must not hold a forced detach.
+      // A server that does not reply must not hold up a forced detach.
       return [.quiesce(force: force)] + (force ? [.setTimer(Self.grace)] : [])
     }
     if force {

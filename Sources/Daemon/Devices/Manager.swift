@@ -11,7 +11,7 @@ final class Manager {
   private let directory: String
   private(set) var devices: [String: Device] = [:]
   private var problems: [Problem] = []
-  /// How long a stop may wait for those who use devices.
+  /// How long a stop may wait for users of devices.
   private(set) var stopTimeout = Duration.seconds(30)
   /// What nbdd.json has under "defaults".
   private(set) var defaults = DeviceConfiguration.Settings()
@@ -32,8 +32,7 @@ final class Manager {
 
   /// The device of a name.
   ///
-  /// Text that cannot be a name is not even looked up: to compare hostile Unicode can take
-  /// quadratic time.
+  /// Text that cannot be a name is not looked up: comparing hostile Unicode can take quadratic time.
   func device(named name: String) -> Device? {
     DeviceConfiguration.isName(name) ? devices[name] : nil
   }
@@ -43,9 +42,9 @@ final class Manager {
 
   // MARK: configuration
 
-  /// Reads the configuration and attaches what it says.
+  /// Reads the configuration and attaches its devices.
   ///
-  /// Faults are logged; the rest goes on.
+  /// Faults are logged and affect only their own files.
   func start() {
     let configuration = Configuration.read(directory)
     problems = configuration.problems
@@ -107,7 +106,7 @@ final class Manager {
       device.change(declaration.configuration)
       result.changed.append(name)
       if device.lifecycle.phase == .waiting {
-        // Perhaps this is the cure, so there is nothing to wait for any more.
+        // This may be the cure, so do not wait.
         device.attach()
       } else if device.nextConfiguration != nil {
         result.deferred.append(name)
@@ -141,7 +140,7 @@ final class Manager {
     if device.configuration.autoAttach { device.attach() }
   }
 
-  /// Makes the devices of the driver exist, where nobody has done so; then attaches.
+  /// Loads the driver if it is not loaded; then attaches.
   private func loadDriver() {
     guard Sysfs.devices().isEmpty else { return attachAll() }
     do throws(SystemError) {
@@ -184,7 +183,7 @@ final class Manager {
     announcements.changed(device.name, nil)
   }
 
-  /// The kernel device that a device shall use: the one asked for, or any that is free.
+  /// The kernel device for a device: the one asked for, or any that is free.
   func reserve(for device: Device, avoiding avoided: Set<Int>) throws(Failure) -> Int {
     if let index = device.configuration.device {
       if let owner = self.device(at: index), owner !== device {
@@ -216,11 +215,11 @@ final class Manager {
     stop.begin()
   }
 
-  /// A device's state, or what is told of it, has changed.
+  /// A device's state, or anything else that is reported, has changed.
   func changed(_ device: Device) {
     guard devices[device.name] === device else { return }
     announcements.changed(device.name, device.state)
-    // What was only known from its attachment, or is not configured any more, ends with it.
+    // A device that is not, or no longer, configured ends with its attachment.
     if device.lifecycle.phase == .detached && device.isOrphan { forget(device) }
     stopping?.proceed()
   }

@@ -5,7 +5,7 @@ internal import Linux
 
 /// What is on a device that mount(8) does not take, as blkid(8) finds out.
 extension Mounting {
-  /// A failure with what was found put before mount's own words, which name many possible causes at once.
+  /// A failure with the finding in front of mount's own message, which names many possible causes.
   nonisolated static func mountFailed(
     _ device: String, asked type: String?, _ failure: Failure
   ) -> Failure {
@@ -15,7 +15,7 @@ extension Mounting {
     return failure
   }
 
-  /// In words; nil if blkid cannot be asked, or finds what was asked for.
+  /// For people; nil if blkid cannot be run, or finds what was expected.
   private nonisolated static func finding(on device: String, asked type: String?) -> String? {
     // It reads the device itself, not what it found there some time ago.
     guard let result = try? run(["blkid", "-p", "-o", "export", "--", device]) else { return nil }

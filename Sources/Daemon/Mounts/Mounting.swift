@@ -12,7 +12,7 @@ nonisolated enum Mounting {
   /// How long one of the programs may take.
   static let limit = Duration.seconds(60)
 
-  /// Mounts a device, unless it is mounted there already; answers the mount point's real path.
+  /// Mounts a device, unless it is mounted there already; returns the mount point's real path.
   static func mount(
     _ mount: DeviceConfiguration.Mount, _ index: Int, readOnly: Bool
   ) throws(Failure) -> String {
@@ -53,9 +53,9 @@ nonisolated enum Mounting {
       .detach, "\(path) is in use: \(users.joined(separator: ", "))", holders: users)
   }
 
-  /// Takes away what an nbdd that died has left mounted at a path.
+  /// Unmounts what an nbdd that died has left mounted at a path.
   ///
-  /// What somebody else has mounted there is in the way, and stays.
+  /// Any other mount there stays, and is an error.
   private static func clear(_ path: String) throws(Failure) {
     while let mounted = Holders.mount(at: path) {
       let index = Sysfs.index(of: mounted.source)

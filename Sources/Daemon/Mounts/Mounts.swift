@@ -4,7 +4,7 @@
 internal import BlockDevice
 internal import Dispatch
 
-/// What is mounted: looked at once in a turn of the loop, however many devices are told of in it.
+/// The mount table, read once in a turn of the loop, however many devices it reports.
 enum Mounts {
   private static var table: MountTable?
 
@@ -12,7 +12,7 @@ enum Mounts {
     if let table { return table }
     let table = MountTable()
     self.table = table
-    // What a thread has mounted meanwhile is told behind this.
+    // A mount that a thread makes meanwhile is reported after this.
     DispatchQueue.main.async { self.table = nil }
     return table
   }

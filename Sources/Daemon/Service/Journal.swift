@@ -8,7 +8,7 @@ internal import Linux
 
 /// The log: to the journal with fields if standard error leads there, else to standard error.
 ///
-/// Nobody waits for it. What it does not take in time is dropped, and it is told how much that was.
+/// Nothing waits for it. Messages that it does not accept in time are dropped, and counted in the log.
 enum Journal {
   /// Severities, with the numbers of syslog.
   nonisolated enum Level: Int, Sendable {
@@ -16,7 +16,7 @@ enum Journal {
     case warning, notice, info
   }
 
-  /// What a line is about, for those who filter.
+  /// What a line is about, for filters.
   nonisolated struct Fields: Sendable {
     var device: String?
     var node: String?

@@ -24,7 +24,7 @@ nonisolated struct Options: Sendable, Equatable {
 
   private static let flags = ["--check", "--help", "--version"]
 
-  /// A command line that makes no sense, in words.
+  /// An error in the command line, for people.
   struct Misuse: Error, Equatable {
     var message: String
   }

@@ -6,8 +6,8 @@ internal import Glibc
 internal import Linux
 internal import Synchronization
 
-/// What is on its way to somebody who may be slow or stuck: a thread of its own writes it and may
-/// block for ever, so nobody else ever does.
+/// Items on their way to a reader that may be slow or stuck: a thread of its own writes them and may
+/// block for ever, so that nothing else does.
 ///
 /// The log's disk may be the very device that waits for nbdd.
 nonisolated final class Outbox<Item: Sendable>: Sendable {
@@ -29,9 +29,9 @@ nonisolated final class Outbox<Item: Sendable>: Sendable {
   ///
   /// - Parameters:
   ///   - name: Of the thread.
-  ///   - limit: How many items may wait besides those that the thread has taken; what comes then is
+  ///   - limit: How many items may wait besides those that the thread is writing; further items are
   ///     dropped.
-  ///   - note: What tells that so many were dropped.
+  ///   - note: An item that says how many were dropped.
   ///   - write: Called on the thread.
   init(
     _ name: String, limit: Int, note: @escaping @Sendable (Int) -> Item? = { _ in nil },
@@ -43,7 +43,7 @@ nonisolated final class Outbox<Item: Sendable>: Sendable {
     self.write = write
   }
 
-  /// Takes an item along, and drops those before it that it makes pointless; never blocks.
+  /// Adds an item, and drops those before it that it makes pointless; never blocks.
   func append(_ item: Item, replacing isPointless: (Item) -> Bool = { _ in false }) {
     let needsThread = state.withLock { state in
       state.items.removeAll(where: isPointless)

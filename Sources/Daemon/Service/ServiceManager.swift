@@ -5,9 +5,9 @@ internal import Base
 internal import CSystemd
 internal import Linux
 
-/// What systemd is told, if it started us, and what it hands over.
+/// Messages to systemd, if it started nbdd, and the socket that it passes.
 ///
-/// Nobody waits for it: should it be stuck, it gets the last word of each kind when it goes on.
+/// Nothing waits for it: if it is stuck, it gets the last message of each kind later.
 enum ServiceManager {
   private static var lastStatus = ""
 
