@@ -8,7 +8,8 @@ import Testing
 
 /// What is done to have a connection again.
 struct ConnectionLifecycleTests {
-  private var lifecycle = ConnectionLifecycle(reconnectDelay: .seconds(30), connectTimeout: .seconds(10))
+  private var lifecycle = ConnectionLifecycle(
+    reconnectDelay: .seconds(30), connectTimeout: .seconds(10))
   private var now = ContinuousClock.now
 
   /// Lets something happen after a while, at the least favourable chance.
@@ -116,7 +117,9 @@ struct ConnectionLifecycleTests {
     #expect(afterWait == [.cancelTimer, .connect(within: .milliseconds(200))])
     let afterAttempt = happens(.changed, after: .seconds(10))
     #expect(afterAttempt == [.cancelTimer, .connect(within: .milliseconds(200))])
-    #expect(lifecycle.phase == .connecting && lifecycle.failure == .wrongServer && lifecycle.attempts == 0)
+    #expect(
+      lifecycle.phase == .connecting && lifecycle.failure == .wrongServer && lifecycle.attempts == 0
+    )
     let afterFailure = happens(.failed(.wrongServer))
     #expect(afterFailure == [.setTimer(.seconds(3))])
   }

@@ -58,9 +58,9 @@ struct DeviceReport {
   }
 
   private var runtime: JSON {
-    let attachment = device.attachment
+    let (attachment, status) = (device.attachment, device.status)
     return .object([
-      "state": text(device.state.rawValue),
+      "state": text(status.state.rawValue),
       "sinceRealtimeUSec": JSON(device.since),
       "message": text(sentence),
       "source": text(device.file ?? "control"),
@@ -71,44 +71,33 @@ struct DeviceReport {
       "interface": attachment.map { text($0.device.interface) },
       "path": attachment.map { text($0.relay == nil ? "direct" : "relay") },
       "thread": attachment.map { JSON(Int64($0.thread)) },
-      "server": (connections.map { $0.peers.compactMap(\.?.server).first } ?? attachment?.server)
-        .map(text),
-      "export": (connections?.export ?? attachment?.export).map(export),
+      "server": status.server.map(text),
+      "export": status.export.map { export($0, status) },
       "partitions": attachment.map { _ in texts(device.settled.partitions) },
       "notes": device.remarks.isEmpty ? nil : texts(device.remarks),
       "mount": device.configuration.mount.map(mount),
       "holders": lifecycle.holders.isEmpty ? nil : texts(lifecycle.holders),
-      "attempts": JSON(Int64(connections?.attempts ?? lifecycle.attempts)),
-      "outages": JSON(
-        Int64(lifecycle.outages + device.earlierOutages + (connections?.outages.count ?? 0))),
-      "failure": (lifecycle.failure ?? connections?.failure).map(failure),
-      "nextAttemptRealtimeUSec": lifecycle.nextAttempt.map { _ in JSON(device.timerEnd) }
-        ?? connections?.nextAttempt.map { JSON($0.realtime) },
+      "attempts": JSON(status.attempts),
+      "outages": JSON(status.outages),
+      "failure": status.failure.map(failure),
+      "nextAttemptRealtimeUSec": status.nextAttempt.map { JSON($0.realtime) },
       "relay": connections.map { ConnectionSetReport($0).json },
     ])
   }
 
   private var connections: ConnectionSet? { device.connections }
 
-  private func export(_ export: Export) -> JSON {
+  private func export(_ export: Export, _ status: DeviceStatus) -> JSON {
     .object([
       "name": text(export.name),
-      "sizeBytes": JSON(Int64(connections?.sizeBytes ?? export.sizeBytes)),
-      "unreachableBytes": unreachableBytes == 0 ? nil : JSON(Int64(unreachableBytes)),
+      "sizeBytes": JSON(status.sizeBytes),
+      "unreachableBytes": status.unreachableBytes == 0 ? nil : JSON(status.unreachableBytes),
       "flags": texts(export.flags.names),
       "minimumBlockBytes": export.blockSizes.map { JSON(Int64($0.minimum)) },
       "preferredBlockBytes": export.blockSizes.map { JSON(Int64($0.preferred)) },
       "maximumPayloadBytes": export.blockSizes.map { JSON(Int64($0.maximumPayload)) },
       "description": export.description.map(text),
     ])
-  }
-
-  /// How much at the end of the export the kernel cannot get at, because it is no whole block.
-  var unreachableBytes: UInt64 {
-    guard let attachment = device.attachment else { return 0 }
-    let export = connections?.export ?? attachment.export
-    return (connections?.sizeBytes ?? export.sizeBytes) % UInt64(attachment.geometry.blockSize)
-      + export.unreachableBytes
   }
 
   private func mount(_ mount: DeviceConfiguration.Mount) -> JSON {

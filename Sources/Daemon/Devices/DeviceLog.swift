@@ -83,7 +83,7 @@ struct DeviceLog {
   }
 
   func grown(_ device: Device, _ size: UInt64) {
-    let tail = device.report.unreachableBytes
+    let tail = device.status.unreachableBytes
     let rest = tail == 0 ? "" : "; the last \(tail) of them are out of reach"
     Journal.notice("\(device.name): grown to \(size) bytes\(rest)", fields(of: device))
   }
