@@ -81,7 +81,10 @@ final class Server {
 
   /// Holds it, so that it neither sends nor receives, or lets it go on.
   func hold(_ isHeld: Bool) {
-    if let process { Glibc.kill(process, isHeld ? SIGSTOP : SIGCONT) }
+    guard let process else { return }
+    Glibc.kill(process, isHeld ? SIGSTOP : SIGCONT)
+    // Its threads go on for a moment after the signal, on a busy machine for long enough to answer.
+    if isHeld { waitpid(process, nil, WUNTRACED) }
   }
 
   /// Starts it, and waits until it accepts connections.
