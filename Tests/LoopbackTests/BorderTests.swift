@@ -12,33 +12,54 @@ struct BorderTests {
   // A socket's path may hold any byte but NUL.
   private static let path = "/none%0AMAINPID=1%0D%0A%3C3%3Eforged%1B%5B31m%C2%9B%E2%80%AE"
   private static let device = Daemon.device("nbd+unix:///?socket=\(path)", 9000)
+  /// Devices that fail with such text, which is made fit where it comes from or only where it leaves, and
+  /// what is said before it.
+  static let devices = [
+    (device, "/none"),
+    (
+      Daemon.device(
+        "nbds+unix:///?socket=/none&tls-hostname=h", 9000,
+        #"tlsCertificates: "/none\nMAINPID=1\r\n<3>forged\u001b""#), "open /none"
+    ),
+  ]
 
   /// Whether nothing but whole lines of printable text is there.
-  private func isHarmless(_ text: String) -> Bool { shownLines(text) == text }
+  private func isHarmless(_ text: String) -> Bool {
+    let steers = { (scalar: Unicode.Scalar) in
+      scalar != "\n" && (scalar.properties.generalCategory == .control || scalar == "\u{202e}")
+    }
+    return shownLines(text) == text && !text.unicodeScalars.contains(where: steers)
+  }
 
   private func withDaemon(
-    _ body: (Daemon, NotificationTests.Notifications) throws -> Void
+    _ device: String = device, _ body: (Daemon, NotificationTests.Notifications) throws -> Void
   ) throws {
     try Workspace.run { workspace in
       let notifications = try NotificationTests.Notifications(in: workspace)
       let daemon = try Daemon(
-        in: workspace, ["device": Self.device],
+        in: workspace, ["device": device],
         environment: ["NOTIFY_SOCKET": notifications.path])
       _ = try daemon.awaitFailure(of: "device")
       try body(daemon, notifications)
     }
   }
 
-  @Test func `tells systemd one thing at a time`() throws {
-    try withDaemon { _, notifications in
-      let words = #"STATUS=0 of 1 device attached; device: /none\nMAINPID=1\u{d}\n<3>forged\u{1b}"#
+  @Test(arguments: devices)
+  func `tells systemd one thing at a time`(_ device: String, _ start: String) throws {
+    try withDaemon(device) { _, notifications in
+      let words =
+        "STATUS=0 of 1 device attached; device: \(start)"
+        + #"\nMAINPID=1\u{d}\n<3>forged\u{1b}"#
       let messages = try notifications.await(words)
       for message in messages { #expect(shown(message) == message) }
     }
   }
 
-  @Test func `writes nothing into the log that looks like another line`() throws {
-    try withDaemon { daemon, _ in
+  @Test(arguments: devices)
+  func `writes nothing into the log that looks like another line`(
+    _ device: String, _ start: String
+  ) throws {
+    try withDaemon(device) { daemon, _ in
       try eventually("the log") { daemon.program.errors.contains("forged") }
       let log = daemon.program.errors
       #expect(isHarmless(log))
