@@ -15,9 +15,15 @@ struct Table<ID: Identifier, Element>: RandomAccessCollection, MutableCollection
     _modify { yield &elements[id.index] }
   }
 
-  /// Asks where they are, because copies of them would be counted references to what they hold.
+  /// Unlike the one of collections, it copies no element: that would count references to what it holds.
   func contains(where isWanted: (Element) -> Bool) -> Bool {
     for index in elements.indices where isWanted(elements[index]) { return true }
     return false
+  }
+
+  /// Copies no element either.
+  func allSatisfy(_ isWanted: (Element) -> Bool) -> Bool {
+    for index in elements.indices where !isWanted(elements[index]) { return false }
+    return true
   }
 }
