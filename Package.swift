@@ -120,7 +120,7 @@ let package = Package(
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .testTarget(
       name: "nbdctlTests",
-      dependencies: ["nbdctl", "ControlAPI", "NBD", "TestSupport", "Varlink"],
+      dependencies: ["nbdctl", "Base", "ControlAPI", "NBD", "TestSupport", "Varlink"],
       cSettings: gnu,
       swiftSettings: strict),
     .testTarget(

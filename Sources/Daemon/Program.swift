@@ -43,7 +43,8 @@ package enum Program {
     #endif
     MemoryPressure.prepare()
     signal(SIGPIPE, SIG_IGN)
-    let path = options.socket ?? environmentValue("NBDD_SOCKET") ?? ControlService.defaultPath
+    let path =
+      options.socket ?? environmentValue("NBDD_SOCKET") ?? ControlInterface.defaultSocketPath
     let manager = Manager(directory: options.directory)
     do throws(SystemError) {
       service = try ControlService(manager, path: path)

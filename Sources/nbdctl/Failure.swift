@@ -3,8 +3,8 @@
 
 internal import Base
 internal import BlockDevice
+internal import ControlAPI
 internal import Glibc
-internal import Transport
 internal import Varlink
 
 /// Why a command failed: for people, and as an exit status for scripts.
@@ -27,41 +27,39 @@ struct Failure: Error {
     self.status = status
   }
 
-  /// An error that nbdd answered.
-  init(_ error: String, _ parameters: JSON) {
-    let text = { (name: String) in parameters[name]?.string ?? "?" }
+  /// An error that nbdd returned.
+  init(_ error: ControlError) {
     switch error {
-    case "org.nbdd.NoSuchDevice":
-      self.init(Self.stranger(text("name")), Self.noSuchDevice)
-    case "org.nbdd.NotAttached":
-      self.init("\(text("name")) is not attached", Self.notAttached)
-    case "org.nbdd.DeviceExists", "org.nbdd.DeviceInUse", "org.nbdd.InvalidMessage":
-      self.init(text("message"))
-    case "org.nbdd.AttachFailed":
-      let rest = parameters["retrying"]?.bool == true ? "; nbdd keeps trying" : ""
-      let kind = FailureKind(rawValue: text("kind")) ?? .other
-      self.init("\(text("name")): \(text("message"))\(rest)", kind.status)
-    case "org.nbdd.DetachFailed": self.init("\(text("name")): \(text("message"))")
-    case "org.nbdd.TimedOut": self.init("\(text("name")): \(text("message"))", EX_TEMPFAIL)
-    case "org.nbdd.ConfigurationInvalid":
-      let list = parameters["problems"]?.array ?? []
-      // The context of a call has no lines that its giver has seen.
-      let isCall = list.allSatisfy { $0["file"]?.string == "context" }
-      if isCall {
-        let messages = list.compactMap { $0["message"]?.string }
-        self.init(messages.joined(separator: "; "), EX_USAGE)
-      } else {
-        self.init(
-          lines: ["faults in the configuration, nothing was changed:"] + list.map(Self.line),
-          EX_CONFIG)
-      }
-    case "org.nbdd.OnlyRoot": self.init(text("message"), EX_NOPERM)
-    case "org.nbdd.ShuttingDown": self.init("nbdd is stopping", EX_TEMPFAIL)
-    case "org.varlink.service.PermissionDenied":
+    case .noSuchDevice(let device): self.init(Self.stranger(device.name), Self.noSuchDevice)
+    case .notAttached(let device): self.init("\(device.name) is not attached", Self.notAttached)
+    case .deviceExists(let failure): self.init(failure.message)
+    case .deviceInUse(let device): self.init(device.message)
+    case .invalidMessage(let text): self.init(text.message)
+    case .attachFailed(let failure):
+      let rest = failure.retrying ? "; nbdd keeps trying" : ""
+      self.init("\(failure.name): \(failure.message)\(rest)", failure.kind.status)
+    case .detachFailed(let failure): self.init("\(failure.name): \(failure.message)")
+    case .timedOut(let failure): self.init("\(failure.name): \(failure.message)", EX_TEMPFAIL)
+    case .configurationInvalid(let problems): self.init(problems.problems)
+    case .onlyRoot(let keys): self.init(keys.message, EX_NOPERM)
+    case .shuttingDown: self.init("nbdd is stopping", EX_TEMPFAIL)
+    case .permissionDenied:
       self.init("only root and members of the socket's group may do that", EX_NOPERM)
-    case "org.varlink.service.InvalidParameter":
-      self.init("nbdd does not take this value of \(text("parameter"))", EX_USAGE)
-    default: self.init("nbdd answered \(error) \(parameters.text)", EX_SOFTWARE)
+    case .invalidParameter(let path): self.init("invalid value for \(path)", EX_USAGE)
+    case .expectedMore: self.init("nbdd expects a call with more replies", EX_SOFTWARE)
+    case .other(let name, let parameters):
+      self.init("nbdd returned \(name) \(parameters.text)", EX_SOFTWARE)
+    }
+  }
+
+  private init(_ problems: [ConfigurationProblem]) {
+    // The context of a call has no lines that the user has seen.
+    if problems.allSatisfy({ $0.file == ConfigurationProblem.contextFile }) {
+      self.init(problems.map(\.message).joined(separator: "; "), EX_USAGE)
+    } else {
+      self.init(
+        lines: ["faults in the configuration, nothing was changed:"] + problems.map(Self.line),
+        EX_CONFIG)
     }
   }
 
@@ -74,8 +72,8 @@ struct Failure: Error {
     return "\(name) is not attached by nbdd\(owner)"
   }
 
-  private static func line(_ problem: JSON) -> String {
-    let place = ["line", "column"].compactMap { problem[$0]?.integer.map { ":\($0)" } }.joined()
-    return "\(problem["file"]?.string ?? "?")\(place): \(problem["message"]?.string ?? "?")"
+  private static func line(_ problem: ConfigurationProblem) -> String {
+    let place = [problem.line, problem.column].compactMap(\.self).map { ":\($0)" }.joined()
+    return "\(problem.file)\(place): \(problem.message)"
   }
 }

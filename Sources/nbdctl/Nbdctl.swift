@@ -93,5 +93,7 @@ struct DaemonOptions: ParsableArguments {
   }
 
   /// The control socket if none is given.
-  static var usualSocket: String { environmentValue("NBDD_SOCKET") ?? "/run/nbdd/org.nbdd" }
+  static var usualSocket: String {
+    environmentValue("NBDD_SOCKET") ?? ControlInterface.defaultSocketPath
+  }
 }

@@ -235,8 +235,8 @@ struct ConfigurationTests {
     try makeDirectories("\(path)/devices.d/b.json")
     let problems = setup.read().problems
     #expect(problems.count == 2)
-    let refusal = ControlError.invalid(problems)
+    let reply = ControlError.invalid(problems).reply
     let interface = try Interface(parsing: ControlInterface.text)
-    #expect(interface.problems(inError: refusal.parameters, named: refusal.name) == [])
+    #expect(interface.problems(inError: reply.parameters, named: reply.error ?? "") == [])
   }
 }

@@ -61,7 +61,7 @@ struct DeviceTests {
 
   /// The runtime as the interface has it, after a check of the whole.
   private func runtime(_ device: Device, _ location: SourceLocation = #_sourceLocation) -> JSON {
-    let json = device.report.json
+    let json = device.report.status.json
     #expect(interface.problems(in: json, as: .named("Device")) == [], sourceLocation: location)
     return json["runtime"] ?? .null
   }

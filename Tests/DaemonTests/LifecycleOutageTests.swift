@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 import Base
+internal import ControlAPI
 import Testing
 
 @testable import Daemon

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 @testable import Daemon
+internal import ControlAPI
 
 /// The life of a device as it is told: one event after the other, on a clock of its own.
 nonisolated struct Story {

@@ -158,7 +158,7 @@ struct FloodTests {
       program.send(SIGKILL)
       try eventually("the device to be gone") { (try? daemon.nbdctl("status", "new").status) == 4 }
       try eventually("the log") {
-        daemon.program.errors.contains("new: whoever asked for it has gone")
+        daemon.program.errors.contains("new: the client that asked for it has gone")
       }
     }
   }

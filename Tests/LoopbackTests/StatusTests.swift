@@ -88,7 +88,7 @@ struct StatusTests {
       let words = command.split(separator: "=").map(String.init)
       let program = try workspace.start([Tool.built("nbdctl")] + words + ["--socket", socket])
       #expect(try program.wait() == 69)
-      #expect(program.errors.contains("\(socket): No such file or directory; does nbdd run?"))
+      #expect(program.errors.contains("\(socket): No such file or directory; is nbdd running?"))
       #expect(program.output.isEmpty)
     }
   }

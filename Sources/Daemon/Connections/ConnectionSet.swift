@@ -3,6 +3,7 @@
 
 internal import Base
 internal import BlockDevice
+internal import ControlAPI
 internal import Dispatch
 internal import Linux
 internal import NBD

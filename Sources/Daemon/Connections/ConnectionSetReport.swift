@@ -2,12 +2,11 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
-internal import Linux
+internal import ControlAPI
 internal import Relay
 internal import Synchronization
-internal import Varlink
 
-/// What the control interface says of a relay and its connections.
+/// What the control interface reports about a relay and its connections.
 struct ConnectionSetReport {
   private let connections: ConnectionSet
 
@@ -15,34 +14,34 @@ struct ConnectionSetReport {
     self.connections = connections
   }
 
-  /// As the interface's `Relay`.
-  var json: JSON {
+  /// The interface's `Relay`.
+  var status: RelayStatus {
     let counters = connections.relay.counters
     let now = ContinuousClock.now
     let current = connections.outages.since.map { $0.duration(to: now) } ?? .zero
-    return .object([
-      "connections": JSON(connections.lifecycles.indices.map(connection)),
-      "requestsHeld": JSON(counters.requestsHeld.load(ordering: .relaxed)),
-      "requestsAnswered": JSON(counters.requestsAnswered.load(ordering: .relaxed)),
-      "unflushedBytes": JSON(counters.unflushedBytes.load(ordering: .relaxed)),
-      "bytesFromServer": JSON(counters.bytesFromServer.load(ordering: .relaxed)),
-      "bytesToServer": JSON(counters.bytesToServer.load(ordering: .relaxed)),
-      "outages": JSON(connections.outages.count),
-      "outageMSec": JSON((connections.outages.total + current).milliseconds),
-      "longestOutageMSec": JSON(max(connections.outages.longest, current).milliseconds),
-      "givenUp": JSON(connections.isGivenUp),
-      "lastError": connections.lastError.map { JSON($0) },
-    ])
+    var status = RelayStatus()
+    status.connections = connections.lifecycles.indices.map(connection)
+    status.requestsHeld = Int64(counters.requestsHeld.load(ordering: .relaxed))
+    status.requestsAnswered = Int64(counters.requestsAnswered.load(ordering: .relaxed))
+    status.unflushedBytes = Int64(counters.unflushedBytes.load(ordering: .relaxed))
+    status.bytesFromServer = Int64(counters.bytesFromServer.load(ordering: .relaxed))
+    status.bytesToServer = Int64(counters.bytesToServer.load(ordering: .relaxed))
+    status.outages = Int64(connections.outages.count)
+    status.outageMSec = (connections.outages.total + current).milliseconds
+    status.longestOutageMSec = max(connections.outages.longest, current).milliseconds
+    status.givenUp = connections.isGivenUp
+    status.lastError = connections.lastError
+    return status
   }
 
-  private func connection(_ index: Int) -> JSON {
+  private func connection(_ index: Int) -> RelayConnectionStatus {
     let (lifecycle, peer) = (connections.lifecycles[index], connections.peers[index])
-    return .object([
-      "up": JSON(lifecycle.phase == .up),
-      "server": peer.map { JSON($0.server) },
-      "encryption": peer?.encryption.map { JSON($0) },
-      "attempts": JSON(lifecycle.attempts),
-      "failure": lifecycle.failure.map { JSON($0.message) },
-    ])
+    var status = RelayConnectionStatus()
+    status.up = lifecycle.phase == .up
+    status.server = peer?.server
+    status.encryption = peer?.encryption
+    status.attempts = Int64(lifecycle.attempts)
+    status.failure = lifecycle.failure?.message
+    return status
   }
 }

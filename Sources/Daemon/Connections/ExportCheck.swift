@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import BlockDevice
+internal import ControlAPI
 internal import NBD
 
 /// Whether an export after an outage is still what the kernel was told.

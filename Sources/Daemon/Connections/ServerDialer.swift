@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
+internal import ControlAPI
 internal import Glibc
 internal import Linux
 internal import NBD

@@ -3,76 +3,71 @@
 
 internal import Base
 internal import BlockDevice
-internal import enum Transport.FailureKind
+internal import ControlAPI
 internal import Varlink
 
 /// A call of Attach, until it is answered: with success, the first failure, or the deadline.
 final class AttachCall {
   private let manager: Manager
-  private let connection: ControlClient
+  private let client: ControlClient
   /// Given, failed attempts do not answer the call, but the end of this time does.
   private var waitTime: Duration?
   private var timer: Loop.Timer?
   private var isAnswered = false
 
-  init(_ manager: Manager, _ connection: ControlClient) {
+  init(_ manager: Manager, _ client: ControlClient) {
     self.manager = manager
-    self.connection = connection
+    self.client = client
   }
 
-  func run(_ parameters: JSON) {
-    do throws(ControlError) {
-      waitTime = try waitTime(parameters)
-      let (device, isNew) = try target(parameters)
-      Journal.notice(
-        "\(device.name): attach asked for by \(connection.caller)",
-        Journal.Fields(device: device.name))
-      guard device.state != .attached || device.lifecycle.mountFailure != nil else {
-        return succeed(device, changed: false)
-      }
-      guard device.state != .detaching else {
-        throw failure(device, Failure(.detach, "it is being detached; try again when it is"))
-      }
-      wait(for: device, isNew: isNew)
-      device.attach()
-    } catch {
-      connection.fail(error.name, error.parameters)
+  /// Carries the call out.
+  ///
+  /// - Parameters:
+  ///   - parameters: What the call asks for.
+  ///   - context: The context as it was sent, whose faults have places.
+  /// - Throws: The error to reply with; none if the reply comes later.
+  func run(_ parameters: AttachParameters, context: JSON?) throws(ControlError) {
+    waitTime = try waitTime(parameters)
+    let (device, isNew) = try target(parameters, context)
+    client.log("attach", of: device)
+    guard device.state != .attached || device.lifecycle.mountFailure != nil else {
+      return succeed(device, changed: false)
     }
+    guard device.state != .detaching else {
+      throw error(device, Failure(.detach, "it is being detached; try again when it is"))
+    }
+    wait(for: device, isNew: isNew)
+    device.attach()
   }
 
   // MARK: what is asked for
 
   /// The device to attach, and whether it is new: then it is forgotten if that fails.
-  private func target(_ parameters: JSON) throws(ControlError) -> (Device, isNew: Bool) {
-    let name = parameters["name"]?.string
-    let given = parameters["context"].flatMap { $0.isNull ? nil : $0 }
-    switch (name, given) {
-    case (let name?, nil):
-      guard let device = manager.device(named: name) else { throw .noSuchDevice(name) }
-      return (device, isNew: false)
-    case (nil, let given?):
-      return try target(context: given)
-    default:
-      throw .invalidParameter(name == nil ? "name" : "context")
+  private func target(
+    _ parameters: AttachParameters, _ context: JSON?
+  ) throws(ControlError) -> (Device, isNew: Bool) {
+    switch (parameters.name, parameters.context == nil ? nil : context) {
+    case (let name?, nil): (try manager.device(called: name), isNew: false)
+    case (nil, let given?): try target(context: given)
+    case (let name, _): throw .invalidParameter(name == nil ? "name" : "context")
     }
   }
 
   private func target(context given: JSON) throws(ControlError) -> (Device, isNew: Bool) {
-    var fields = ConfigurationReader(given, file: "context")
-    guard let context = DeviceConfiguration(&fields, name: nil, defaults: manager.defaults) else {
-      throw .invalid(fields.problems)
+    var reader = ConfigurationReader(given, file: ConfigurationProblem.contextFile)
+    guard let context = DeviceConfiguration(&reader, name: nil, defaults: manager.defaults) else {
+      throw .invalid(reader.problems)
     }
     guard let device = manager.device(named: context.name) else {
-      let keys = connection.peer.isRoot ? [] : context.keysForRoot(in: given)
+      let keys = client.peer.isRoot ? [] : context.keysForRoot(in: given)
       guard keys.isEmpty else { throw .onlyRoot(keys) }
       return (manager.add(context), isNew: true)
     }
     // What waits for the next attempt counts as well: that may be the one that this call asks for.
     for known in [device.configuration, device.nextConfiguration].compactMap(\.self)
     where !known.servesAlike(context) {
-      throw ControlError(
-        "DeviceExists",
-        ["name": JSON(context.name), "message": JSON(Self.difference(context, known))])
+      throw .deviceExists(
+        DeviceMessage(name: context.name, message: Self.difference(context, known)))
     }
     return (device, isNew: false)
   }
@@ -88,8 +83,8 @@ final class AttachCall {
       "\(known.name) exists with other settings (\(keys)); detach it first, or give its name only"
   }
 
-  private func waitTime(_ parameters: JSON) throws(ControlError) -> Duration? {
-    guard let text = parameters["waitTimeout"]?.string else { return nil }
+  private func waitTime(_ parameters: AttachParameters) throws(ControlError) -> Duration? {
+    guard let text = parameters.waitTimeout else { return nil }
     guard let time = Quantities.duration(text) else { throw .invalidParameter("waitTimeout") }
     return time
   }
@@ -99,17 +94,17 @@ final class AttachCall {
   private func wait(for device: Device, isNew: Bool) {
     if let waitTime {
       timer = Loop.timer(after: waitTime) {
-        let message = JSON(device.report.sentence)
-        self.give(ControlError("TimedOut", ["name": JSON(device.name), "message": message]))
+        let message = device.report.sentence
+        self.fail(.timedOut(DeviceMessage(name: device.name, message: message)))
         if isNew { self.abandon(device) }
       }
     }
-    connection.whenAbandoned {
+    client.whenAbandoned {
       self.isAnswered = true
       self.timer = nil
       guard isNew else { return }
       Journal.notice(
-        "\(device.name): whoever asked for it has gone before it was attached; detaching",
+        "\(device.name): the client that asked for it has gone before it was attached; detaching",
         Journal.Fields(device: device.name))
       self.abandon(device)
     }
@@ -117,7 +112,7 @@ final class AttachCall {
       guard !self.isAnswered else { return true }
       switch observation {
       case .attemptFailed(let failure) where self.waitTime == nil:
-        self.give(self.failure(device, failure, retrying: !isNew))
+        self.fail(self.error(device, failure, retrying: !isNew))
         if isNew { self.abandon(device) }
       case .changed: self.look(at: device)
       default: break
@@ -134,15 +129,15 @@ final class AttachCall {
       }
       let node = device.index.map(DeviceNode.path) ?? "a device"
       failure.message = "attached as \(node), but not mounted: \(failure.message)"
-      give(self.failure(device, failure))
+      fail(self.error(device, failure))
     case .detached:
-      give(failure(device, Failure(.detach, "it was detached meanwhile")))
+      fail(error(device, Failure(.detach, "it was detached meanwhile")))
     case .failed where device.connections?.isAbandoned == true:
       // No connection will come: to wait for one would be for ever.
-      give(failure(device, ConnectionSet.abandonment))
+      fail(error(device, ConnectionSet.abandonment))
     case .reconnecting where device.lifecycle.phase == .held && waitTime == nil:
       let message = device.report.trouble ?? "in use"
-      give(failure(device, Failure(.kernel, message), retrying: true))
+      fail(error(device, Failure(.kernel, message), retrying: true))
     default: break
     }
   }
@@ -157,29 +152,22 @@ final class AttachCall {
     }
   }
 
-  private func give(_ refusal: ControlError) {
+  private func fail(_ error: ControlError) {
     guard !isAnswered else { return }
     isAnswered = true
     timer = nil
-    connection.fail(refusal.name, refusal.parameters)
+    client.fail(error)
   }
 
   private func succeed(_ device: Device, changed: Bool) {
     isAnswered = true
     timer = nil
-    connection.reply(
-      Reply(parameters: ["device": device.report.json, "changed": JSON(changed)]))
+    client.succeed(AttachResult(device: device.report.status, changed: changed))
   }
 
-  private func failure(
+  private func error(
     _ device: Device, _ failure: Failure, retrying: Bool = false
   ) -> ControlError {
-    ControlError(
-      "AttachFailed",
-      [
-        "name": JSON(device.name), "stage": JSON(failure.stage.rawValue),
-        "kind": JSON(failure.kind.rawValue), "message": JSON(failure.message),
-        "retrying": JSON(retrying),
-      ])
+    .attachFailed(FailedAttach(name: device.name, failure.report, retrying: retrying))
   }
 }

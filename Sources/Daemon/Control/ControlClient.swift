@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
+internal import ControlAPI
 internal import Dispatch
 internal import Glibc
 internal import Linux
@@ -62,6 +63,12 @@ final class ControlClient {
   /// Who it is, for the log.
   var caller: String { "uid \(peer.user), pid \(peer.process)" }
 
+  /// Logs what the client asks for.
+  func log(_ wish: String, of device: Device) {
+    Journal.notice(
+      "\(device.name): \(wish) asked for by \(caller)", Journal.Fields(device: device.name))
+  }
+
   /// Bytes that the client has not taken yet.
   var backlog: Int { outgoing.count }
 
@@ -107,7 +114,7 @@ final class ControlClient {
     calls = []
     abandon()
     isEnding = true
-    send(Reply(parameters: ["message": JSON(message)], error: "org.nbdd.InvalidMessage").bytes)
+    write(ControlError.invalidMessage(MessageText(message: message)).reply.bytes)
     stopReading()
     closeWhenDone()
   }
@@ -167,7 +174,7 @@ final class ControlClient {
   /// Answers the current call; more replies follow if it `continues`.
   func reply(_ reply: Reply) {
     guard let call = current, !isClosed else { return }
-    if !call.oneway { send(reply.bytes) }
+    if !call.oneway { write(reply.bytes) }
     guard !reply.continues else { return }
     current = nil
     onAbandoned = {}
@@ -175,17 +182,22 @@ final class ControlClient {
     DispatchQueue.main.async { self.proceed() }
   }
 
-  /// One of several replies to the current call, written already.
-  func go(on reply: [UInt8]) {
-    if let current, !isClosed, !current.oneway { send(reply) }
+  /// Answers the current call with success.
+  func succeed(_ result: some Structure) {
+    reply(Reply(parameters: result.json))
   }
 
   /// Answers the current call with an error.
-  func fail(_ error: String, _ parameters: JSON) {
-    reply(Reply(parameters: parameters, error: error))
+  func fail(_ error: ControlError) {
+    reply(error.reply)
   }
 
-  private func send(_ reply: [UInt8]) {
+  /// Sends one of several replies to the current call, encoded already.
+  func send(_ reply: [UInt8]) {
+    if let current, !isClosed, !current.oneway { write(reply) }
+  }
+
+  private func write(_ reply: [UInt8]) {
     outgoing += reply
     guard outgoing.count <= Self.backlogLimit else { return close() }
     flush()

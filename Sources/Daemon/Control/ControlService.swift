@@ -8,27 +8,26 @@ internal import Glibc
 internal import Linux
 internal import Varlink
 
-/// The control socket: takes connections and answers their calls.
+/// The control socket: accepts clients and carries out their calls.
 final class ControlService {
   private let manager: Manager
   private let description = ServiceDescription.nbdd
   private var listener: (any DispatchSourceRead)?
   private var pause: Loop.Timer?
-  private var connections: [ObjectIdentifier: ControlClient] = [:]
+  private var clients: [ObjectIdentifier: ControlClient] = [:]
   private var watches: [ObjectIdentifier: Watch] = [:]
   private let socketGroup: UInt32?
   private let hangUps: HangUps
   private var hangUpSource: (any DispatchSourceRead)?
-  /// Users of whom one was turned away, as the log says already.
+  /// Users with a client that was turned away, which the log has said already.
   private var turnedAway: Set<UInt32> = []
   private var turningAwayPace = LogRateLimit()
 
-  /// How many may be connected at a time, how many of these places are for root alone, and how many
-  /// one other user may have.
+  /// How many clients may be connected at a time, how many of these places are for root alone, and
+  /// how many of them one other user may have.
   private static let connectionLimit = 256
   private static let connectionLimitForRoot = 32
   private static let connectionLimitPerUser = 32
-  static let defaultPath = "/run/nbdd/org.nbdd"
   /// The file to remove at the end; not if systemd made it.
   private static var ownPath: String?
 
@@ -40,7 +39,7 @@ final class ControlService {
     if let inherited = try ServiceManager.inheritedSocket() {
       socket = inherited
     } else {
-      if path == Self.defaultPath { try makeDirectories("/run/nbdd") }
+      if path == ControlInterface.defaultSocketPath { try makeDirectories("/run/nbdd") }
       socket = try ControlSocket.listen(at: path, group: ControlSocket.group(named: "nbdd"))
       Self.ownPath = path
     }
@@ -50,7 +49,8 @@ final class ControlService {
     manager.onChange = { device, name in
       let watches = self.watches.values.filter { $0.follows(name) }
       guard !watches.isEmpty else { return }
-      let event = Watch.Event(device == nil ? "removed" : "changed", device, name)
+      let event = WatchEvent.Encoded(
+        WatchEvent(device == nil ? .removed : .changed, device?.report.status, name: name))
       for watch in watches { watch.tell(event) }
     }
   }
@@ -68,37 +68,37 @@ final class ControlService {
       while let descriptor = try ControlSocket.accept(on: socket) {
         let peer = try ControlSocket.peer(of: descriptor)
         if let limit = limit(for: peer) {
-          // Closed at once: that is all that can be afforded for it.
+          // It is closed at once: anything else would cost what the limit is to save.
           turnAway(peer, limit)
           continue
         }
         try hangUps.add(descriptor)
-        admit(ControlClient(descriptor, peer) { self.answer($0, on: $1) })
+        admit(ControlClient(descriptor, peer) { self.answer($0, for: $1) })
       }
     } catch {
-      // Out of descriptors, say: the client goes on waiting in the backlog, and the loop would come
-      // here again at once.
+      // Out of descriptors, for example: the client stays in the backlog, so the loop would come here
+      // again at once.
       Journal.warning("control socket: \(error); trying again in 1 s")
       listener?.cancel()
       pause = Loop.timer(after: .seconds(1)) { self.listen(on: socket) }
     }
   }
 
-  private func admit(_ connection: ControlClient) {
-    let id = ObjectIdentifier(connection)
-    connections[id] = connection
-    connection.onClose = {
-      self.connections[id] = nil
+  private func admit(_ client: ControlClient) {
+    let id = ObjectIdentifier(client)
+    clients[id] = client
+    client.onClose = {
+      self.clients[id] = nil
       self.watches[id] = nil
-      self.turnedAway.remove(connection.peer.user)
+      self.turnedAway.remove(client.peer.user)
     }
   }
 
-  /// The limit that one more connection would be above, in words.
+  /// The limit that one more connection would exceed, for the log.
   private func limit(for peer: ControlSocket.Peer) -> String? {
-    let others = connections.values.filter { $0.peer.user != 0 }
+    let others = clients.values.filter { $0.peer.user != 0 }
     let own = others.filter { $0.peer.user == peer.user }.count
-    return if connections.count >= Self.connectionLimit {
+    return if clients.count >= Self.connectionLimit {
       "there are \(Self.connectionLimit) connections"
     } else if peer.user == 0 {
       nil
@@ -121,28 +121,48 @@ final class ControlService {
 
   private func hangUp() {
     while let number = hangUps.next() {
-      connections.values.first { $0.descriptor.number == number }?.hangUp()
+      clients.values.first { $0.descriptor.number == number }?.hangUp()
     }
   }
 
   // MARK: calls
 
-  private func answer(_ call: Call, on connection: ControlClient) {
-    if let reply = description.answer(call) { return connection.reply(reply) }
+  private func answer(_ call: Call, for client: ControlClient) {
+    if let reply = description.answer(call) { return client.reply(reply) }
+    do throws(ControlError) {
+      try dispatch(call, for: client)
+    } catch {
+      client.fail(error)
+    }
+  }
+
+  private func dispatch(_ call: Call, for client: ControlClient) throws(ControlError) {
     switch call.method {
-    case "org.nbdd.Status": status(call, connection)
-    case "org.nbdd.Watch": watch(call, connection)
-    case _ where !mayChange(connection.peer):
-      connection.fail("org.varlink.service.PermissionDenied", [:])
-    case _ where manager.isStopping: connection.fail("org.nbdd.ShuttingDown", [:])
-    case "org.nbdd.Attach": AttachCall(manager, connection).run(call.parameters)
-    case "org.nbdd.Detach": Change(manager: manager, connection: connection).detach(call.parameters)
-    case "org.nbdd.Reconnect":
-      Change(manager: manager, connection: connection).reconnect(call.parameters)
-    case "org.nbdd.Fail": Change(manager: manager, connection: connection).fail(call.parameters)
-    case "org.nbdd.Reload": Change(manager: manager, connection: connection).reload()
-    case let method:
-      connection.fail("org.varlink.service.MethodNotImplemented", ["method": JSON(method)])
+    case ControlMethod.status.name:
+      try StatusCall(manager: manager, client: client).run(parameters(of: call))
+    case ControlMethod.watch.name: try watch(call, client)
+    case _ where !mayChange(client.peer): throw .permissionDenied
+    case _ where manager.isStopping: throw .shuttingDown
+    case ControlMethod.attach.name:
+      try AttachCall(manager, client).run(
+        parameters(of: call), context: call.parameters[AttachParameters.contextName])
+    case ControlMethod.detach.name:
+      try DetachCall(manager: manager, client: client).run(parameters(of: call))
+    case ControlMethod.reconnect.name:
+      try ReconnectCall(manager: manager, client: client).run(parameters(of: call))
+    case ControlMethod.fail.name:
+      try FailCall(manager: manager, client: client).run(parameters(of: call))
+    case ControlMethod.reload.name:
+      try ReloadCall(manager: manager, client: client).run()
+    case let method: client.reply(.methodNotImplemented(method))
+    }
+  }
+
+  private func parameters<Input: Structure>(of call: Call) throws(ControlError) -> Input {
+    do throws(FieldError) {
+      return try Input(decoding: call.parameters)
+    } catch {
+      throw .invalidParameter(error.path)
     }
   }
 
@@ -150,30 +170,18 @@ final class ControlService {
     peer.isRoot || socketGroup.map(peer.groups.contains) == true
   }
 
-  private func status(_ call: Call, _ connection: ControlClient) {
-    let name = call.parameters["name"]?.string
-    if let name, manager.device(named: name) == nil {
-      return connection.fail("org.nbdd.NoSuchDevice", ["name": JSON(name)])
-    }
-    let devices = manager.sorted.filter { name == nil || $0.name == name }
-    connection.reply(Reply(parameters: ["devices": JSON(.array(devices.map(\.report.json)))]))
-  }
-
-  private func watch(_ call: Call, _ connection: ControlClient) {
-    guard call.more else { return connection.fail("org.varlink.service.ExpectedMore", [:]) }
-    let name = call.parameters["name"]?.string
-    if let name, manager.device(named: name) == nil {
-      let refusal = ControlError.noSuchDevice(name)
-      return connection.fail(refusal.name, refusal.parameters)
-    }
-    let watch = Watch(connection, manager, name: name)
-    watches[ObjectIdentifier(connection)] = watch
+  private func watch(_ call: Call, _ client: ControlClient) throws(ControlError) {
+    guard call.more else { throw .expectedMore }
+    let parameters: WatchParameters = try parameters(of: call)
+    if let name = parameters.name { _ = try manager.device(called: name) }
+    let watch = Watch(client, manager, name: parameters.name)
+    watches[ObjectIdentifier(client)] = watch
     watch.start()
   }
 }
 
 extension ServiceDescription {
-  /// What nbdd says of itself.
+  /// What nbdd reports about itself.
   fileprivate static var nbdd: ServiceDescription {
     do throws(InterfaceError) {
       return try ServiceDescription(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import ControlAPI
 internal import Glibc
 internal import Linux
 internal import NBD
@@ -26,15 +27,12 @@ extension DeviceConfiguration {
 
 extension ControlError {
   static func onlyRoot(_ keys: [String]) -> ControlError {
-    let words = keys.map { $0 == "uri" ? "a URI with a UNIX socket" : $0 }
-    return ControlError(
-      "OnlyRoot",
-      [
-        "keys": JSON(keys),
-        "message": JSON(
-          "only root may attach with \(words.joined(separator: ", ")), because nbdd opens and mounts "
-            + "as root; members of the socket's group may attach what a configuration file declares"
-        ),
-      ])
+    let names = keys.map { $0 == "uri" ? "a URI with a UNIX socket" : $0 }
+    return .onlyRoot(
+      RestrictedKeys(
+        keys: keys,
+        message:
+          "only root may attach with \(names.joined(separator: ", ")), because nbdd opens and mounts "
+          + "as root; members of the socket's group may attach what a configuration file declares"))
   }
 }

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
+internal import ControlAPI
 internal import Dispatch
 internal import Linux
 internal import Relay

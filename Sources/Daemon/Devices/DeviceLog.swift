@@ -3,6 +3,7 @@
 
 internal import Base
 internal import BlockDevice
+internal import ControlAPI
 internal import Linux
 
 /// One line in the log for each transition of a device, and few for what repeats itself.
@@ -83,7 +84,7 @@ struct DeviceLog {
   }
 
   func grown(_ device: Device, _ size: UInt64) {
-    let tail = device.status.unreachableBytes
+    let tail = device.snapshot.unreachableBytes
     let rest = tail == 0 ? "" : "; the last \(tail) of them are out of reach"
     Journal.notice("\(device.name): grown to \(size) bytes\(rest)", fields(of: device))
   }

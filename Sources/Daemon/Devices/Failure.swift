@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import enum Transport.FailureKind
+internal import enum Base.FailureKind
+internal import ControlAPI
 
 /// What went wrong with a device: the stage, and a message.
 nonisolated struct Failure: Error, Sendable, Equatable {
-  /// The `Stage` of the control interface.
-  enum Stage: String, Sendable {
-    case resolve, connect, negotiate, kernel, connection, mount, detach
-  }
+  typealias Stage = FailureStage
 
   var stage: Stage
   var message: String

@@ -3,6 +3,7 @@
 
 internal import Base
 internal import BlockDevice
+internal import ControlAPI
 internal import Glibc
 
 /// Why a kernel device cannot be attached, and what to do about it.

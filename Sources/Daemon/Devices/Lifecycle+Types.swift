@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import ControlAPI
+
 /// Types of the device lifecycle.
 nonisolated extension Lifecycle {
-  /// The `State` of the control interface.
-  enum State: String, Sendable {
-    case detached, connecting, attaching, attached, reconnecting, detaching, failed
-  }
+  typealias State = DeviceState
 
   enum Event: Sendable, Equatable {
     /// The user or the configuration wants it attached; ends a wait early.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import ControlAPI
+
 /// The life of a device as a value: events in, actions out.
 ///
 /// The phases, and what each waits for:

@@ -3,6 +3,7 @@
 
 internal import Base
 internal import BlockDevice
+internal import ControlAPI
 internal import Dispatch
 internal import Linux
 
@@ -55,14 +56,6 @@ final class Manager {
     }
     publish()
     loadDriver()
-  }
-
-  /// What a reload did, by the names of devices.
-  struct ReloadResult: Sendable {
-    var added: [String] = []
-    var changed: [String] = []
-    var removed: [String] = []
-    var deferred: [String] = []
   }
 
   /// Reads the configuration again; a fault anywhere changes nothing.

@@ -3,6 +3,7 @@
 
 internal import Base
 internal import BlockDevice
+internal import ControlAPI
 internal import Linux
 
 /// The declared mount, by mount(8), umount(8) and fsck(8).

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import ControlAPI
+
 /// The daemon's state in one line, for `systemctl status`.
 nonisolated enum StatusLine {
   struct Entry: Sendable {

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
+internal import ControlAPI
 
 /// The end of the daemon: everything is detached, then the process ends.
 ///

@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
+internal import ControlAPI
 internal import Linux
 internal import struct NBD.URI
-internal import Varlink
 
 /// `nbdctl attach`.
 struct AttachCommand: ParsableCommand {
@@ -16,7 +16,7 @@ struct AttachCommand: ParsableCommand {
       is; if only its mount is missing, that is tried again. The options below are for a URI.
       """)
 
-  @OptionGroup var connecting: DaemonOptions
+  @OptionGroup var daemon: DaemonOptions
   @Argument(
     help: "A name, or nbd://HOST[:PORT]/EXPORT, or nbd+unix:///EXPORT?socket=PATH.",
     completion: DeviceNames.completion)
@@ -47,14 +47,11 @@ struct AttachCommand: ParsableCommand {
 
   mutating func run() throws {
     let parameters = isURI ? try newDevice() : try knownDevice()
-    let reply = try connecting.client().call("Attach", parameters)
-    if json { return try put(reply.document) }
-    let runtime = reply["device"]?["runtime"]
-    if reply["changed"]?.bool == false {
-      let name = reply["device"]?["context"]?["name"]?.string ?? target
-      Terminal.note("\(name) is attached already")
-    }
-    try Terminal.line(runtime?["device"]?.string ?? "?")
+    let response = try daemon.client().call(ControlMethod.attach, parameters)
+    if json { return try put(response.document) }
+    let result = try response.value()
+    if !result.changed { Terminal.note("\(result.device.context.name) is attached already") }
+    try Terminal.line(result.device.runtime.device ?? "?")
   }
 
   private var isURI: Bool { target.contains("://") }
@@ -62,35 +59,36 @@ struct AttachCommand: ParsableCommand {
   /// No name has either.
   private var isMeantAsURI: Bool { target.contains("/") || target.contains(":") }
 
-  private func waitTimeout() throws(Failure) -> JSON? {
-    guard let wait else { return nil }
-    _ = try Usage.duration("--wait", wait)
-    return JSON(wait)
+  private func waitTimeout() throws(Failure) -> String? {
+    if let wait { _ = try Usage.duration("--wait", wait) }
+    return wait
   }
 
-  private func knownDevice() throws(Failure) -> JSON {
-    let wait = try waitTimeout()
-    let name = target.hasPrefix("/") ? try connecting.client().name(for: target) : target
+  private func knownDevice() throws(Failure) -> AttachParameters {
+    var parameters = AttachParameters()
+    parameters.waitTimeout = try waitTimeout()
+    let name = target.hasPrefix("/") ? try daemon.client().name(for: target) : target
     // What is not a name is read as a URI, to say what is wrong with it.
     if name == target, isMeantAsURI { _ = try Usage.uri(target) }
-    return .object(["name": JSON(name), "waitTimeout": wait])
+    parameters.name = name
+    return parameters
   }
 
-  private func newDevice() throws(Failure) -> JSON {
-    let wait = try waitTimeout()
+  private func newDevice() throws(Failure) -> AttachParameters {
+    var parameters = AttachParameters()
+    parameters.waitTimeout = try waitTimeout()
     let uri = try Usage.uri(target)
-    let device = try device.map { name throws(Failure) in
+    var context = DeviceContext()
+    context.name = name ?? Self.name(from: uri)
+    context.uri = target
+    context.device = try device.map { name throws(Failure) in
       try Usage.kernelDevice("--device", name)
     }
-    let context = JSON.object([
-      "name": JSON(name ?? Self.name(from: uri)),
-      "uri": JSON(target),
-      "device": device.map { JSON($0) },
-      "readOnly": readOnly ? true : nil,
-      "shared": shared ? true : nil,
-      "mount": mount.map { ["path": JSON($0)] },
-    ])
-    return .object(["context": context, "waitTimeout": wait])
+    context.readOnly = readOnly ? true : nil
+    context.shared = shared ? true : nil
+    context.mount = mount.map { MountContext(path: $0) }
+    parameters.context = context
+    return parameters
   }
 
   /// The last part of the export's name, else the host, in letters that a name can have.

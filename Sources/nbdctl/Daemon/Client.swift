@@ -2,59 +2,76 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
+internal import ControlAPI
 internal import Glibc
 internal import Linux
 internal import Varlink
 
-extension JSON {
-  /// The parameters of a reply as a document for programs.
+/// What nbdd returned.
+struct Response<Value: Structure> {
+  /// As it came, with whatever a newer nbdd adds to it.
+  let json: JSON
+
+  /// As a document for programs.
   var document: String {
     let version = JSON.Member(name: "formatVersion", value: 1)
-    return JSON(.object([version] + (members ?? []))).indentedText + "\n"
+    return JSON(.object([version] + (json.members ?? []))).indentedText + "\n"
+  }
+
+  /// What it says.
+  func value() throws(Failure) -> Value {
+    do throws(FieldError) {
+      return try Value(decoding: json)
+    } catch {
+      throw Failure("invalid reply from nbdd: \(error)", EX_SOFTWARE)
+    }
   }
 }
 
-/// A connection to nbdd; its calls block until they are answered, unless there is a limit to that.
+/// A connection to nbdd; calls block until there is a reply, or for as long as given.
 final class Client {
   private let socket: StreamSocket
   private let path: String
-  /// How long each wait may take, if not without end.
-  private let patience: Duration?
+  /// How long each wait may take; nil: without limit.
+  private let limit: Duration?
   private var deframer = Deframer(limit: 16 << 20)
 
-  init(path: String, within patience: Duration? = nil) throws(Failure) {
+  init(path: String, within limit: Duration? = nil) throws(Failure) {
     self.path = path
-    self.patience = patience
+    self.limit = limit
     guard let address = Address.unix(path: Array(path.utf8)) else {
       throw Failure("\(path): not a path of a socket", EX_USAGE)
     }
     do throws(SocketError) {
-      socket = try StreamSocket.connect(to: address, within: patience ?? .seconds(10))
+      socket = try StreamSocket.connect(to: address, within: limit ?? .seconds(10))
     } catch {
       throw Self.failure(error, path)
     }
   }
 
-  /// Calls a method of org.nbdd and answers its reply's parameters.
-  func call(_ method: String, _ parameters: JSON = [:]) throws(Failure) -> JSON {
-    try send(Call(method: "org.nbdd.\(method)", parameters: parameters))
-    return try receive().parameters
+  /// Calls a method and waits for its reply.
+  func call<Input, Output>(
+    _ method: Method<Input, Output>, _ input: Input = Input()
+  ) throws(Failure) -> Response<Output> {
+    try send(Call(method: method.name, parameters: input.json))
+    return Response(json: try receive().parameters)
   }
 
-  /// Calls a method that answers again and again, until there is no more.
-  func follow(
-    _ method: String, _ parameters: JSON, _ take: (JSON) throws(Failure) -> Void
+  /// Calls a method that replies again and again, until there is no more.
+  func follow<Input, Output>(
+    _ method: Method<Input, Output>, _ input: Input,
+    _ take: (Response<Output>) throws(Failure) -> Void
   ) throws(Failure) {
-    try send(Call(method: "org.nbdd.\(method)", parameters: parameters, more: true))
+    try send(Call(method: method.name, parameters: input.json, more: true))
     while true {
       let reply = try receive()
-      try take(reply.parameters)
+      try take(Response(json: reply.parameters))
       if !reply.continues { return }
     }
   }
 
   private func send(_ call: Call) throws(Failure) {
-    let time = patience ?? .seconds(10)
+    let time = limit ?? .seconds(10)
     do throws(SocketError) {
       try socket.send(call.bytes, until: .now + time, time)
     } catch {
@@ -66,9 +83,13 @@ final class Client {
     let message = try nextMessage()
     let reply: Reply
     do throws(MessageError) { reply = try Reply(parsing: message) } catch {
-      throw Failure("nbdd's answer makes no sense: \(error.message)", EX_SOFTWARE)
+      throw Failure("invalid reply from nbdd: \(error.message)", EX_SOFTWARE)
     }
-    if let error = reply.error { throw Failure(error, reply.parameters) }
+    let error: ControlError?
+    do throws(FieldError) { error = try ControlError(reply) } catch {
+      throw Failure("invalid reply from nbdd: \(error)", EX_SOFTWARE)
+    }
+    if let error { throw Failure(error) }
     return reply
   }
 
@@ -78,7 +99,7 @@ final class Client {
       let bytes: [UInt8]
       do throws(SocketError) {
         bytes = try socket.receiveSome(
-          65536, until: patience.map { .now + $0 }, patience ?? .zero)
+          65536, until: limit.map { .now + $0 }, limit ?? .zero)
       } catch {
         throw Self.failure(error, path)
       }
@@ -86,7 +107,7 @@ final class Client {
         throw Failure("nbdd has closed the connection; was it stopped?", EX_UNAVAILABLE)
       }
       do throws(MessageError) { try deframer.append(bytes) } catch {
-        throw Failure("nbdd's answer makes no sense: \(error.message)", EX_SOFTWARE)
+        throw Failure("invalid reply from nbdd: \(error.message)", EX_SOFTWARE)
       }
     }
   }
@@ -96,7 +117,7 @@ final class Client {
     case .system(let error) where error.errno == EACCES || error.errno == EPERM:
       Failure("\(path): \(error.reason); you may not talk to nbdd", EX_NOPERM)
     case .system(let error) where error.errno == ENOENT || error.errno == ECONNREFUSED:
-      Failure("\(path): \(error.reason); does nbdd run? (systemctl start nbdd)", EX_UNAVAILABLE)
+      Failure("\(path): \(error.reason); is nbdd running? (systemctl start nbdd)", EX_UNAVAILABLE)
     default: Failure("\(path): \(error)", EX_UNAVAILABLE)
     }
   }

@@ -2,8 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
-internal import Linux
-internal import Varlink
+internal import ControlAPI
 
 /// `nbdctl detach`.
 struct DetachCommand: ParsableCommand {
@@ -15,7 +14,7 @@ struct DetachCommand: ParsableCommand {
       what had to be dropped is told.
       """)
 
-  @OptionGroup var connecting: DaemonOptions
+  @OptionGroup var daemon: DaemonOptions
   @Argument(
     help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
   var target: String
@@ -26,14 +25,16 @@ struct DetachCommand: ParsableCommand {
   var json = false
 
   mutating func run() throws {
-    let client = try connecting.client()
+    let client = try daemon.client()
     let name = try client.name(for: target)
-    // What is not in use yet has no path that Status tells, but nbdd knows it.
-    let key = name.hasPrefix("/dev/") ? "device" : "name"
-    let reply = try client.call(
-      "Detach", .object([key: JSON(name), "force": force ? true : nil]))
-    if json { return try put(reply.document) }
-    if reply["changed"]?.bool == false { Terminal.note("\(target) is not attached") }
-    for note in reply["notes"]?.array ?? [] { Terminal.note(note.string ?? "") }
+    var parameters = DetachParameters()
+    // nbdd knows a device by its node before Status shows the node.
+    if name.hasPrefix("/dev/") { parameters.device = name } else { parameters.name = name }
+    parameters.force = force ? true : nil
+    let response = try client.call(ControlMethod.detach, parameters)
+    if json { return try put(response.document) }
+    let result = try response.value()
+    if !result.changed { Terminal.note("\(target) is not attached") }
+    for note in result.notes { Terminal.note(note) }
   }
 }

@@ -2,47 +2,48 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
-internal import Base
 internal import BlockDevice
+internal import ControlAPI
 internal import Linux
-internal import Varlink
 
-/// A device by what people call it.
+/// Finds a device by what people call it.
 extension Client {
   /// The name of a device, given that, its nbdN, a node of it, or where it is mounted.
   ///
-  /// What is none of them is answered as it is, for nbdd to refuse.
+  /// Anything else is returned as it is, for nbdd to refuse.
   func name(for text: String) throws(Failure) -> String {
     guard text.hasPrefix("/") || Sysfs.index(of: text) != nil else { return text }
-    let devices = try call("Status")["devices"]?.array ?? []
-    let name = { (device: JSON) in device["context"]?["name"]?.string }
+    let devices = try devices()
     // A device can be called nbd0, too.
-    if devices.contains(where: { name($0) == text }) { return text }
+    if devices.contains(where: { $0.context.name == text }) { return text }
     let path = text.hasPrefix("/") ? text : "/dev/\(text)"
     let paths = [path, realPath(path)]
-    let found = devices.first { !$0.places.filter(paths.contains).isEmpty }
-    return found.flatMap(name) ?? text
+    let found = devices.first { !$0.paths.filter(paths.contains).isEmpty }
+    return found?.context.name ?? text
+  }
+
+  /// All devices.
+  fileprivate func devices() throws(Failure) -> [DeviceStatus] {
+    try call(ControlMethod.status).value().devices
   }
 }
 
-extension JSON {
-  /// Where a device as the interface has it is found: its nodes, and its mount point.
-  fileprivate var places: [String] {
-    let runtime = self["runtime"]
-    let paths = [runtime?["device"], runtime?["mount"]?["path"]].compactMap { $0?.string }
-    return paths + (runtime?["partitions"]?.array?.compactMap(\.string) ?? [])
+extension DeviceStatus {
+  /// Where the device is found: its nodes, and its mount point.
+  fileprivate var paths: [String] {
+    [runtime.device, runtime.mount?.path].compactMap(\.self) + (runtime.partitions ?? [])
   }
 }
 
-/// What a shell may offer where a device is to be named: nothing if nbdd does not answer at once.
+/// What a shell offers where a device is to be named: nothing if nbdd does not reply at once.
 enum DeviceNames {
   static let completion = CompletionKind.custom { words, _, prefix in
     let given = words.firstIndex(of: "--socket").flatMap { words.dropFirst($0 + 1).first }
+    let path = given ?? DaemonOptions.usualSocket
     guard
-      let client = try? Client(
-        path: given ?? DaemonOptions.usualSocket, within: .milliseconds(300)),
-      let devices = try? client.call("Status")["devices"]?.array
+      let client = try? Client(path: path, within: .milliseconds(300)),
+      let devices = try? client.devices()
     else { return [] }
-    return devices.compactMap { $0["context"]?["name"]?.string }.filter { $0.hasPrefix(prefix) }
+    return devices.map(\.context.name).filter { $0.hasPrefix(prefix) }
   }
 }

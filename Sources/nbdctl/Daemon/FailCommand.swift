@@ -2,8 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
-internal import Linux
-internal import Varlink
+internal import ControlAPI
 
 /// `nbdctl fail`.
 struct FailCommand: ParsableCommand {
@@ -16,7 +15,7 @@ struct FailCommand: ParsableCommand {
       If the server is there and does not answer, what has waited for a second or longer is meant.
       """)
 
-  @OptionGroup var connecting: DaemonOptions
+  @OptionGroup var daemon: DaemonOptions
   @Argument(
     help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
   var name: String
@@ -26,11 +25,9 @@ struct FailCommand: ParsableCommand {
   var abandon = false
 
   mutating func run() throws {
-    let client = try connecting.client()
-    let reply = try client.call(
-      "Fail", ["name": JSON(client.name(for: name)), "abandon": JSON(abandon)])
-    if reply["changed"]?.bool == false {
-      Terminal.note("\(name): nothing waits for its server")
-    }
+    let client = try daemon.client()
+    let parameters = FailParameters(name: try client.name(for: name), abandon: abandon)
+    let result = try client.call(ControlMethod.fail, parameters).value()
+    if !result.changed { Terminal.note("\(name): nothing waits for its server") }
   }
 }

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
-internal import Varlink
+internal import ControlAPI
 
 /// `nbdctl reconnect`.
 struct ReconnectCommand: ParsableCommand {
@@ -11,13 +11,14 @@ struct ReconnectCommand: ParsableCommand {
     abstract: "Connect a device to its server anew, at once.",
     discussion: "Ends a wait between attempts. Requests under way wait and are repeated.")
 
-  @OptionGroup var connecting: DaemonOptions
+  @OptionGroup var daemon: DaemonOptions
   @Argument(
     help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
   var name: String
 
   mutating func run() throws {
-    let client = try connecting.client()
-    _ = try client.call("Reconnect", ["name": JSON(client.name(for: name))])
+    let client = try daemon.client()
+    let parameters = ReconnectParameters(name: try client.name(for: name))
+    _ = try client.call(ControlMethod.reconnect, parameters)
   }
 }

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
+internal import ControlAPI
 internal import Linux
-internal import Varlink
 
 /// `nbdctl status`.
 struct StatusCommand: ParsableCommand {
@@ -14,7 +14,7 @@ struct StatusCommand: ParsableCommand {
       For one device the exit status is 3 if it is not attached, or if its declared mount is missing.
       """)
 
-  @OptionGroup var connecting: DaemonOptions
+  @OptionGroup var daemon: DaemonOptions
   @Argument(
     help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
   var name: String?
@@ -22,22 +22,21 @@ struct StatusCommand: ParsableCommand {
   var json = false
 
   mutating func run() throws {
-    let client = try connecting.client()
+    let client = try daemon.client()
     let name = try name.map { name throws(Failure) in try client.name(for: name) }
-    let reply = try client.call("Status", .object(["name": name.map { JSON($0) }]))
-    let devices = reply["devices"]?.array ?? []
-    if json {
-      try put(reply.document)
-    } else if name == nil {
-      try put(DeviceTable.text(devices, width: Terminal.width))
-    } else {
-      for device in devices { try put(DeviceDetails.text(device)) }
-    }
+    let response = try client.call(ControlMethod.status, StatusParameters(name: name))
+    if json { try put(response.document) }
+    let devices = try response.value().devices
+    if !json { try put(text(devices)) }
     if name != nil, devices.first.map(Self.isUsable) != true { throw ExitCode(Failure.notAttached) }
   }
 
-  private static func isUsable(_ device: JSON) -> Bool {
-    let runtime = device["runtime"]
-    return runtime?["state"]?.string == "attached" && runtime?["mount"]?["mounted"]?.bool != false
+  private func text(_ devices: [DeviceStatus]) -> String {
+    guard name != nil else { return DeviceTable.text(devices, width: Terminal.width) }
+    return devices.map { DeviceDetails.text($0, now: Clocks.realtime) }.joined()
+  }
+
+  private static func isUsable(_ device: DeviceStatus) -> Bool {
+    device.runtime.state == .attached && device.runtime.mount?.mounted != false
   }
 }

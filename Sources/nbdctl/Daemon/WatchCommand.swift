@@ -3,6 +3,7 @@
 
 internal import ArgumentParser
 internal import Base
+internal import ControlAPI
 internal import Linux
 internal import Varlink
 
@@ -16,23 +17,23 @@ struct WatchCommand: ParsableCommand {
       are not repeated; --json has every event.
       """)
 
-  @OptionGroup var connecting: DaemonOptions
+  @OptionGroup var daemon: DaemonOptions
   @Argument(
     help: "A name, nbdN, /dev/nbdN or a mount point; all devices if left out.",
     completion: DeviceNames.completion)
   var name: String?
-  @Flag(help: "Print one JSON object a line.")
+  @Flag(help: "Print one JSON object per line.")
   var json = false
 
   mutating func run() throws {
-    let client = try connecting.client()
+    let client = try daemon.client()
     let name = try name.map { name throws(Failure) in try client.name(for: name) }
     let json = json
     var log = WatchLog()
-    try client.follow("Watch", .object(["name": name.map { JSON($0) }])) {
-      event throws(Failure) in
-      if json { return try put("\(Self.timed(event).text)\n") }
-      for line in log.lines(for: event) {
+    try client.follow(ControlMethod.watch, WatchParameters(name: name)) {
+      response throws(Failure) in
+      if json { return try put("\(Self.timed(response.json).text)\n") }
+      for line in log.lines(for: try response.value()) {
         try Terminal.line("\(HumanReadable.moment(Clocks.realtime)) \(line)")
       }
     }

@@ -1,46 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-internal import Base
-internal import Varlink
+internal import ControlAPI
 
-/// Events as lines for people, without those that tell what the line before has told.
+/// Events as lines for people, without those that would repeat the line before.
 ///
-/// The interface tells of each step of each attempt. A reader wants to know what has become of a device:
+/// The interface reports each step of each attempt. A reader wants to know what has become of a device:
 /// its state, why, and what else does not count seconds.
 struct WatchLog {
-  /// What of each device was shown last.
-  private var shown: [String: [JSON?]] = [:]
+  /// What was shown last of each device.
+  private var shown: [String: Facts] = [:]
 
   /// The lines for an event, of which there may be none.
-  mutating func lines(for event: JSON) -> [String] {
-    let name = event["name"]?.string ?? ""
-    switch event["event"]?.string {
-    case "synced": return []
-    case "removed":
+  mutating func lines(for event: WatchEvent) -> [String] {
+    let name = event.name ?? ""
+    switch event.event {
+    case .synced: return []
+    case .removed:
       shown[name] = nil
       return ["\(name): removed"]
-    case "dropped": return ["(some changes were not shown)"]
-    default:
-      let runtime = event["device"]?["runtime"]
-      let facts = Self.facts(runtime)
+    case .dropped: return ["(some changes were not shown)"]
+    case .present, .changed:
+      guard let runtime = event.device?.runtime else { return [] }
+      let facts = Facts(runtime)
       guard shown[name] != facts else { return [] }
       shown[name] = facts
-      let state = runtime?["state"]?.string ?? "?"
-      return ["\(name): \(state): \(runtime?["message"]?.string ?? "")"]
+      return ["\(name): \(runtime.state.rawValue): \(runtime.message)"]
     }
   }
 
-  /// What makes a line worth while.
-  private static func facts(_ runtime: JSON?) -> [JSON?] {
-    let connections = runtime?["relay"]?["connections"]?.array ?? []
-    let up = connections.count { $0["up"]?.bool == true }
-    return [
-      runtime?["state"], runtime?["failure"]?["message"], runtime?["mount"],
-      runtime?["holders"], runtime?["pendingKeys"],
-      runtime?["export"]?["sizeBytes"], runtime?["relay"]?["givenUp"],
-      runtime?["relay"]?["lastError"],
-      up > 0 && up < connections.count ? JSON(up) : nil,
-    ]
+  /// What is worth a line when it changes.
+  private struct Facts: Equatable {
+    let state: DeviceState
+    let failure: String?
+    let mount: MountStatus?
+    let holders: [String]?
+    let pendingKeys: [String]?
+    let sizeBytes: Int64?
+    let givenUp: Bool?
+    let lastError: String?
+    /// How many connections are up, if some are and some are not.
+    let upCount: Int?
+
+    init(_ runtime: DeviceRuntime) {
+      state = runtime.state
+      failure = runtime.failure?.message
+      mount = runtime.mount
+      holders = runtime.holders
+      pendingKeys = runtime.pendingKeys
+      sizeBytes = runtime.export?.sizeBytes
+      givenUp = runtime.relay?.givenUp
+      lastError = runtime.relay?.lastError
+      let connections = runtime.relay?.connections ?? []
+      let count = connections.count(where: \.up)
+      upCount = count > 0 && count < connections.count ? count : nil
+    }
   }
 }

@@ -8,7 +8,7 @@ internal import NBD
 ///
 /// While a device is attached, the connections of its relay have outages and attempts of their own;
 /// on the direct path, and until it is attached, these are the lifecycle's.
-struct DeviceStatus {
+struct DeviceSnapshot {
   /// The state for the control interface: the lifecycle's, as long as I/O flows.
   let state: Lifecycle.State
   /// Why it is not attached or has no connection, or what is wrong although it is attached.
@@ -29,11 +29,11 @@ struct DeviceStatus {
 }
 
 extension Device {
-  var status: DeviceStatus {
+  var snapshot: DeviceSnapshot {
     let ownAttempt = lifecycle.nextAttempt.map { (timerEnd, $0) }
     let ownOutages = lifecycle.outages + earlierOutages
     guard let connections else {
-      return DeviceStatus(
+      return DeviceSnapshot(
         state: lifecycle.state, failure: lifecycle.failure, attempts: lifecycle.attempts,
         outages: ownOutages, nextAttempt: ownAttempt, server: attachment?.server,
         export: attachment?.export, sizeBytes: attachment?.export.sizeBytes ?? 0,
@@ -41,7 +41,7 @@ extension Device {
     }
     let export = connections.export
     let size = connections.sizeBytes ?? export.sizeBytes
-    return DeviceStatus(
+    return DeviceSnapshot(
       state: state, failure: lifecycle.failure ?? connections.failure,
       attempts: connections.attempts, outages: ownOutages + connections.outages.count,
       nextAttempt: ownAttempt ?? connections.nextAttempt,

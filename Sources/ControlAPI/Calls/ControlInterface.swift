@@ -3,6 +3,12 @@
 
 /// The interface by which nbdd is controlled.
 package enum ControlInterface {
+  /// Its name, which begins the full names of its methods and errors.
+  package static let name = "org.nbdd"
+
   /// Its text, a file of the project that is part of the program.
   package static let text = String(decoding: PackageResources.org_nbdd_varlink, as: UTF8.self)
+
+  /// Where nbdd listens unless it is told otherwise.
+  package static let defaultSocketPath = "/run/nbdd/org.nbdd"
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// A method of the interface: what it takes and what it returns.
+package struct Method<Input: Structure, Output: Structure>: Sendable {
+  /// The full name, as in "org.nbdd.Attach".
+  package let name: String
+
+  fileprivate init(_ name: String) {
+    self.name = "\(ControlInterface.name).\(name)"
+  }
+}
+
+/// The methods of the interface.
+package enum ControlMethod {
+  package static let attach = Method<AttachParameters, AttachResult>("Attach")
+  package static let detach = Method<DetachParameters, DetachResult>("Detach")
+  package static let reconnect = Method<ReconnectParameters, Nothing>("Reconnect")
+  package static let fail = Method<FailParameters, FailResult>("Fail")
+  package static let status = Method<StatusParameters, StatusResult>("Status")
+  package static let reload = Method<Nothing, ReloadResult>("Reload")
+  package static let watch = Method<WatchParameters, WatchEvent>("Watch")
+}
+
+/// No parameters at all.
+package struct Nothing: Structure {
+  package static let fields: [Field<Self>] = []
+
+  package init() {}
+}

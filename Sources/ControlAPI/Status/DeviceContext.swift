@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The nbdd authors
+
+/// The interface's `Context`: what the user decides about a device.
+///
+/// Durations and sizes are text with a unit.
+package struct DeviceContext: Structure {
+  package var name = ""
+  package var uri = ""
+  package var device: String?
+  package var readOnly: Bool?
+  package var autoAttach: Bool?
+  package var shared: Bool?
+  package var tlsHostname: String?
+  package var verifyPeer: Bool?
+  package var mount: MountContext?
+  package var path: DataPath?
+  package var connections: Int64?
+  package var connectTimeout: String?
+  package var negotiationTimeout: String?
+  package var requestTimeout: String?
+  package var reconnectDelay: String?
+  package var giveUpAfter: String?
+  package var afterGiveUp: AfterGiveUp?
+  package var unflushedLimit: String?
+  package var readAhead: String?
+  package var tlsCertificates: String?
+  package var tlsPSKFile: String?
+  package var tlsPriority: String?
+
+  package static let typeName: String? = "Context"
+  package static let fields: [Field<Self>] = [
+    Field("name", \.name),
+    Field("uri", \.uri),
+    Field("device", \.device),
+    Field("readOnly", \.readOnly),
+    Field("autoAttach", \.autoAttach),
+    Field("shared", \.shared),
+    Field("tlsHostname", \.tlsHostname),
+    Field("verifyPeer", \.verifyPeer),
+    Field("mount", \.mount),
+    Field("path", \.path),
+    Field("connections", \.connections),
+    Field("connectTimeout", \.connectTimeout),
+    Field("negotiationTimeout", \.negotiationTimeout),
+    Field("requestTimeout", \.requestTimeout),
+    Field("reconnectDelay", \.reconnectDelay),
+    Field("giveUpAfter", \.giveUpAfter),
+    Field("afterGiveUp", \.afterGiveUp),
+    Field("unflushedLimit", \.unflushedLimit),
+    Field("readAhead", \.readAhead),
+    Field("tlsCertificates", \.tlsCertificates),
+    Field("tlsPSKFile", \.tlsPSKFile),
+    Field("tlsPriority", \.tlsPriority),
+  ]
+
+  package init() {}
+}
+
+/// The interface's `Mount`: a file system that is mounted after the attach.
+package struct MountContext: Structure {
+  package var path = ""
+  package var type: String?
+  package var options: [String]?
+  package var check: Bool?
+
+  package static let typeName: String? = "Mount"
+  package static let fields: [Field<Self>] = [
+    Field("path", \.path),
+    Field("type", \.type),
+    Field("options", \.options),
+    Field("check", \.check),
+  ]
+
+  package init() {}
+
+  /// A mount at that path, with nothing said of how.
+  package init(path: String) { self.path = path }
+}
+
+/// Who moves the bytes between the kernel and the server: nbdd, or the kernel itself.
+package enum DataPath: String, Enumeration { case relay, direct }
+
+/// What becomes of a device once requests have waited for `giveUpAfter`.
+package enum AfterGiveUp: String, Enumeration { case retry, abandon }
