@@ -186,9 +186,8 @@ struct ConfigurationTests {
     ("{ defaults: [] }", "1:13: defaults is an array; expected an object"),
     (
       "{ defaults: { uri: 'nbd://h/x' } }",
-      "1:15: unknown key \"defaults.uri\"; known are path, connections, connectTimeout, "
-        + "negotiationTimeout, requestTimeout, reconnectDelay, giveUpAfter, afterGiveUp, unflushedLimit, readAhead, "
-        + "tlsCertificates, tlsPSKFile, tlsPriority"
+      "1:15: unknown key \"defaults.uri\"; known are "
+        + DeviceConfiguration.Settings.keys.map(\.name).joined(separator: ", ")
     ),
     ("{ devices: {} }", "1:3: unknown key \"devices\"; known are defaults, stopTimeout"),
     ("{", "1:2: expected a name, found the end of the text"),

@@ -127,9 +127,9 @@ struct DeviceConfigurationTests {
   }
 
   private func read(_ json: JSON) -> DeviceConfiguration? {
-    var fields = ConfigurationReader(json, file: "context")
-    let context = DeviceConfiguration(&fields, name: nil, defaults: DeviceConfiguration.Settings())
-    #expect(fields.problems == [])
+    var reader = ConfigurationReader(json, file: "context")
+    let context = DeviceConfiguration(&reader, name: nil, defaults: DeviceConfiguration.Settings())
+    #expect(reader.problems == [])
     return context
   }
 
@@ -243,10 +243,10 @@ struct DeviceConfigurationTests {
   ])
   func `what names files of this machine is for root`(text: String, keys: [String]) throws {
     let object = try JSON(parsing: Array(text.utf8), dialect: .json5)
-    var fields = ConfigurationReader(object, file: "context")
+    var reader = ConfigurationReader(object, file: "context")
     // What all devices have by the configuration is nobody's wish.
     let defaults = DeviceConfiguration.Settings(tlsCertificates: "/etc/nbdd/tls")
-    let context = try #require(DeviceConfiguration(&fields, name: "a", defaults: defaults))
+    let context = try #require(DeviceConfiguration(&reader, name: "a", defaults: defaults))
     #expect(context.keysForRoot(in: object) == keys)
   }
 }

@@ -143,7 +143,7 @@ nonisolated struct ConfigurationReader {
         message: "\(qualified(name)): \(message)"))
   }
 
-  /// Notes every member that nobody asked for.
+  /// Notes every member that was not read.
   mutating func finish() {
     for member in members {
       let near = Likeness.closest(to: member.name, among: known)

@@ -42,7 +42,7 @@ extension DeviceConfiguration {
 
   /// This one, with what another says about everything but the attachment itself.
   ///
-  /// The rest was told to the kernel or to the relay, or done, when the device was attached.
+  /// The kernel or the relay was given the rest, or it was done, when the device was attached.
   nonisolated func connecting(as other: DeviceConfiguration) -> DeviceConfiguration {
     var configuration = self
     for key in Self.keys where key.effect != .nextAttach { key.copy(other, &configuration) }

@@ -16,7 +16,7 @@ extension Device {
       do throws(Failure) {
         let settled = try KernelWork.settle(attachment, readAhead: readAhead)
         DispatchQueue.main.async {
-          if self.attachment != nil { self.settled = settled }
+          self.record(.settled(settled))
           self.handle(.settled(nil))
         }
       } catch {
@@ -34,7 +34,7 @@ extension Device {
       do throws(Failure) {
         let path = try Mounting.mount(mount, index, readOnly: isReadOnly)
         DispatchQueue.main.async {
-          self.mountPoint = path
+          self.record(.mounted(at: path))
           self.handle(.mounted(nil))
         }
       } catch {
@@ -47,7 +47,7 @@ extension Device {
     guard let path = mountPoint ?? configuration.mount?.path, let index else {
       return later { self.handle(.unmounted(nil)) }
     }
-    if lazily { notes.append("\(path) was in use and was unmounted all the same") }
+    if lazily { record(.noted("\(path) was in use and was unmounted all the same")) }
     run {
       var failure: Failure?
       do throws(Failure) {
@@ -67,7 +67,7 @@ extension Device {
       do throws(Failure) {
         let claim = try KernelWork.quiesce(index, readOnly: hasNoWrites, force: force)
         DispatchQueue.main.async {
-          self.claim = claim
+          self.record(.claimed(claim))
           self.handle(.quiesced(nil))
         }
       } catch {
@@ -92,12 +92,14 @@ extension Device {
   }
 
   func release(patiently: Bool) {
-    claim = nil
+    record(.claimed(nil))
     guard let index else { return later { self.handle(.released(holders: [])) } }
     run {
       let holders = KernelWork.release(index, patiently: patiently)
       DispatchQueue.main.async {
-        self.notes += holders.map { "\(DeviceNode.path(index)) is still \($0)" }
+        for holder in holders {
+          self.record(.noted("\(DeviceNode.path(index)) is still \(holder)"))
+        }
         self.handle(.released(holders: holders))
       }
     }

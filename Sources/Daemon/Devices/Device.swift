@@ -44,11 +44,11 @@ final class Device {
   /// The number of outages of earlier attachments.
   private(set) var earlierOutages = 0
   /// What was found when the device was attached.
-  var settled = KernelWork.Settled()
+  private(set) var settled = KernelWork.Settled()
   /// The real path of the declared mount, once it has been mounted.
-  var mountPoint: String?
+  private(set) var mountPoint: String?
   /// What a forced detach dropped.
-  var notes: [String] = []
+  private(set) var notes: [String] = []
   /// How many requests had failed when a forced detach began to fail them.
   private var refusedBefore: Int?
 
@@ -56,7 +56,7 @@ final class Device {
   private var avoided: Set<Int> = []
   private var interrupt: Wakeup?
   /// Keeps others from claiming the device while it is being detached.
-  var claim: Descriptor?
+  private(set) var claim: Descriptor?
   private var timer: Loop.Timer?
   private var forceTimer: Loop.Timer?
   /// When the last timer ends, in microseconds since 1970.
@@ -178,6 +178,24 @@ final class Device {
   /// Calls `observer` after each event until it returns true.
   func observe(_ observer: @escaping (Observation) -> Bool) {
     observers.append(observer)
+  }
+
+  /// What work on the kernel device results in, besides its event.
+  enum Finding {
+    case settled(KernelWork.Settled)
+    case mounted(at: String)
+    case claimed(Descriptor?)
+    /// For the reply to a detach.
+    case noted(String)
+  }
+
+  func record(_ finding: Finding) {
+    switch finding {
+    case .settled(let settled): if attachment != nil { self.settled = settled }
+    case .mounted(let path): mountPoint = path
+    case .claimed(let claim): self.claim = claim
+    case .noted(let note): notes.append(note)
+    }
   }
 
   // MARK: events

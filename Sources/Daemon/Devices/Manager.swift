@@ -11,11 +11,8 @@ internal import Linux
 final class Manager {
   private let directory: String
   private(set) var devices: [String: Device] = [:]
-  private var problems: [Problem] = []
-  /// How long a stop may wait for users of devices.
-  private(set) var stopTimeout = Duration.seconds(30)
-  /// What nbdd.json has under "defaults".
-  private(set) var defaults = DeviceConfiguration.Settings()
+  /// The one that was applied last.
+  private var configuration = Configuration()
   /// The stop that is under way.
   private var stopping: Stop?
   /// Called after a change of a device, or with nil and its name after it is gone.
@@ -27,6 +24,11 @@ final class Manager {
   init(directory: String) {
     self.directory = directory
   }
+
+  /// How long a stop may wait for users of devices.
+  var stopTimeout: Duration { configuration.stopTimeout }
+  /// What nbdd.json has under "defaults".
+  var defaults: DeviceConfiguration.Settings { configuration.defaults }
 
   /// Devices by name.
   var sorted: [Device] { devices.values.sorted { $0.name < $1.name } }
@@ -48,9 +50,8 @@ final class Manager {
   /// Faults are logged and affect only their own files.
   func start() {
     let configuration = Configuration.read(directory)
-    problems = configuration.problems
-    take(configuration)
-    for problem in problems { Journal.error("\(problem); ignoring this file") }
+    self.configuration = configuration
+    for problem in configuration.problems { Journal.error("\(problem); ignoring this file") }
     for (name, declaration) in configuration.devices {
       devices[name] = Device(declaration.configuration, file: declaration.file, manager: self)
     }
@@ -82,8 +83,7 @@ final class Manager {
     let configuration = Configuration.read(directory)
     let faults = configuration.problems + conflicts(configuration)
     guard faults.isEmpty else { throw ConfigurationFaults(problems: faults) }
-    problems = []
-    take(configuration)
+    self.configuration = configuration
     var result = ReloadResult()
     for (name, declaration) in configuration.devices.sorted(by: { $0.key < $1.key }) {
       guard let device = devices[name] else {
@@ -118,11 +118,6 @@ final class Manager {
     }
     publish()
     return result
-  }
-
-  private func take(_ configuration: Configuration) {
-    stopTimeout = configuration.stopTimeout
-    defaults = configuration.defaults
   }
 
   private func add(_ declaration: Configuration.Declaration, to result: inout ReloadResult) {
@@ -224,6 +219,6 @@ final class Manager {
     let entries = sorted.map {
       StatusLine.Entry(name: $0.name, state: $0.state, trouble: $0.report.trouble)
     }
-    ServiceManager.status(StatusLine.text(entries, problems: problems.count))
+    ServiceManager.status(StatusLine.text(entries, problems: configuration.problems.count))
   }
 }
