@@ -129,7 +129,7 @@ let package = Package(
         "nbdd", "nbdctl", "Base", "ControlAPI", "Linux", "NBD", "Transport", "Varlink",
       ],
       exclude: ["man_in_the_middle.py"], cSettings: gnu, swiftSettings: strict),
-    .testTarget(name: "NBDTests", dependencies: ["NBD", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "NBDTests", dependencies: ["Base", "NBD", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "RelayTests",
       dependencies: ["Base", "Linux", "NBD", "Relay", "TestSupport", "TLS", "Transport"],

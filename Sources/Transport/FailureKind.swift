@@ -21,9 +21,10 @@ extension FailureKind {
     self =
       switch error {
       case .unreachable(_, .timedOut): .timedOut
-      case .unreachable(_, .system(let system)) where system.errno == EACCES: .refused
+      case .unreachable(_, .system(let error)): Self(error)
+      case .unreachable(_, .ended), .unreachable(_, .interrupted), .unresolved, .noAddress:
+        .unreachable
       case .pathTooLong: .misconfigured
-      default: .unreachable
       }
   }
 
@@ -58,10 +59,24 @@ extension FailureKind {
   private init(_ error: StreamError) {
     self =
       switch error {
-      case .ended, .failed: .unreachable
+      case .failed(let error): Self(error)
+      case .ended, .tlsFailed: .unreachable
       case .timedOut: .timedOut
       case .handshakeFailed(_, let isPersistent): isPersistent ? .refused : .protocolBroken
       case .interrupted: .other
+      }
+  }
+
+  /// What the number of a failed system call says about the way to a server.
+  ///
+  /// EACCES and EPERM: a socket's permissions, or a firewall, forbid it. ETIMEDOUT: TCP itself gave the
+  /// peer up, for instance because nothing acknowledged its probes.
+  init(_ error: SystemError) {
+    self =
+      switch error.errno {
+      case EACCES, EPERM: .refused
+      case ETIMEDOUT: .timedOut
+      default: .unreachable
       }
   }
 }

@@ -36,11 +36,8 @@ extension ServerStream {
   ) throws(ConnectError) -> [Address] {
     switch transport {
     case .tcp(let host, let port):
-      do throws(ResolutionError) {
-        return try Address.resolve(host: host, port: port)
-      } catch {
-        throw .unresolved(error)
-      }
+      return try mapError(
+        try Address.resolve(host: host, port: port), to: ConnectError.unresolved)
     case .unix(let path):
       guard let address = Address.unix(path: path) else { throw .pathTooLong }
       return [address]

@@ -13,17 +13,11 @@ extension ServerStream {
     into region: Region, at place: Int, _ count: Int
   ) throws(StreamError) -> Int? {
     guard let session else {
-      do throws(SystemError) {
-        return try socket.descriptor.receive(into: region, at: place, count)
-      } catch {
-        throw .failed(call: error.call, reason: error.reason)
-      }
+      return try mapError(
+        try socket.descriptor.receive(into: region, at: place, count), to: StreamError.failed)
     }
-    do throws(TLSError) {
-      return try session.receive(into: region, at: place, count)
-    } catch {
-      throw StreamError(error)
-    }
+    return try mapError(
+      try session.receive(into: region, at: place, count), to: StreamError.init(tls:))
   }
 
   /// Whether there may be something to receive although the socket has nothing.
@@ -36,17 +30,9 @@ extension ServerStream {
   /// one without parts.
   package func send(_ parts: Gather) throws(StreamError) -> Int? {
     guard let session else {
-      do throws(SystemError) {
-        return try parts.send(over: socket.descriptor)
-      } catch {
-        throw .failed(call: error.call, reason: error.reason)
-      }
+      return try mapError(try parts.send(over: socket.descriptor), to: StreamError.failed)
     }
-    do throws(TLSError) {
-      return try session.send(parts)
-    } catch {
-      throw StreamError(error)
-    }
+    return try mapError(try session.send(parts), to: StreamError.init(tls:))
   }
 
   package var isSending: Bool { session?.isSending ?? false }

@@ -88,31 +88,22 @@ package final class ServerStream: ByteStream {
 
   private func receive(_ count: Int) throws(StreamError) -> [UInt8] {
     guard let session else {
-      do throws(SocketError) {
-        return try socket.receive(count, until: deadline, pace.stepTime)
-      } catch {
-        throw StreamError(error)
-      }
+      return try mapError(
+        try socket.receive(count, until: deadline, pace.stepTime), to: StreamError.init(socket:))
     }
-    do throws(TLSError) {
-      return try session.receive(count, until: deadline, pace.stepTime)
-    } catch {
-      throw StreamError(error)
-    }
+    return try mapError(
+      try session.receive(count, until: deadline, pace.stepTime), to: StreamError.init(tls:))
   }
 
   private func send(_ bytes: [UInt8]) throws(StreamError) {
     guard let session else {
-      do throws(SocketError) {
-        return try socket.send(bytes, until: deadline, pace.stepTime)
-      } catch {
-        throw StreamError(error)
-      }
+      return try mapError(
+        try socket.send(bytes, until: deadline, pace.stepTime), to: StreamError.init(socket:))
     }
     do throws(TLSError) {
       try session.send(bytes, until: deadline, pace.stepTime)
     } catch {
-      throw StreamError(session.farewell ?? error)
+      throw StreamError(tls: session.farewell ?? error)
     }
   }
 
@@ -167,27 +158,27 @@ package struct Pace: Sendable {
 }
 
 extension StreamError {
-  init(_ error: SocketError) {
+  init(socket error: SocketError) {
     self =
       switch error {
       case .ended(let received): .ended(received: received)
       case .timedOut(let time): .timedOut(time)
       case .interrupted: .interrupted
-      case .system(let error): .failed(call: error.call, reason: error.reason)
+      case .system(let error): .failed(error)
       }
   }
 
-  init(_ error: TLSError) {
+  init(tls error: TLSError) {
     self =
       switch error {
       case .ended(let received): .ended(received: received)
       case .timedOut(let time): .timedOut(time)
       case .interrupted: .interrupted
-      case .system(let error): .failed(call: error.call, reason: error.reason)
+      case .system(let error): .failed(error)
       // With TLS 1.3 the server judges the client when the handshake is over on this side.
       case _ where error.isPersistent:
         .handshakeFailed(reason: error.description, isPersistent: true)
-      default: .failed(call: "TLS", reason: error.description)
+      default: .tlsFailed(reason: error.description)
       }
   }
 }

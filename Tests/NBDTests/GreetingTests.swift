@@ -93,7 +93,7 @@ struct GreetingTests {
     let error = #expect(throws: NegotiationError.self) {
       try negotiate(ExportRequest("disk"), over: stream)
     }
-    let broken = StreamError.failed(call: "send", reason: "Broken pipe")
+    let broken = StreamError.failed(.brokenPipe)
     #expect(error == NegotiationError(step: step, reason: .sending(broken)))
     #expect(stream.sent.count <= 4)
   }

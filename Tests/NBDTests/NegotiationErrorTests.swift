@@ -26,7 +26,7 @@ struct NegotiationErrorTests {
       "greeting: waited 30 s for the first magic"
     ),
     (
-      error(.clientFlags, .sending(.failed(call: "send", reason: "Broken pipe"))),
+      error(.clientFlags, .sending(.failed(.brokenPipe))),
       "client flags: could not send it, send: Broken pipe"
     ),
     (

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+import Base
+import Glibc
 import NBD
 import Testing
 
@@ -70,7 +72,7 @@ final class ScriptedStream: ByteStream {
   }
 
   func write(_ bytes: [UInt8]) throws(StreamError) {
-    guard bytes.count <= writable else { throw .failed(call: "send", reason: "Broken pipe") }
+    guard bytes.count <= writable else { throw .failed(.brokenPipe) }
     writable -= bytes.count
     note(.client, bytes)
   }
@@ -173,4 +175,9 @@ func hex(_ text: String) -> [UInt8] {
 
 func digits(_ bytes: [UInt8]) -> String {
   bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+}
+
+extension SystemError {
+  static let brokenPipe = SystemError("send", EPIPE)
+  static let connectionReset = SystemError("recv", ECONNRESET)
 }

@@ -176,7 +176,7 @@ struct TransmissionTests {
     let error = #expect(throws: TransmissionError.self) {
       try transmission.submit(Request(.write, length: 1), payload: [0])
     }
-    #expect(error?.reason == .sending(.failed(call: "send", reason: "Broken pipe")))
+    #expect(error?.reason == .sending(.failed(.brokenPipe)))
     #expect(error?.isOutcomeUnknown == true)
     #expect(transmission.next()?.cookie == 1)
     #expect(transmission.next() == nil)

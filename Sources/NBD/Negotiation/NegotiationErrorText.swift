@@ -140,7 +140,8 @@ func receivingFailed(_ error: StreamError, _ awaited: String) -> String {
   case .ended(let received): "the server closed the connection \(received) bytes into \(awaited)"
   case .timedOut(let duration): "waited \(Quantities.exactly(duration)) for \(awaited)"
   case .interrupted: "given up while waiting for \(awaited)"
-  case .failed(let call, let reason): "\(call): \(reason), while waiting for \(awaited)"
+  case .failed(let error): "\(error), while waiting for \(awaited)"
+  case .tlsFailed(let reason): "TLS: \(reason), while waiting for \(awaited)"
   case .handshakeFailed(let reason, _): "\(reason), while waiting for \(awaited)"
   }
 }
@@ -151,7 +152,8 @@ func sendingFailed(_ error: StreamError) -> String {
   case .timedOut(let duration):
     "could not send it, the server took nothing for \(Quantities.exactly(duration))"
   case .interrupted: "given up while sending it"
-  case .failed(let call, let reason): "could not send it, \(call): \(reason)"
+  case .failed(let error): "could not send it, \(error)"
+  case .tlsFailed(let reason): "could not send it, TLS: \(reason)"
   case .handshakeFailed(let reason, _): "could not send it, \(reason)"
   }
 }
@@ -161,7 +163,8 @@ private func handshakeFailed(_ error: StreamError) -> String {
   case .ended: "the server closed the connection before it was complete"
   case .timedOut(let duration): "not complete after \(Quantities.exactly(duration))"
   case .interrupted: "given up"
-  case .failed(let call, let reason): "\(call): \(reason)"
+  case .failed(let error): error.description
+  case .tlsFailed(let reason): "TLS: \(reason)"
   case .handshakeFailed(let reason, _): reason
   }
 }

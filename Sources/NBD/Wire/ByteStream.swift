@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+package import Base
+
 /// A blocking connection to a server, as the negotiation sees it.
 ///
 /// The conforming type does the I/O and keeps the deadline of the current step; a negotiation uses
@@ -43,8 +45,11 @@ package enum StreamError: Error, Sendable, Equatable {
   /// Our own side gave up.
   case interrupted
 
-  /// A system call failed, for instance `recv` with "Connection reset by peer".
-  case failed(call: String, reason: String)
+  /// A system call failed, for instance `recv` with ECONNRESET.
+  case failed(SystemError)
+
+  /// TLS cannot go on; another connection may fare better.
+  case tlsFailed(reason: String)
 
   /// The TLS handshake failed, for a reason that will hardly go away by itself or that may (N-052).
   ///
