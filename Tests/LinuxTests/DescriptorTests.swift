@@ -37,18 +37,31 @@ struct DescriptorTests {
     #expect(hasEnded(reading))
   }
 
-  @Test func `a duplicate lives on its own, and is not given to other programs`() throws {
+  @Test func `a copy of an inherited one lives on its own and is closed on exec`() throws {
     let reading: Descriptor
     var owners: [Descriptor] = []
     do {
       let ends = try pipe()
       reading = ends.reading
-      owners.append(try ends.writing.duplicate())
+      owners.append(try Descriptor.inherited(ends.writing.number))
     }
     #expect(!hasEnded(reading))
     #expect(fcntl(owners[0].number, F_GETFD) == FD_CLOEXEC)
     owners.removeLast()
     #expect(hasEnded(reading))
+  }
+
+  @Test func `one that the process was started without is an error`() {
+    #expect(throws: SystemError("dup", EBADF)) { try Descriptor.inherited(1 << 20) }
+  }
+
+  @Test func `to use a closed descriptor, or memory that is none, ends the program`() async {
+    await #expect(processExitsWith: .failure) {
+      try check("fsync") { fsync(-1) }
+    }
+    await #expect(processExitsWith: .failure) {
+      try check("pipe2") { unsafe pipe2(UnsafeMutablePointer(bitPattern: 8)!, 0) }
+    }
   }
 
   @Test func `a socket is closed with its last owner`() throws {

@@ -49,9 +49,13 @@ package final class Descriptor: Sendable {
     }
   }
 
-  /// A second descriptor for the same open file.
-  package func duplicate() throws(SystemError) -> Descriptor {
-    Descriptor(owning: try check("fcntl") { fcntl(number, F_DUPFD_CLOEXEC, 0) })
+  /// A second descriptor for a file that the process was started with, such as standard output.
+  ///
+  /// EBADF: it was started without it. The corresponding C function is `fcntl` with `F_DUPFD_CLOEXEC`.
+  package static func inherited(_ number: CInt) throws(SystemError) -> Descriptor {
+    let copy = fcntl(number, F_DUPFD_CLOEXEC, 0)
+    guard copy >= 0 else { throw SystemError("dup", errno) }
+    return Descriptor(owning: copy)
   }
 
   /// Writes what is buffered in the kernel to the file or device.
@@ -70,7 +74,7 @@ package final class Descriptor: Sendable {
     try check("fcntl") { fcntl(number, F_SETFL, wanted) }
   }
 
-  /// Takes an advisory lock on the file, or answers false if somebody else has it.
+  /// Takes an advisory lock on the file, or returns false if somebody else has it.
   ///
   /// udevd leaves a block device alone while it is locked. The corresponding C function is
   /// `flock`; the lock ends with the last descriptor of this open file.

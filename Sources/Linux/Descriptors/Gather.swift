@@ -17,7 +17,7 @@ extension Descriptor {
       switch errno {
       case EAGAIN: return nil
       case EINTR: continue
-      case let code: throw SystemError("recv", code)
+      case let code: throw SystemError(returned: code, by: "recv")
       }
     }
   }
@@ -64,7 +64,7 @@ extension Descriptor {
     byteCount += bytes.count
   }
 
-  /// Sends what the socket takes of it, and answers how many bytes: nil if it takes nothing now.
+  /// Sends what the socket takes of it, and returns how many bytes: nil if it takes nothing now.
   ///
   /// A peer that has gone is an error, not a signal.
   package func send(over descriptor: Descriptor) throws(SystemError) -> Int? {
@@ -78,7 +78,7 @@ extension Descriptor {
       switch errno {
       case EAGAIN: return nil
       case EINTR: continue
-      case let code: throw SystemError("send", code)
+      case let code: throw SystemError(returned: code, by: "send")
       }
     }
   }

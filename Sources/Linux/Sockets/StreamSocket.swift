@@ -20,9 +20,8 @@ package final class StreamSocket: Sendable {
   ) throws(SocketError) -> StreamSocket {
     let deadline = ContinuousClock.now + time
     let type = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    let made = try system { () throws(SystemError) in
-      try check("socket") { socket(address.family, type, 0) }
-    }
+    let made = try mapError(
+      try check("socket") { socket(address.family, type, 0) }, to: SocketError.system)
     let connected = StreamSocket(Descriptor(owning: made), interrupt)
     while true {
       switch connected.startConnecting(to: address) {
@@ -36,7 +35,7 @@ package final class StreamSocket: Sendable {
         // A UNIX socket whose backlog is full: nothing tells when it has room again.
         try connected.pause(.milliseconds(20), until: deadline, time)
       case EINTR: continue
-      case let code: throw .system(SystemError("connect", code))
+      case let code: throw .system(SystemError(returned: code, by: "connect"))
       }
     }
   }
@@ -60,7 +59,7 @@ package final class StreamSocket: Sendable {
       case 1...: received += part
       case _ where code == EAGAIN: try wait(POLLIN, until: deadline, time)
       case _ where code == EINTR: continue
-      default: throw .system(SystemError("recv", code))
+      default: throw .system(SystemError(returned: code, by: "recv"))
       }
     }
     return bytes
@@ -84,7 +83,7 @@ package final class StreamSocket: Sendable {
       case 0...: sent += part
       case _ where code == EAGAIN: try wait(POLLOUT, until: deadline, time)
       case _ where code == EINTR: continue
-      default: throw .system(SystemError("send", code))
+      default: throw .system(SystemError(returned: code, by: "send"))
       }
     }
   }
@@ -106,7 +105,7 @@ package final class StreamSocket: Sendable {
       case 0...: return Array(bytes.prefix(part))
       case _ where code == EAGAIN: try wait(POLLIN, until: deadline, time)
       case _ where code == EINTR: continue
-      default: throw .system(SystemError("recv", code))
+      default: throw .system(SystemError(returned: code, by: "recv"))
       }
     }
   }
@@ -193,11 +192,10 @@ package final class StreamSocket: Sendable {
   private func pendingError() throws(SocketError) -> CInt {
     var code: CInt = 0
     var length = socklen_t(MemoryLayout<CInt>.size)
-    _ = try system { () throws(SystemError) in
+    _ = try mapError(
       try check("getsockopt") {
         unsafe getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &code, &length)
-      }
-    }
+      }, to: SocketError.system)
     return code
   }
 
@@ -218,11 +216,10 @@ package final class StreamSocket: Sendable {
   private func wait(
     _ events: CInt, until deadline: ContinuousClock.Instant?, _ time: Duration
   ) throws(SocketError) {
-    let ready = try system { () throws(SystemError) in
+    let ready = try mapError(
       try poll(
         [(descriptor, events)] + (interrupt.map { [($0.descriptor, POLLIN)] } ?? []),
-        until: deadline)
-    }
+        until: deadline), to: SocketError.system)
     if ready & 2 != 0 { throw .interrupted }
     if ready == 0 { throw .timedOut(time) }
   }
@@ -230,9 +227,9 @@ package final class StreamSocket: Sendable {
   private func pause(
     _ length: Duration, until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(SocketError) {
-    _ = try system { () throws(SystemError) in
-      try poll(interrupt.map { [($0.descriptor, POLLIN)] } ?? [], until: .now + length)
-    }
+    _ = try mapError(
+      try poll(interrupt.map { [($0.descriptor, POLLIN)] } ?? [], until: .now + length),
+      to: SocketError.system)
     if interrupt?.isSignalled == true { throw .interrupted }
     if ContinuousClock.now >= deadline { throw .timedOut(time) }
   }
@@ -256,12 +253,6 @@ package enum SocketError: Error, Sendable, Equatable, CustomStringConvertible {
     case .system(let error): error.description
     }
   }
-}
-
-private func system<Value>(
-  _ body: () throws(SystemError) -> Value
-) throws(SocketError) -> Value {
-  do throws(SystemError) { return try body() } catch { throw .system(error) }
 }
 
 /// Ends the stream of a socket both ways, without waiting and without closing the descriptor.

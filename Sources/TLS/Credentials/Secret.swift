@@ -7,7 +7,7 @@ internal import Linux
 
 /// Reads a file that holds no secret.
 func publicBytes(of path: String) throws(CredentialsError) -> [UInt8] {
-  try reading(path) { () throws(SystemError) in try bytes(of: path) }
+  try mapError(try bytes(of: path), to: unreadable(path))
 }
 
 /// Reads a file that nobody but root and the effective user may see or change.
@@ -15,22 +15,19 @@ func publicBytes(of path: String) throws(CredentialsError) -> [UInt8] {
 /// As with ssh, a file that others can get at is refused.
 func secretBytes(of path: String) throws(CredentialsError) -> [UInt8] {
   // Looked at and read through one descriptor, so that nobody can put another file in between.
-  let file = try reading(path) { () throws(SystemError) in try Descriptor.openFile(path) }
+  let file = try mapError(try Descriptor.openFile(path), to: unreadable(path))
   var status = stat()
-  guard unsafe fstat(file.number, &status) == 0 else {
-    throw .unreadable(file: path, SystemError("fstat \(path)", errno))
-  }
+  _ = try mapError(
+    try check("fstat \(path)") { unsafe fstat(file.number, &status) }, to: unreadable(path))
   guard status.st_uid == 0 || status.st_uid == geteuid() else {
     throw .foreignOwner(file: path, owner: status.st_uid)
   }
   guard status.st_mode & 0o077 == 0 else {
     throw .tooOpen(file: path, mode: status.st_mode & 0o7777)
   }
-  return try reading(path) { () throws(SystemError) in try bytes(in: file, named: path) }
+  return try mapError(try bytes(in: file, named: path), to: unreadable(path))
 }
 
-private func reading<Value>(
-  _ path: String, _ body: () throws(SystemError) -> Value
-) throws(CredentialsError) -> Value {
-  do throws(SystemError) { return try body() } catch { throw .unreadable(file: path, error) }
+private func unreadable(_ path: String) -> (SystemError) -> CredentialsError {
+  { .unreadable(file: path, $0) }
 }

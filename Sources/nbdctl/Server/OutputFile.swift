@@ -20,7 +20,7 @@ struct OutputFile {
     name = path ?? "standard output"
     do throws(SystemError) {
       guard let path else {
-        file = try Descriptor(owning: check("dup") { dup(1) })
+        file = try Descriptor.inherited(1)
         (kind, draft) = (0, nil)
         return
       }
