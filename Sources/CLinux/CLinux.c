@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,7 +53,14 @@ static void become_ordinary(void) {
   if (file >= 0) close(file);
 }
 
-pid_t clinux_spawn(char *const values[], int output, int *error) {
+static int end_unstarted(pid_t process, int error) {
+  kill(process, SIGKILL);
+  while (waitpid(process, NULL, 0) < 0 && errno == EINTR) continue;
+  errno = error;
+  return -1;
+}
+
+int clinux_spawn(char *const values[], int output, pid_t *result) {
   // The child has this thread's memory until it runs the program: no handler of ours may run in it.
   sigset_t all, before;
   sigfillset(&all);
@@ -60,6 +68,7 @@ pid_t clinux_spawn(char *const values[], int output, int *error) {
   volatile int failure = 0;
   pid_t process = vfork();
   if (process == 0) {
+    setpgid(0, 0);
     become_ordinary();
     int input = open("/dev/null", O_RDONLY);
     dup2(input, 0);
@@ -75,7 +84,16 @@ pid_t clinux_spawn(char *const values[], int output, int *error) {
     failure = errno;
     _exit(127);
   }
-  *error = process < 0 ? errno : failure;
+  int error = process < 0 ? errno : failure;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return process;
+  if (process < 0) {
+    errno = error;
+    return -1;
+  }
+  if (error) return end_unstarted(process, error);
+  // Nobody else reaps it: the number is its own until we do.
+  int handle = (int)syscall(SYS_pidfd_open, process, 0);
+  if (handle < 0) return end_unstarted(process, errno);
+  *result = process;
+  return handle;
 }

@@ -50,7 +50,7 @@ struct CommandTests {
 
   @Test func `a program that does not exist is an error`() {
     let name = "nbdd-has-no-such-program"
-    #expect(throws: SystemError(name, ENOENT)) {
+    #expect(throws: ChildProcess.Failure.notRun(SystemError(name, ENOENT))) {
       try ChildProcess.run([name, "x"], within: Self.long)
     }
   }
@@ -69,13 +69,37 @@ struct CommandTests {
   func `at the deadline a program is killed`(script: String) throws {
     let directory = try TemporaryDirectory()
     let file = "\(directory.path)/pid"
-    #expect(throws: SystemError("sh", ETIMEDOUT)) {
+    #expect(throws: ChildProcess.Failure.timedOut(program: "sh", .milliseconds(500))) {
       try ChildProcess.run(
         ["sh", "-c", "echo $$ > \(file); \(script)"], within: .milliseconds(500))
     }
     let text = try #require(contents(of: file))
     let process = try #require(pid_t(text.dropLast()))
     #expect(kill(process, 0) == -1)
+  }
+
+  @Test func `at the deadline what a program has started is killed too`() throws {
+    let directory = try TemporaryDirectory()
+    let file = "\(directory.path)/pid"
+    #expect(throws: ChildProcess.Failure.self) {
+      try ChildProcess.run(
+        ["sh", "-c", "sleep 60 & echo $! > \(file); wait"], within: .milliseconds(500))
+    }
+    let text = try #require(contents(of: file))
+    let process = try #require(pid_t(text.dropLast()))
+    // Whoever it belongs to now may not have reaped it yet.
+    let state = contents(of: "/proc/\(process)/stat").flatMap { $0.split(separator: ")").last }
+    #expect(kill(process, 0) == -1 || state?.hasPrefix(" Z") == true)
+  }
+
+  @Test func `says which program did not end, and in what time`() {
+    let error = ChildProcess.Failure.timedOut(program: "fsck", .seconds(60))
+    #expect(error.description == "fsck did not end within 60 s")
+  }
+
+  @Test func `the end of a program counts, not that of what it leaves behind`() throws {
+    let result = try shell("sleep 55 & echo done")
+    #expect(result.status == 0 && result.output == "done\n")
   }
 
   @Test func `several at a time do not disturb each other`() async throws {

@@ -73,10 +73,11 @@ int clinux_watch_end(int watch, int socket) __attribute__((swift_name("watchEnd(
 /// A socket that has ended, without waiting for one; -1 if there is none.
 int clinux_ended(int watch) __attribute__((swift_name("ended(_:)")));
 
-/// Runs a program found in PATH with no input and with `output` as standard output and error; -1 if there is no
-/// process. An error is in `error` then, or if the program cannot be run: the process ends at once then.
+/// Runs a program found in PATH with no input and with `output` as standard output and error, in a process group of
+/// its own. Returns a pidfd, readable when the program has ended, and its process in `process`; -1 and errno if it
+/// cannot be run, and nothing is left of it then.
 ///
 /// The program starts as any other does, whatever nbdd has become: with no signal blocked, without PR_SET_IO_FLUSHER,
 /// and not spared when memory is short. posix_spawn(3) can do the first of these only.
-pid_t clinux_spawn(char *_Nullable const *_Nonnull arguments, int output, int *_Nonnull error)
+int clinux_spawn(char *_Nullable const *_Nonnull arguments, int output, pid_t *_Nonnull process)
     __attribute__((swift_name("spawn(_:_:_:)")));

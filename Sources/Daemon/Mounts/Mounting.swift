@@ -82,8 +82,10 @@ nonisolated enum Mounting {
   }
 
   static func run(_ arguments: [String]) throws(Failure) -> ChildProcess.Result {
-    do throws(SystemError) { return try ChildProcess.run(arguments, within: limit) } catch {
-      throw Failure(.mount, "\(arguments[0]): \(error.reason)")
+    do throws(ChildProcess.Failure) {
+      return try ChildProcess.run(arguments, within: limit)
+    } catch {
+      throw Failure(.mount, error.description)
     }
   }
 

@@ -15,54 +15,112 @@ package enum ChildProcess {
     package let output: String
   }
 
-  /// Runs a program found in PATH, with no input, and waits for it.
+  /// Why there is no result.
+  package enum Failure: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The program could not be run; ENOENT: there is no such program.
+    case notRun(SystemError)
+    /// It did not end in time, and was killed.
+    case timedOut(program: String, Duration)
+
+    package var description: String {
+      switch self {
+      case .notRun(let error): error.description
+      case .timedOut(let program, let time):
+        "\(program) did not end within \(Quantities.exactly(time))"
+      }
+    }
+  }
+
+  /// Runs a program found in PATH, with no input, and waits for its end.
   ///
-  /// Blocks. At the deadline the program is killed; ETIMEDOUT then, also if it sits in a call
-  /// that does not end.
+  /// Blocks. At the deadline the program is killed, with all that it has started in its process group.
   package static func run(
     _ arguments: [String], within time: Duration
-  ) throws(SystemError) -> Result {
+  ) throws(Failure) -> Result {
     let deadline = ContinuousClock.now + time
+    let program = try mapError(try RunningProgram(arguments), to: Failure.notRun)
+    do throws(SystemError) {
+      if let result = try program.result(until: deadline) { return result }
+    } catch {
+      program.kill()
+      throw .notRun(error)
+    }
+    program.kill()
+    throw .timedOut(program: arguments[0], time)
+  }
+}
+
+/// A program until it has ended, and been reaped.
+private struct RunningProgram {
+  private let process: pid_t
+  /// Readable when the program has ended.
+  private let handle: Descriptor
+  private let output: Descriptor
+
+  init(_ arguments: [String]) throws(SystemError) {
     var ends: [CInt] = [-1, -1]
     try check("pipe2") { unsafe pipe2(&ends, O_CLOEXEC) }
-    let output = Descriptor(owning: ends[0])
-    let process = try spawn(arguments, output: Descriptor(owning: ends[1]))
+    output = Descriptor(owning: ends[0])
+    let input = Descriptor(owning: ends[1])
+    try output.setBlocking(false)
+    var strings = unsafe arguments.map { unsafe strdup($0) } + [nil]
+    defer { unsafe strings.forEach { unsafe free($0) } }
+    var process: pid_t = -1
+    handle = Descriptor(
+      owning: try check(arguments[0]) { unsafe spawn(&strings, input.number, &process) })
+    self.process = process
+  }
 
+  /// Waits for the end, and reaps; nil at the deadline.
+  ///
+  /// The output counts up to the program's own end: what it has started may keep the pipe open for longer.
+  func result(until deadline: ContinuousClock.Instant) throws(SystemError) -> ChildProcess.Result? {
     var text: [UInt8] = []
+    var isOpen = true
+    while true {
+      let awaited = [(handle, POLLIN)] + (isOpen ? [(output, POLLIN)] : [])
+      let ready = try poll(awaited, until: deadline)
+      if ready == 0 { return nil }
+      while isOpen, let part = try readOutput() {
+        text += part.prefix(4096 - text.count)
+        isOpen = !part.isEmpty
+        if ContinuousClock.now >= deadline { return nil }
+      }
+      guard ready & 1 != 0 else { continue }
+      return ChildProcess.Result(status: reap(), output: String(decoding: text, as: UTF8.self))
+    }
+  }
+
+  /// What has been written: empty at the end, nil if there is nothing now.
+  private func readOutput() throws(SystemError) -> ArraySlice<UInt8>? {
     var part = [UInt8](repeating: 0, count: 4096)
-    while try poll([(output, POLLIN)], until: deadline) != 0 {
+    do throws(SystemError) {
       let count = try check("read") {
         unsafe part.withUnsafeMutableBytes { unsafe read(output.number, $0.baseAddress, $0.count) }
       }
-      if count == 0 { break }
-      text += part.prefix(min(count, 4096 - text.count))
+      return part.prefix(count)
+    } catch  where error.errno == EAGAIN {
+      return nil
     }
-
-    // Its output has ended, but it may still run; nothing tells when, so ask now and then.
-    var status: CInt = 0
-    while try check("waitpid", { unsafe waitpid(process, &status, WNOHANG) }) == 0 {
-      if ContinuousClock.now >= deadline {
-        kill(process, SIGKILL)
-        usleep(100_000)
-        unsafe waitpid(process, &status, WNOHANG)
-        throw SystemError(arguments[0], ETIMEDOUT)
-      }
-      usleep(2_000)
-    }
-    return Result(
-      status: Int(exitStatus(status)), output: String(decoding: text, as: UTF8.self))
   }
 
-  private static func spawn(
-    _ arguments: [String], output: Descriptor
-  ) throws(SystemError) -> pid_t {
-    var strings = unsafe arguments.map { unsafe strdup($0) } + [nil]
-    defer { unsafe strings.forEach { unsafe free($0) } }
-    var failure: CInt = 0
-    let process = unsafe CLinux.spawn(&strings, output.number, &failure)
-    guard failure != 0 else { return process }
+  /// Kills the program's process group, and reaps the program.
+  ///
+  /// One that sits in a call that cannot be interrupted, as on a device that does not respond, ends only
+  /// after that: it is left to a thread.
+  func kill() {
+    Glibc.kill(-process, SIGKILL)
+    if let ready = try? poll([(handle, POLLIN)], until: .now + .seconds(1)), ready != 0 {
+      _ = reap()
+    } else {
+      try? Thread.start("reaper") { [self] in _ = reap() }
+    }
+  }
+
+  /// Waits for the program's end and returns its exit status.
+  private func reap() -> Int {
     var status: CInt = 0
-    if process > 0 { unsafe waitpid(process, &status, 0) }
-    throw SystemError(arguments[0], failure)
+    while unsafe waitpid(process, &status, 0) < 0 && errno == EINTR {}
+    return Int(exitStatus(status))
   }
 }

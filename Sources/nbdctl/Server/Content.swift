@@ -41,14 +41,14 @@ enum Content {
     }
     guard count == bytes.count else { throw SystemError("write", errno) }
     let path = "/proc/\(getpid())/fd/\(file.number)"
-    do throws(SystemError) {
+    do throws(ChildProcess.Failure) {
       let result = try ChildProcess.run(["file", "-bL", path], within: .seconds(10))
       guard result.status == 0, let line = result.output.split(separator: "\n").first else {
         return nil
       }
       return shown(String(line))
     } catch {
-      if error.errno == ENOENT { return nil }
+      if case .notRun(let cause) = error, cause.errno == ENOENT { return nil }
       throw error
     }
   }
