@@ -23,25 +23,34 @@ import TLS
     let session = try peer.session(credentials(folder))
     let total = 16 << 20
     let piece = 100_003
-    let sender = try Errand { () -> TLSError? in
-      do throws(TLSError) {
-        for start in stride(from: 0, to: total, by: piece) {
-          let bytes = pattern(start..<min(total, start + piece))
-          try session.send(bytes, until: .now + patience, patience)
-        }
-        return nil
-      } catch {
-        return error
-      }
-    }
-    var received = 0
+    let source = try Region(byteCount: piece)
+    let room = try Region(byteCount: 65_537)
+    let parts = Gather(capacity: 1)
+    let readiness = Readiness(capacity: 1)
+    var (sent, received) = (0, 0)
     while received < total {
-      let count = min(total - received, 65_537)
-      let bytes = try session.receive(count, until: .now + patience, patience)
-      try #require(bytes == pattern(received..<received + count))
-      received += count
+      while sent < total || session.isSending {
+        let bytes = pattern(sent..<min(total, sent + piece))
+        source.write(0, bytes.count) { span in
+          for place in bytes.indices { span[place] = bytes[place] }
+        }
+        parts.removeAll()
+        parts.add(source, 0, bytes.count)
+        guard let part = try session.send(parts) else { break }
+        sent += part
+      }
+      while let count = try session.receive(into: room, at: 0, room.byteCount) {
+        try #require(count > 0)
+        let bytes = room.read(0, count) { span in span.indices.map { span[$0] } }
+        try #require(bytes == pattern(received..<received + count))
+        received += count
+      }
+      readiness.removeAll()
+      let isWriting = sent < total || session.isSending
+      _ = readiness.add(session.socket.descriptor, reading: true, writing: isWriting)
+      if received < total { readiness.wait(20_000) }
     }
-    #expect(try sender.result() == nil)
+    #expect(received == total)
     session.close()
     #expect(peer.prints("end: close_notify"))
   }
@@ -51,15 +60,15 @@ import TLS
     let options = folder.certificate("server") + ["low=\(version)", "high=\(version)"]
     let leaver = try Peer(folder, mode: "hello", options)
     let ended = try leaver.session(credentials(folder))
-    #expect(try ended.receiveSome(100) == Array("hello".utf8))
-    #expect(try ended.receiveSome(100) == [])
+    #expect(try ended.receiveText(5) == "hello")
+    #expect(throws: TLSError.ended(received: 0)) { try ended.receiveText(1) }
     #expect(throws: TLSError.ended(received: 0)) { try ended.receiveText(1) }
 
     let deserter = try Peer(folder, mode: "cut", options)
     let cut = try deserter.session(credentials(folder))
-    #expect(try cut.receiveSome(100) == Array("hello".utf8))
+    #expect(try cut.receiveText(5) == "hello")
     try cut.send("!")
-    #expect(throws: TLSError.truncated) { try cut.receiveSome(100) }
+    #expect(throws: TLSError.truncated) { try cut.receiveText(1) }
   }
 
   @Test func `counts what came before the end`() throws {
@@ -126,16 +135,11 @@ import TLS
     let interrupt = try Wakeup()
     let peer = try Peer(folder, mode: "echo", folder.certificate("server"))
     let session = try peer.session(credentials(folder), interrupt: interrupt)
-    let receiver = try Errand { () -> TLSError? in
-      do throws(TLSError) {
-        _ = try session.receiveSome(1)
-        return nil
-      } catch {
-        return error
-      }
+    let errand = try Errand {
+      usleep(100_000)
+      interrupt.signal()
     }
-    usleep(100_000)
-    interrupt.signal()
-    #expect(try receiver.result() == .interrupted)
+    #expect(throws: TLSError.interrupted) { try session.receiveText(1) }
+    try errand.result()
   }
 }

@@ -14,10 +14,9 @@ extension TLSError {
   /// client believes that all is agreed, and its refusal is the first thing to be received. Most
   /// servers just hang up then: `isJudged` says that the server has made known that it agrees.
   init(
-    _ code: CInt, _ call: String, errno: CInt, in handle: SessionHandle, _ credentials: Credentials,
-    isHandshake: Bool, isJudged: Bool
+    _ code: CInt, _ call: String, errno: CInt, in session: gnutls_session_t,
+    _ credentials: Credentials, isHandshake: Bool, isJudged: Bool
   ) {
-    let session = unsafe handle.session
     lazy var end = unsafe Self.end(of: session, credentials, isHandshake, isJudged)
     switch code {
     case GNUTLS_E_FATAL_ALERT_RECEIVED:

@@ -12,8 +12,8 @@ struct Handshake {
   let deadline: ContinuousClock.Instant
   let time: Duration
 
-  /// Answers a session that is ready for data; whoever takes it ends it.
-  func run() throws(TLSError) -> SessionHandle {
+  /// Returns a session that is ready for data; the caller ends it.
+  func run() throws(TLSError) -> gnutls_session_t {
     var made: gnutls_session_t?
     // Never resumed, so no tickets are asked for. A certificate of ours is sent even if the server
     // does not list its CA: then the server says what it does not like.
@@ -22,10 +22,9 @@ struct Handshake {
       | UInt32(GNUTLS_NO_TICKETS) | UInt32(GNUTLS_FORCE_CLIENT_CERT)
     unsafe gnutls_init(&made, flags)
     guard let session = unsafe made else { preconditionFailure("no memory") }
-    let handle = unsafe SessionHandle(session: session)
     do throws(TLSError) {
       try unsafe prepare(session)
-      try unsafe verifying(handle) { () throws(TLSError) in try unsafe agree(handle) }
+      try unsafe verifying(session) { () throws(TLSError) in try unsafe agree(session) }
       guard unsafe gnutls_auth_server_get_type(session) == credentials.handle.kind else {
         throw .otherMethod
       }
@@ -33,7 +32,7 @@ struct Handshake {
       unsafe gnutls_deinit(session)
       throw error
     }
-    return unsafe handle
+    return unsafe session
   }
 
   private func prepare(_ session: gnutls_session_t) throws(TLSError) {
@@ -56,7 +55,7 @@ struct Handshake {
   ///
   /// It must be for the expected name, and for servers.
   private func verifying(
-    _ handle: SessionHandle, _ body: () throws(TLSError) -> Void
+    _ session: gnutls_session_t, _ body: () throws(TLSError) -> Void
   ) throws(TLSError) {
     guard credentials.settings.method == .certificate, credentials.settings.verifyPeer,
       let name = credentials.serverName
@@ -70,17 +69,16 @@ struct Handshake {
       let copy = unsafe UnsafeMutableRawPointer(strdup(text))?.assumingMemoryBound(to: UInt8.self)
       unsafe data[index] = gnutls_typed_vdata_st(type: type, data: copy, size: 0)
     }
-    unsafe gnutls_session_set_verify_cert2(handle.session, data, UInt32(expected.count), 0)
+    unsafe gnutls_session_set_verify_cert2(session, data, UInt32(expected.count), 0)
     defer {
-      unsafe gnutls_session_set_verify_function(handle.session, nil)
+      unsafe gnutls_session_set_verify_function(session, nil)
       for index in expected.indices { unsafe free(data[index].data) }
       unsafe data.deallocate()
     }
     try body()
   }
 
-  private func agree(_ handle: SessionHandle) throws(TLSError) {
-    let session = unsafe handle.session
+  private func agree(_ session: gnutls_session_t) throws(TLSError) {
     while true {
       let code = unsafe gnutls_handshake(session)
       let errno = Glibc.errno
@@ -95,7 +93,7 @@ struct Handshake {
         if ContinuousClock.now >= deadline { throw .timedOut(time) }
       default:
         let error = unsafe TLSError(
-          code, "connect", errno: errno, in: handle, credentials, isHandshake: true,
+          code, "connect", errno: errno, in: session, credentials, isHandshake: true,
           isJudged: false)
         // Tried once: it is a courtesy.
         if !error.isFromPeer { unsafe gnutls_alert_send_appropriate(session, code) }
@@ -118,10 +116,10 @@ extension TLSError {
 extension StreamSocket {
   /// Waits for room to send or for something to receive; ends at the deadline also if there is.
   func wait(
-    toSend: Bool, until deadline: ContinuousClock.Instant?, _ time: Duration, isHandshake: Bool
+    toSend: Bool, until deadline: ContinuousClock.Instant, _ time: Duration, isHandshake: Bool
   ) throws(TLSError) {
     // A peer could send records without content for ever.
-    if let deadline, ContinuousClock.now >= deadline { throw .timedOut(time) }
+    if ContinuousClock.now >= deadline { throw .timedOut(time) }
     do throws(SocketError) {
       if toSend {
         try waitForOutput(until: deadline, time)

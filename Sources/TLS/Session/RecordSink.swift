@@ -8,8 +8,8 @@ internal import Linux
 
 /// The records that GnuTLS has made and the socket of a session has not taken yet.
 ///
-/// GnuTLS sends each record by itself: here many leave with one system call. For the thread that sends.
-@safe final class RecordSink: @unchecked Sendable {
+/// GnuTLS sends each record by itself: here many leave with one system call.
+@safe final class RecordSink {
   /// What makes up the next record, where small parts leave together.
   let record: Region
   private let socket: StreamSocket
@@ -46,7 +46,7 @@ internal import Linux
     }
   }
 
-  /// Sends what the socket takes, and answers whether that is all.
+  /// Sends what the socket takes, and returns whether that is all.
   func flush() throws(SystemError) -> Bool {
     while !isEmpty {
       let ahead = min(count, region.byteCount - start)

@@ -9,8 +9,8 @@ internal import Linux
 /// What has come on the socket of a session and GnuTLS has not taken yet.
 ///
 /// GnuTLS asks for the five bytes before a record, and then for the record: here one system call brings
-/// many records. For the thread that receives.
-@safe final class RecordSource: @unchecked Sendable {
+/// many records.
+@safe final class RecordSource {
   /// Whether the socket may be asked for more when nothing is left here.
   var mayAsk = true
   private let socket: StreamSocket

@@ -5,7 +5,6 @@ internal import Base
 internal import CGnuTLS
 internal import Glibc
 package import Linux
-internal import Synchronization
 
 /// Receiving and sending without waiting, for a thread that waits for several things at once.
 extension Session {
@@ -26,14 +25,12 @@ extension Session {
   func receive(into room: UnsafeMutableRawBufferPointer) throws(TLSError) -> Int? {
     defer { intake.mayAsk = true }
     while true {
-      let part = unsafe gnutls_record_recv(handle.session, room.baseAddress, room.count)
+      let part = unsafe gnutls_record_recv(handle, room.baseAddress, room.count)
       let errno = Glibc.errno
       switch CInt(clamping: part) {
       case 0...:
-        if part > 0 { hasReceived.store(true, ordering: .relaxed) }
-        if part == 0, !hasReceived.load(ordering: .relaxed), let refusal = refusalByEnd {
-          throw refusal
-        }
+        if part > 0 { hasReceived = true }
+        if part == 0, !hasReceived, let refusal = refusalByEnd { throw refusal }
         return part
       // Nothing has come, or a record without content, or a wish for a new handshake, which may be
       // left unheard (RFC 5246, *Hello Request*), or a warning. Behind these there may be more that
@@ -42,19 +39,19 @@ extension Session {
         if intake.isEmpty { return nil }
         intake.mayAsk = false
       case let code:
-        throw error(code, "recv", errno, isJudged: hasReceived.load(ordering: .relaxed))
+        throw error(code, "recv", errno, isJudged: hasReceived)
       }
     }
   }
 
   /// Whether there may be something to receive although the socket has nothing.
   package var hasMore: Bool {
-    unsafe !intake.isEmpty || gnutls_record_check_pending(handle.session) > 0
+    unsafe !intake.isEmpty || gnutls_record_check_pending(handle) > 0
   }
 
   // MARK: sending
 
-  /// Takes bytes of the parts as long as there is room for them, and answers how many; nil if none.
+  /// Takes bytes of the parts as long as there is room for them, and returns how many; nil if none.
   ///
   /// What was taken last may still be here: it leaves with the next call, also with one without parts.
   package func send(_ parts: Gather) throws(TLSError) -> Int? {
@@ -76,11 +73,11 @@ extension Session {
   /// Whether something that was taken is still here.
   package var isSending: Bool { !outlet.isEmpty }
 
-  /// Makes a record of some bytes, or of the first of them, and answers of how many.
+  /// Makes a record of some bytes, or of the first of them, and returns of how many.
   ///
   /// Nil if the same bytes have to be given again later.
   private func makeRecord(_ bytes: UnsafeRawBufferPointer) throws(TLSError) -> Int? {
-    let part = unsafe gnutls_record_send(handle.session, bytes.baseAddress, bytes.count)
+    let part = unsafe gnutls_record_send(handle, bytes.baseAddress, bytes.count)
     let errno = Glibc.errno
     switch CInt(clamping: part) {
     case 0...: return part

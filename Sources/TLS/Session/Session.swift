@@ -5,26 +5,24 @@ internal import Base
 internal import CGnuTLS
 internal import Glibc
 package import Linux
-internal import Synchronization
 
 /// A TLS session over a connected socket, which it owns.
 ///
-/// One thread may receive while another sends: GnuTLS allows that once the handshake is done.
-/// Nothing that a receiver meets makes it send (a peer's wish for new keys is left to the next
-/// send, a wish for a new handshake is not followed), so the two never do the same thing.
+/// For one thread at a time. Nothing that is received makes it send: a peer's wish for new keys is left to
+/// the next send, a wish for a new handshake is not followed.
 ///
 /// There is no buffer between the socket and GnuTLS until the handshake is done: what came before it
 /// and was not received then is taken for TLS, and never for what the session carries (N-051).
-@safe package final class Session: Sendable, CustomStringConvertible {
+@safe package final class Session: CustomStringConvertible {
   package let socket: StreamSocket
   /// As in "TLS 1.3, AES-256-GCM".
   package let description: String
   private let credentials: Credentials
-  let handle: SessionHandle
+  let handle: gnutls_session_t
   let intake: RecordSource
   let outlet: RecordSink
   /// Whether anything was received: then the server has taken the client for good.
-  let hasReceived = Atomic(false)
+  var hasReceived = false
 
   /// Agrees with the server and verifies it; `time` is named in the error at the deadline.
   ///
@@ -37,25 +35,21 @@ internal import Synchronization
       socket: socket, credentials: credentials, deadline: deadline, time: time)
     self.socket = socket
     self.credentials = credentials
-    do throws(SystemError) {
-      intake = try RecordSource(socket)
-      outlet = try RecordSink(socket)
-    } catch {
-      throw .system(error)
-    }
+    intake = try mapError(try RecordSource(socket), to: TLSError.system)
+    outlet = try mapError(try RecordSink(socket), to: TLSError.system)
     unsafe handle = try handshake.run()
     // Where the system lets the kernel do the work of TLS, GnuTLS needs the socket itself. The function
     // may also answer with the number of an error.
-    let offload = unsafe gnutls_transport_is_ktls_enabled(handle.session).rawValue
+    let offload = unsafe gnutls_transport_is_ktls_enabled(handle).rawValue
     if !(1...GNUTLS_KTLS_DUPLEX.rawValue).contains(offload) {
-      unsafe intake.serve(handle.session)
-      unsafe outlet.serve(handle.session)
+      unsafe intake.serve(handle)
+      unsafe outlet.serve(handle)
     }
-    description = unsafe Self.agreed(handle.session)
+    description = unsafe Self.agreed(handle)
   }
 
   deinit {
-    unsafe gnutls_deinit(handle.session)
+    unsafe gnutls_deinit(handle)
   }
 
   /// Receives exactly `count` bytes; `time` is named in the error at the deadline.
@@ -70,15 +64,6 @@ internal import Synchronization
       received += part
     }
     return bytes
-  }
-
-  /// Receives what there is, at most `limit` bytes, waiting for the first without an end.
-  ///
-  /// Empty if the peer ended the session in good order.
-  package func receiveSome(_ limit: Int) throws(TLSError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: limit)
-    let count = try take(into: &bytes, at: 0, until: nil, .zero)
-    return Array(bytes.prefix(count))
   }
 
   /// Sends all bytes.
@@ -103,9 +88,7 @@ internal import Synchronization
     }
   }
 
-  /// What the peer said when it gave up, after a send has failed.
-  ///
-  /// For a thread that is alone with the session. Does not wait.
+  /// What the peer said when it gave up, after a send has failed; does not wait.
   package var farewell: TLSError? {
     do throws(TLSError) {
       // Past what the peer may have said before; whoever goes on for longer has not given up.
@@ -123,7 +106,7 @@ internal import Synchronization
 
   /// Tells the peer that the session ends, without waiting for its answer (N-059).
   ///
-  /// For the thread that sends; nothing can be sent afterwards. Blocks at most as long as `time`.
+  /// Nothing can be sent afterwards. Blocks at most as long as `time`.
   package func close(within time: Duration = .seconds(1)) {
     let deadline = ContinuousClock.now + time
     var isSaid = false
@@ -131,7 +114,7 @@ internal import Synchronization
       while true {
         if try flush() {
           if isSaid { return }
-          switch unsafe gnutls_bye(handle.session, GNUTLS_SHUT_WR) {
+          switch unsafe gnutls_bye(handle, GNUTLS_SHUT_WR) {
           case GNUTLS_E_SUCCESS:
             isSaid = true
             continue
@@ -147,7 +130,7 @@ internal import Synchronization
   }
 
   private func take(
-    into bytes: inout [UInt8], at start: Int, until deadline: ContinuousClock.Instant?,
+    into bytes: inout [UInt8], at start: Int, until deadline: ContinuousClock.Instant,
     _ time: Duration
   ) throws(TLSError) -> Int {
     while true {
@@ -170,7 +153,7 @@ internal import Synchronization
   /// What it means that a server ends the session in good order before it has said anything: with TLS 1.3
   /// that may be how it refuses the client (nbd-server does).
   var refusalByEnd: TLSError? {
-    unsafe TLSError.refusal(byEndOf: handle.session, credentials)
+    unsafe TLSError.refusal(byEndOf: handle, credentials)
   }
 
   private static func agreed(_ session: gnutls_session_t) -> String {
