@@ -65,9 +65,9 @@ struct NegotiationTests {
   @Test(
     .enabled(if: Tool.nbdkit.isInstalled, missing),
     arguments: [
-      (0, Handshake.newstyle), (1, .fixedNewstyle), (2, .newstyle), (3, .fixedNewstyle),
+      (0, HandshakeStyle.newstyle), (1, .fixedNewstyle), (2, .newstyle), (3, .fixedNewstyle),
     ])
-  func `keeps to the handshake flags of the server`(_ mask: Int, _ style: Handshake) throws {
+  func `keeps to the handshake flags of the server`(_ mask: Int, _ style: HandshakeStyle) throws {
     try Workspace.run { workspace in
       let server = try Server.nbdkit(
         "--mask-handshake=\(mask)", "-r", "null", "size=1M", in: workspace)

@@ -19,7 +19,7 @@ package struct Description: Sendable {
   /// The export.
   package var export: Export
   /// The style of the server.
-  package var handshake: Handshake
+  package var handshake: HandshakeStyle
   /// How the server would answer requests.
   package var replies: ReplyStyle
   /// The metadata contexts that the export has, fit to be shown.
@@ -33,26 +33,16 @@ package struct Description: Sendable {
 extension Negotiation {
   /// The conversation from the first byte to the last (N-143, N-163).
   mutating func describe(_ request: ExportRequest) throws(NegotiationError) -> Description {
-    try check(request)
-    let handshake = try greet(request.security)
-    var replies = ReplyStyle.simple
     var contexts: [String] = []
-    let export: Export
-    switch handshake {
-    case .oldstyle:
-      export = try oldstyleExport(request.name)
-    case .newstyle:
-      export = try exportName(request.name)
-    case .fixedNewstyle:
-      replies = try agreeOnReplies(structured: true, extended: request.extendedHeaders)
-      if let told = try facts(of: request, by: .info) {
-        if replies != .simple { contexts = try listContexts(of: Array(request.name.utf8)) }
-        // Some know the size only of what is attached to (nbd-server 3.24).
-        let attached = told.sizeBytes == 0 ? try facts(of: request, by: .go) : nil
-        export = attached ?? told
-      } else {
-        export = try exportWithoutGo(request.name, replies)
+    let (export, handshake, replies) = try reach(request, structured: true) {
+      (negotiation, replies) throws(NegotiationError) in
+      guard let told = try negotiation.facts(of: request, by: .info) else { return nil }
+      if replies != .simple {
+        contexts = try negotiation.listContexts(of: Array(request.name.utf8))
       }
+      // Some know the size only of what is attached to (nbd-server 3.24).
+      let attached = told.sizeBytes == 0 ? try negotiation.facts(of: request, by: .go) : nil
+      return attached ?? told
     }
     leave()
     return Description(

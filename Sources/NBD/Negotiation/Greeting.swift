@@ -6,7 +6,7 @@ extension Negotiation {
   /// Greets the server and encrypts the connection where that is wanted.
   ///
   /// A stream that cannot be encrypted is not even read from (N-045, U-002).
-  mutating func greet(_ security: Security) throws(NegotiationError) -> Handshake {
+  mutating func greet(_ security: Security) throws(NegotiationError) -> HandshakeStyle {
     guard security == .none || stream.canSecure else { throw failure(.cannotSecure) }
     let handshake = try greet()
     try secure(handshake, security)
@@ -16,7 +16,7 @@ extension Negotiation {
   /// Reads the greeting, answers it where it is newstyle, and tells the style (N-001 to N-010, N-013).
   ///
   /// Of an oldstyle greeting the size and what follows it are left unread.
-  private mutating func greet() throws(NegotiationError) -> Handshake {
+  private mutating func greet() throws(NegotiationError) -> HandshakeStyle {
     begin(.greeting)
     let first = try read(8, "the first magic")
     guard first == Array("NBDMAGIC".utf8) else { throw failure(.notNBD(firstBytes: first)) }

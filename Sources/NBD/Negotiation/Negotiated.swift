@@ -6,7 +6,7 @@ package struct Negotiated: Sendable {
   /// What to attach to.
   package var export: Export
   /// The style of the server.
-  package var handshake: Handshake
+  package var handshake: HandshakeStyle
   /// How the server answers requests, whatever was wished for (N-067).
   package var replies: ReplyStyle
   /// The contexts that block status tells about, in the order in which they were asked for.
@@ -17,7 +17,7 @@ package struct Negotiated: Sendable {
   package var notes: [String]
 
   package init(
-    export: Export, handshake: Handshake = .fixedNewstyle, replies: ReplyStyle = .simple,
+    export: Export, handshake: HandshakeStyle = .fixedNewstyle, replies: ReplyStyle = .simple,
     contexts: [MetadataContext] = [], isSecure: Bool = false, notes: [String] = []
   ) {
     self.export = export
@@ -30,7 +30,7 @@ package struct Negotiated: Sendable {
 }
 
 /// The style of a server, which its greeting shows (N-009).
-package enum Handshake: Sendable {
+package enum HandshakeStyle: Sendable {
   /// One export without a name, and no options.
   case oldstyle
   /// EXPORT_NAME is the only option.

@@ -76,36 +76,42 @@ struct Negotiation<Stream: ByteStream> {
 
   /// The negotiation from the first byte to the last, in the order that the protocol wants (N-131).
   mutating func agree(on request: ExportRequest) throws(NegotiationError) -> Negotiated {
-    try check(request)
-    let handshake = try greet(request.security)
-    var replies = ReplyStyle.simple
     var contexts: [MetadataContext] = []
-    let export: Export
-    switch handshake {
-    case .oldstyle:
-      export = try oldstyleExport(request.name)
-    case .newstyle:
-      export = try exportName(request.name)
-    case .fixedNewstyle:
-      replies = try agreeOnReplies(
-        structured: request.structuredReplies || !request.contexts.isEmpty,
-        extended: request.extendedHeaders)
+    let (export, handshake, replies) = try reach(
+      request, structured: request.structuredReplies || !request.contexts.isEmpty
+    ) { (negotiation, replies) throws(NegotiationError) in
       if replies != .simple, !request.contexts.isEmpty {
-        contexts = try setContexts(request.contexts, of: request.name)
+        contexts = try negotiation.setContexts(request.contexts, of: request.name)
       }
-      if let told = try facts(of: request, by: .go) {
-        export = told
-      } else {
-        export = try exportWithoutGo(request.name, replies)
-      }
+      return try negotiation.facts(of: request, by: .go)
     }
     return Negotiated(
       export: export, handshake: handshake, replies: replies, contexts: contexts,
       isSecure: isSecure, notes: notes)
   }
 
+  /// The way from the first byte to the facts of an export, by the server's style.
+  ///
+  /// At a fixed newstyle server `options` asks for them; nil: the server does not know that option.
+  mutating func reach(
+    _ request: ExportRequest, structured: Bool,
+    options: (inout Negotiation, ReplyStyle) throws(NegotiationError) -> Export?
+  ) throws(NegotiationError) -> (Export, HandshakeStyle, ReplyStyle) {
+    try check(request)
+    let handshake = try greet(request.security)
+    switch handshake {
+    case .oldstyle: return (try oldstyleExport(request.name), handshake, .simple)
+    case .newstyle: return (try exportName(request.name), handshake, .simple)
+    case .fixedNewstyle:
+      let replies = try agreeOnReplies(
+        structured: structured, extended: request.extendedHeaders)
+      if let export = try options(&self, replies) { return (export, handshake, replies) }
+      return (try exportWithoutGo(request.name, replies), handshake, replies)
+    }
+  }
+
   /// Refuses what cannot be asked for, before anything is read or sent (N-113).
-  func check(_ request: ExportRequest) throws(NegotiationError) {
+  private func check(_ request: ExportRequest) throws(NegotiationError) {
     if let flaw = NameFlaw(in: Array(request.name.utf8)) {
       throw failure(.unusableName(request.name, flaw))
     }
@@ -114,7 +120,7 @@ struct Negotiation<Stream: ByteStream> {
   /// The way to an export that GO does not lead to, where what was agreed before holds (N-100, N-112).
   ///
   /// With extended headers that way is closed (N-064).
-  mutating func exportWithoutGo(
+  private mutating func exportWithoutGo(
     _ name: String, _ replies: ReplyStyle
   ) throws(NegotiationError) -> Export {
     guard replies != .extended else { throw failure(.extendedHeadersWithoutGo) }

@@ -44,7 +44,7 @@ package struct NegotiationError: Error, Sendable, Equatable {
     /// TLS is wanted, and this program or its configuration has none; nothing was read or sent.
     case cannotSecure
     /// TLS is wanted, and a server of this style does not offer it.
-    case tlsNotOffered(Handshake)
+    case tlsNotOffered(HandshakeStyle)
     /// The TLS handshake failed.
     case securing(StreamError)
     /// The server asks for TLS where there is TLS, or in answer to the wish for it.

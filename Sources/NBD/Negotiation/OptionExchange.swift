@@ -22,7 +22,7 @@ extension Negotiation {
 
   /// Asks for an option that has no data, which is granted with an empty ACK, or refused (N-040 to
   /// N-042).
-  mutating func refusal(of option: NegotiationOption) throws(NegotiationError) -> Refusal? {
+  mutating func refusal(of option: NegotiationOption) throws(NegotiationError) -> OptionRefusal? {
     try ask(option)
     guard case .refusal(let refusal) = try reply() else { return nil }
     return refusal
@@ -30,7 +30,7 @@ extension Negotiation {
 
   /// Reads one reply to the option that was asked last: its header, and of a refusal its text
   /// (N-023 to N-026, N-186).
-  mutating func reply() throws(NegotiationError) -> Reply {
+  mutating func reply() throws(NegotiationError) -> OptionReply {
     let awaited = "the answer"
     let magic: UInt64 = try read(awaited)
     let number: UInt32 = try read(awaited)
@@ -68,7 +68,7 @@ extension Negotiation {
 
   /// Does without an option that was refused, unless the refusal concerns the connection (N-035,
   /// N-062).
-  func tolerate(_ refusal: Refusal) throws(NegotiationError) {
+  func tolerate(_ refusal: OptionRefusal) throws(NegotiationError) {
     switch refusal.error {
     case .shutdown, .tlsRequired: throw failure(refusal)
     default: return
@@ -76,7 +76,7 @@ extension Negotiation {
   }
 
   /// What a refusal means, for an option that cannot go on without (N-030 to N-037, N-055).
-  func failure(_ refusal: Refusal) -> NegotiationError {
+  func failure(_ refusal: OptionRefusal) -> NegotiationError {
     guard let error = refusal.error else {
       return failure(.refusedWithUnknownError(refusal.type), serverText: refusal.text)
     }
@@ -104,11 +104,11 @@ extension Negotiation {
   /// Reads the text of a refusal, if it is not absurdly long (N-027, N-028, N-038).
   private mutating func readRefusal(
     _ type: UInt32, _ length: UInt32
-  ) throws(NegotiationError) -> Refusal {
+  ) throws(NegotiationError) -> OptionRefusal {
     guard length <= 65536 else { throw failure(.refusalTooLong(type, length: length)) }
     let awaited = "the text of its refusal \(ReplyType.description(of: type))"
     let text = try readText(Int(length), awaited)
-    return Refusal(type: type, text: text.isEmpty ? nil : shown(text))
+    return OptionRefusal(type: type, text: text.isEmpty ? nil : shown(text))
   }
 
   func request(_ option: NegotiationOption, _ data: [UInt8]) -> [UInt8] {
@@ -121,15 +121,15 @@ extension Negotiation {
 }
 
 /// One reply to an option.
-enum Reply {
+enum OptionReply {
   case acknowledgement
-  case refusal(Refusal)
+  case refusal(OptionRefusal)
   /// A reply of the expected type; that many bytes follow, and are still to be read.
   case data(UInt32)
 }
 
 /// A server's no.
-struct Refusal {
+struct OptionRefusal {
   /// The reply's type, with the error bit.
   var type: UInt32
   /// What the server said about it, fit to be shown.

@@ -7,7 +7,7 @@ extension Negotiation {
   ///
   /// Of a server nothing but its greeting is known before, so that there is nothing to forget
   /// (N-053), and nothing is read between its ACK and the handshake (N-051).
-  mutating func secure(_ handshake: Handshake, _ security: Security) throws(NegotiationError) {
+  mutating func secure(_ handshake: HandshakeStyle, _ security: Security) throws(NegotiationError) {
     guard security != .none else { return }
     guard handshake == .fixedNewstyle else {
       return try goOnInTheClear(.tlsNotOffered(handshake), security)
