@@ -9,8 +9,8 @@ package import TLS
 
 /// Connecting to where a URI points.
 extension ServerStream {
-  /// Tries every address in order, or only the one that is wanted, and answers with the first that
-  /// accepts.
+  /// Tries every address in order, or only the one that is wanted, and returns a connection to the first
+  /// that accepts.
   ///
   /// Blocks as long as the name servers and the pace let it.
   package static func connect(

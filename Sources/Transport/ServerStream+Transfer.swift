@@ -23,7 +23,7 @@ extension ServerStream {
   /// Whether there may be something to receive although the socket has nothing.
   package var hasMore: Bool { session?.hasMore ?? false }
 
-  /// Sends what the connection takes of the parts, and answers how many bytes; nil if it takes nothing
+  /// Sends what the connection takes of the parts, and returns how many bytes; nil if it takes nothing
   /// now: then the same bytes have to come first the next time.
   ///
   /// A part of what it took may not have left while `isSending`: that leaves with the next call, also with

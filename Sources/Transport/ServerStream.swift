@@ -11,7 +11,7 @@ internal import TLS
 /// Used by one thread only. The socket is closed when nobody refers to it any more (N-185).
 package final class ServerStream: ByteStream {
   package private(set) var socket: StreamSocket
-  /// The address that answered.
+  /// The address that accepted the connection.
   package let address: Address
   /// The same, as in "127.0.0.1:10809".
   package var server: String { address.description }
@@ -136,7 +136,7 @@ package final class ServerStream: ByteStream {
 
 /// How long a connection may take.
 package struct Pace: Sendable {
-  /// For an address to answer.
+  /// For an address to accept.
   package var connectTime: Duration
   /// For a step of the negotiation, or a message of the transmission.
   package var stepTime: Duration

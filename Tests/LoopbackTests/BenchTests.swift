@@ -175,7 +175,7 @@ struct BenchTests {
         in: workspace)
       let outcome = try nbdctl(["bench", server.uri], workspace)
       #expect(outcome.status == 1)
-      #expect(outcome.errors.contains("the server failed it with EIO"))
+      #expect(outcome.errors.contains("the server returned EIO"))
     }
   }
 

@@ -17,11 +17,11 @@ struct TransmissionErrorTests {
     ),
     (
       TransmissionError(wanted, .failed(ServerFailure(code: 5, text: "bad", offset: 1030))),
-      "read of 512 bytes at 1024: the server failed it with EIO at 1030; it said: \"bad\""
+      "read of 512 bytes at 1024: the server returned EIO at 1030; it said: \"bad\""
     ),
     (
       TransmissionError(wanted, .failed(ServerFailure(code: 12345))),
-      "read of 512 bytes at 1024: the server failed it with EINVAL (it sent 12345, which is no"
+      "read of 512 bytes at 1024: the server returned EINVAL (it sent 12345, which is no"
         + " error's number)"
     ),
     (

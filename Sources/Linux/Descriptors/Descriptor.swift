@@ -19,9 +19,11 @@ package final class Descriptor: Sendable {
     close(number)
   }
 
-  /// Opens a file.
+  /// Opens a file, not to be inherited by other programs.
   ///
-  /// The corresponding C function is `open`.
+  /// ENOENT: there is none; EACCES: it may not be opened like that; EBUSY, with `O_EXCL`: the block device is
+  /// in use. Blocks for a FIFO without another end, unless the flags say otherwise. The corresponding C
+  /// function is `open`.
   package static func open(_ path: String, _ flags: CInt) throws(SystemError) -> Descriptor {
     Descriptor(owning: try check("open \(path)") { unsafe Glibc.open(path, flags | O_CLOEXEC) })
   }
@@ -29,12 +31,13 @@ package final class Descriptor: Sendable {
   /// Opens a regular file to read it.
   ///
   /// Anything else is refused, unopened: a FIFO or a terminal would hold the thread for as long as
-  /// nobody writes, and some devices act when they are opened.
+  /// nobody writes, and some devices act when they are opened. EISDIR: it is a directory; `notAFile`: it is
+  /// something else. The corresponding C functions are `stat` and `open`.
   package static func openFile(_ path: String) throws(SystemError) -> Descriptor {
     var status = stat()
     try check("open \(path)") { unsafe stat(path, &status) }
     try requireFile(status, path)
-    // It may be another one by now.
+    // It may be another one by now: O_NONBLOCK so that opening a FIFO does not block.
     let file = try open(path, O_RDONLY | O_NONBLOCK)
     try check("fstat \(path)") { unsafe fstat(file.number, &status) }
     try requireFile(status, path)
@@ -60,14 +63,15 @@ package final class Descriptor: Sendable {
 
   /// Writes what is buffered in the kernel to the file or device.
   ///
-  /// Blocks until it is there.
-  ///
-  /// The corresponding C function is `fsync`.
+  /// Blocks until it is there. EIO: it cannot be written, and may be lost; EINVAL: there is nothing to write
+  /// to, as for a pipe. The corresponding C function is `fsync`.
   package func synchronize() throws(SystemError) {
     try check("fsync") { fsync(number) }
   }
 
-  /// Makes reads and writes block, or not.
+  /// Makes reads and writes block, or not, for all descriptors of this open file.
+  ///
+  /// The corresponding C function is `fcntl` with `F_SETFL`.
   package func setBlocking(_ blocking: Bool) throws(SystemError) {
     let flags = try check("fcntl") { fcntl(number, F_GETFL) }
     let wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK
@@ -76,8 +80,8 @@ package final class Descriptor: Sendable {
 
   /// Takes an advisory lock on the file, or returns false if somebody else has it.
   ///
-  /// udevd leaves a block device alone while it is locked. The corresponding C function is
-  /// `flock`; the lock ends with the last descriptor of this open file.
+  /// udevd leaves a block device alone while it is locked. The lock ends with the last descriptor of this
+  /// open file. Does not block. The corresponding C function is `flock`.
   package func tryLock() -> Bool {
     flock(number, LOCK_EX | LOCK_NB) == 0
   }

@@ -7,6 +7,9 @@ internal import Glibc
 /// Moving bytes between a socket and a region without waiting and without an allocation.
 extension Descriptor {
   /// Receives what there is, at most `count` bytes: 0 at the end of the stream, nil if nothing has come.
+  ///
+  /// Does not block. ECONNRESET: the peer has reset the connection; ETIMEDOUT: TCP has given the peer up. The
+  /// corresponding C function is `recv`.
   package func receive(
     into region: Region, at place: Int, _ count: Int
   ) throws(SystemError) -> Int? {
@@ -66,7 +69,8 @@ extension Descriptor {
 
   /// Sends what the socket takes of it, and returns how many bytes: nil if it takes nothing now.
   ///
-  /// A peer that has gone is an error, not a signal.
+  /// Does not block. EPIPE, ECONNRESET: the peer has gone; that is never a signal. The corresponding C
+  /// function is `sendmsg`.
   package func send(over descriptor: Descriptor) throws(SystemError) -> Int? {
     var message = unsafe msghdr()
     unsafe message.msg_iov = parts

@@ -4,9 +4,9 @@
 internal import Base
 internal import Glibc
 
-/// Waits until one of the descriptors is ready; answers a bit mask of those, 0 at the deadline.
+/// Waits until one of the descriptors is ready; returns a bit mask of those, 0 at the deadline.
 ///
-/// Without a deadline it waits for ever. The corresponding C function is `poll`.
+/// Blocks; without a deadline for ever. The corresponding C function is `poll`.
 func poll(
   _ descriptors: [(Descriptor, CInt)], until deadline: ContinuousClock.Instant?
 ) throws(SystemError) -> UInt {

@@ -25,9 +25,9 @@ internal import Glibc
     count = 0
   }
 
-  /// Adds a descriptor, and answers its index.
+  /// Adds a descriptor, and returns its index.
   ///
-  /// One for which nothing is asked is left out, so that its end does not wake anybody either; where
+  /// One for which nothing is asked is left out, so that its end does not wake the thread either; where
   /// anything is asked its end is noticed.
   package func add(
     _ descriptor: Descriptor, reading: Bool, writing: Bool, ending: Bool = false
@@ -42,6 +42,8 @@ internal import Glibc
   }
 
   /// Blocks until something is ready, or for so many milliseconds; -1 is for ever.
+  ///
+  /// The corresponding C function is `poll`.
   package func wait(_ milliseconds: CInt) {
     // An interruption looks as if nothing were ready, which is true.
     if unsafe poll(entries, nfds_t(count), milliseconds) < 0 {

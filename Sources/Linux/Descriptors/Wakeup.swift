@@ -18,11 +18,15 @@ package final class Wakeup: Sendable {
   }
 
   /// Wakes the thread; can be called from any thread, any number of times.
+  ///
+  /// Does not block. The corresponding C function is `eventfd_write`.
   package func signal() {
     eventfd_write(descriptor.number, 1)
   }
 
   /// Clears what has been signalled.
+  ///
+  /// Does not block. The corresponding C function is `eventfd_read`.
   package func clear() {
     var count: eventfd_t = 0
     unsafe eventfd_read(descriptor.number, &count)
@@ -31,7 +35,7 @@ package final class Wakeup: Sendable {
   /// Has signals interrupt instead of ending the process; the second of them ends it.
   ///
   /// One that is ignored stays so, as nohup(1) wants it. For a process that has no thread yet besides the
-  /// calling one.
+  /// calling one. The corresponding C function is `sigwait`.
   package func signal(on signals: CInt...) throws(SystemError) {
     var set = sigset_t()
     unsafe sigemptyset(&set)

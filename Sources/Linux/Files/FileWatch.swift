@@ -4,7 +4,7 @@
 package import Base
 internal import Glibc
 
-/// Tells when a file of a name appears in its directory.
+/// Notices when a file of a name appears in its directory.
 ///
 /// The corresponding C function is `inotify_add_watch`.
 package final class FileWatch: Sendable {
@@ -12,6 +12,7 @@ package final class FileWatch: Sendable {
   package let descriptor: Descriptor
   private let name: [UInt8]
 
+  /// Watches the directory of a path; ENOENT: there is no such directory.
   package init(_ path: [UInt8]) throws(SystemError) {
     let slash = path.lastIndex(of: UInt8(ascii: "/"))
     // With the slash, so that the root has a name too.
@@ -26,6 +27,8 @@ package final class FileWatch: Sendable {
   }
 
   /// Takes what has happened; true if the name was in it.
+  ///
+  /// Does not block.
   package func hasAppeared() -> Bool {
     var buffer = [UInt8](repeating: 0, count: 4096)
     var found = false

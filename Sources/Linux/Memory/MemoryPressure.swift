@@ -9,7 +9,8 @@ package enum MemoryPressure {
   /// Prepares the process; to be called before it has a second thread.
   ///
   /// Each step works for itself, and each takes a privilege: without it nbdd works as well, only not
-  /// under extreme pressure.
+  /// under extreme pressure. The corresponding C functions are `prctl` with `PR_SET_IO_FLUSHER`, and
+  /// `mlockall`.
   package static func prepare() {
     // The thread's allocations, and those of the threads it creates, do not wait for writeback that may
     // need this very process.

@@ -6,11 +6,12 @@ internal import Glibc
 
 /// Memory of a fixed size beside the heap: a part of it costs nothing until it is used.
 ///
-/// For one thread at a time. Every place is checked against the size.
+/// For one thread at a time. Every place is checked against the size. The corresponding C function is `mmap`.
 @safe package final class Region: @unchecked Sendable {
   package let byteCount: Int
   private let start: UnsafeMutableRawPointer
 
+  /// Reserves the memory; ENOMEM: there are not so many addresses.
   package init(byteCount: Int) throws(SystemError) {
     self.byteCount = byteCount
     let mapped = unsafe mmap(
@@ -41,6 +42,8 @@ internal import Glibc
   }
 
   /// Copies bytes from another region, or from this one, also where the two ranges overlap.
+  ///
+  /// The corresponding C function is `memmove`.
   package func copy(_ count: Int, from source: Region, at sourcePlace: Int, to place: Int) {
     unsafe memmove(pointer(place, count), source.pointer(sourcePlace, count), count)
   }
@@ -51,6 +54,8 @@ internal import Glibc
   }
 
   /// Gives the memory of whole pages back; they are zeroes when they are used again.
+  ///
+  /// The corresponding C function is `madvise` with `MADV_DONTNEED`.
   package func giveBack(_ range: Range<Int>) {
     guard !range.isEmpty else { return }
     let place = unsafe pointer(range.lowerBound, range.count)

@@ -33,7 +33,8 @@ package enum ChildProcess {
 
   /// Runs a program found in PATH, with no input, and waits for its end.
   ///
-  /// Blocks. At the deadline the program is killed, with all that it has started in its process group.
+  /// Blocks. At the deadline the program is killed, with all that it has started in its process group. The
+  /// corresponding C functions are `vfork`, `execvp` and `pidfd_open`.
   package static func run(
     _ arguments: [String], within time: Duration
   ) throws(Failure) -> Result {

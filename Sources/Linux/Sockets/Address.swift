@@ -14,7 +14,8 @@ package struct Address: Sendable, Equatable, CustomStringConvertible {
 
   /// Every address of a host, in the order in which they should be tried.
   ///
-  /// Blocks while name servers are asked. The corresponding C function is `getaddrinfo`.
+  /// Blocks while name servers are asked, for which there is no deadline. The corresponding C function is
+  /// `getaddrinfo`.
   package static func resolve(
     host: String, port: UInt16
   ) throws(ResolutionError) -> [Address] {
@@ -49,7 +50,8 @@ package struct Address: Sendable, Equatable, CustomStringConvertible {
   /// A host in one spelling: an address as the kernel writes it, a name in small letters and without
   /// the dot of the root.
   ///
-  /// Asks nobody, so a name and its address stay different.
+  /// Asks no name server, so a name and its address stay different. The corresponding C function is
+  /// `getaddrinfo` with `AI_NUMERICHOST`.
   package static func canonical(host: String) -> String {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
@@ -106,7 +108,7 @@ package struct Address: Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// A name for which no address could be found.
+/// A name whose addresses could not be found.
 package struct ResolutionError: Error, Sendable, Equatable, CustomStringConvertible {
   package let host: String
   package let reason: String

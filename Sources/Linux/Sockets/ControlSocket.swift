@@ -4,7 +4,7 @@
 package import Base
 internal import Glibc
 
-/// The listening UNIX socket through which nbdd is commanded.
+/// The listening UNIX socket through which nbdd is controlled.
 package enum ControlSocket {
   /// Who is at the other end of a connection, as the kernel says.
   package struct Peer: Sendable {
@@ -16,8 +16,9 @@ package enum ControlSocket {
 
   /// Makes a socket at `path`, for its owner and group only, and listens on it.
   ///
-  /// A socket file that nobody answers at is replaced; EADDRINUSE if somebody does, or if
-  /// something else has the path.
+  /// A socket file without a listener is replaced. EADDRINUSE: there is a listener, or something else has the
+  /// path; ENAMETOOLONG: the path is too long, or not absolute. Blocks for at most a second. The corresponding
+  /// C functions are `bind` and `listen`.
   package static func listen(at path: String, group: UInt32?) throws(SystemError) -> Descriptor {
     guard let address = Address.unix(path: Array(path.utf8)), path.utf8.first == UInt8(ascii: "/")
     else { throw SystemError("bind \(path)", ENAMETOOLONG) }
@@ -51,7 +52,7 @@ package enum ControlSocket {
 
   /// A connection that is waiting, nil if there is none any more.
   ///
-  /// Does not block.
+  /// Does not block. EMFILE, ENFILE: too many files are open. The corresponding C function is `accept4`.
   package static func accept(on listener: Descriptor) throws(SystemError) -> Descriptor? {
     let flags = CInt(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     do throws(SystemError) {
@@ -65,6 +66,8 @@ package enum ControlSocket {
   }
 
   /// What a peer has sent, at most `limit` bytes; nil if there is nothing yet, empty at the end.
+  ///
+  /// Does not block. ECONNRESET: the peer left without reading all. The corresponding C function is `recv`.
   package static func receive(
     from connection: Descriptor, limit: Int
   ) throws(SystemError) -> [UInt8]? {
@@ -81,7 +84,9 @@ package enum ControlSocket {
     }
   }
 
-  /// Sends what the peer takes at once; answers how many bytes.
+  /// Sends what the peer takes at once; returns how many bytes.
+  ///
+  /// Does not block. EPIPE: the peer has gone. The corresponding C function is `send`.
   package static func send(
     _ bytes: [UInt8], on connection: Descriptor
   ) throws(SystemError) -> Int {
@@ -98,6 +103,8 @@ package enum ControlSocket {
   }
 
   /// The peer of a connection at the time it connected.
+  ///
+  /// The corresponding C function is `getsockopt` with `SO_PEERCRED` and `SO_PEERGROUPS`.
   package static func peer(of connection: Descriptor) throws(SystemError) -> Peer {
     var credentials = ucred()
     var length = socklen_t(MemoryLayout<ucred>.size)
@@ -115,6 +122,8 @@ package enum ControlSocket {
   }
 
   /// The group of a socket file; nil for an abstract or unnamed socket.
+  ///
+  /// The corresponding C functions are `getsockname` and `stat`.
   package static func group(of listener: Descriptor) -> UInt32? {
     var storage = sockaddr_un()
     var length = socklen_t(MemoryLayout<sockaddr_un>.size)
@@ -132,6 +141,9 @@ package enum ControlSocket {
   }
 
   /// The number of a group by its name, nil if there is none.
+  ///
+  /// May block while a name service is asked; for one thread at a time. The corresponding C function is
+  /// `getgrnam`.
   package static func group(named name: String) -> UInt32? {
     unsafe getgrnam(name)?.pointee.gr_gid
   }

@@ -4,7 +4,9 @@
 package import Base
 internal import Glibc
 
-/// Two connected stream sockets: one for the driver, one for who serves it.
+/// Two connected stream sockets: one for the driver, one for the thread that serves it.
+///
+/// The corresponding C function is `socketpair`.
 package struct SocketPair: Sendable {
   package let kernel: Descriptor
   package let ours: Descriptor

@@ -15,6 +15,9 @@ package final class StreamSocket: Sendable {
   }
 
   /// Connects; blocks at most as long as `time`.
+  ///
+  /// ECONNREFUSED: nobody listens there; ENOENT: there is no such UNIX socket; EACCES, EPERM: it is not
+  /// allowed; EHOSTUNREACH, ENETUNREACH: there is no way. The corresponding C function is `connect`.
   package static func connect(
     to address: Address, within time: Duration, interrupt: Wakeup? = nil
   ) throws(SocketError) -> StreamSocket {
@@ -32,7 +35,7 @@ package final class StreamSocket: Sendable {
         guard code == 0 else { throw .system(SystemError("connect", code)) }
         return connected
       case EAGAIN:
-        // A UNIX socket whose backlog is full: nothing tells when it has room again.
+        // A UNIX socket whose backlog is full: no event says when it has room again.
         try connected.pause(.milliseconds(20), until: deadline, time)
       case EINTR: continue
       case let code: throw .system(SystemError(returned: code, by: "connect"))
@@ -42,6 +45,9 @@ package final class StreamSocket: Sendable {
 
   /// Receives exactly `count` bytes, in however many pieces they come (N-012); `time` is named in the
   /// error at the deadline.
+  ///
+  /// Blocks. ECONNRESET: the peer has reset the connection; ETIMEDOUT: TCP has given the peer up. The
+  /// corresponding C function is `recv`.
   package func receive(
     _ count: Int, until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(SocketError) -> [UInt8] {
@@ -67,7 +73,8 @@ package final class StreamSocket: Sendable {
 
   /// Sends all bytes.
   ///
-  /// A peer that has gone is an error, not a signal (N-015).
+  /// Blocks. EPIPE, ECONNRESET: the peer has gone; that is never a signal (N-015). The corresponding C
+  /// function is `send`.
   package func send(
     _ bytes: [UInt8], until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(SocketError) {
@@ -91,7 +98,7 @@ package final class StreamSocket: Sendable {
   /// Receives what there is, at most `limit` bytes, waiting for the first until the deadline, if there is one;
   /// `time` is named in the error then.
   ///
-  /// Empty at the end of the stream.
+  /// Empty at the end of the stream. Blocks; the errors are those of `receive`.
   package func receiveSome(
     _ limit: Int, until deadline: ContinuousClock.Instant? = nil, _ time: Duration = .zero
   ) throws(SocketError) -> [UInt8] {
@@ -140,7 +147,7 @@ package final class StreamSocket: Sendable {
 
   /// How long ago the peer last acknowledged anything, also a probe; nil if that is not TCP.
   ///
-  /// Time in suspend does not count (Linux 6.1).
+  /// Time in suspend does not count (Linux 6.1). The corresponding C function is `getsockopt` with `TCP_INFO`.
   package var sinceLastAcknowledgement: Duration? {
     guard isTCP else { return nil }
     var info = tcp_info()
@@ -151,6 +158,8 @@ package final class StreamSocket: Sendable {
   }
 
   /// Has the connection reset when the socket is closed: what has not left yet never does.
+  ///
+  /// The corresponding C function is `setsockopt` with `SO_LINGER`.
   package func abort() {
     var value = linger(l_onoff: 1, l_linger: 0)
     let length = socklen_t(MemoryLayout<linger>.size)
@@ -159,7 +168,7 @@ package final class StreamSocket: Sendable {
 
   /// Sends small messages at once.
   ///
-  /// Without effect on a UNIX socket.
+  /// Without effect on a UNIX socket. The corresponding C function is `setsockopt` with `TCP_NODELAY`.
   package func setNoDelay() {
     if isTCP { set(CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
   }
@@ -171,7 +180,7 @@ package final class StreamSocket: Sendable {
     return domain == AF_INET || domain == AF_INET6
   }
 
-  // Only ever a matter of comfort: a socket that refuses an option still carries data.
+  // Best effort: a socket that refuses an option still carries data.
   private func set(_ level: CInt, _ option: CInt, _ value: CInt) {
     var value = value
     let length = socklen_t(MemoryLayout<CInt>.size)

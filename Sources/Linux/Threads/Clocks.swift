@@ -4,6 +4,8 @@
 internal import Glibc
 
 /// The system's clocks, in the unit that journal and service manager use.
+///
+/// The corresponding C function is `clock_gettime`.
 package enum Clocks {
   /// Microseconds since 1970.
   package static var realtime: Int64 { microseconds(CLOCK_REALTIME) }

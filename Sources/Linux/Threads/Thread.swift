@@ -9,7 +9,8 @@ package enum Thread {
   /// Starts a thread that runs `body` and ends.
   ///
   /// All signals are blocked in it: a signal would end a wait in NBD_DO_IT and with it the
-  /// device. Only the first 15 bytes of the name are visible in /proc.
+  /// device. Only the first 15 bytes of the name are visible in /proc. EAGAIN: there are too many threads. The
+  /// corresponding C function is `pthread_create`.
   package static func start(
     _ name: String, _ body: @escaping @Sendable () -> Void
   ) throws(SystemError) {
@@ -32,6 +33,8 @@ package enum Thread {
   }
 
   /// The kernel's id of the calling thread, as in /proc/PID/task.
+  ///
+  /// The corresponding C function is `gettid`.
   package static var currentID: Int {
     Int(gettid())
   }

@@ -15,9 +15,9 @@ package struct ExportRequest: Sendable, Equatable {
   package var extendedHeaders = false
   /// The metadata contexts whose block status is wanted, which takes structured replies (N-131).
   package var contexts: [String] = []
-  /// Whether the block sizes that the server tells will be kept.
+  /// Whether the block sizes that the server states will be kept.
   ///
-  /// To ask for them is to promise that, so who cannot must not ask (N-099). A server may insist.
+  /// To ask for them is to promise that, so a client that cannot must not ask (N-099). A server may insist.
   package var keepsBlockSizes = true
 
   package init(_ name: String) { self.name = name }

@@ -13,7 +13,7 @@ extension Negotiation {
     return handshake
   }
 
-  /// Reads the greeting, answers it where it is newstyle, and tells the style (N-001 to N-010, N-013).
+  /// Reads the greeting, answers it where it is newstyle, and returns the style (N-001 to N-010, N-013).
   ///
   /// Of an oldstyle greeting the size and what follows it are left unread.
   private mutating func greet() throws(NegotiationError) -> HandshakeStyle {

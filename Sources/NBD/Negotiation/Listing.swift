@@ -39,7 +39,7 @@ package struct ListedExport: Sendable {
   package var nameBytes: [UInt8]
   /// Its description as the server has it, up to one byte more than a text may have.
   package var descriptionBytes: [UInt8] = []
-  /// What the export is, or why the server did not tell; nil where it tells of none (N-160, N-161).
+  /// What the export is, or why the server did not describe it; nil where it describes none (N-160, N-161).
   package var information: Result<Export, NegotiationError>?
   /// The metadata contexts that it has, fit to be shown.
   package var contexts: [String] = []

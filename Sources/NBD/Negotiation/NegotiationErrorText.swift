@@ -3,7 +3,7 @@
 
 internal import Base
 
-/// One sentence for whoever runs the storage: where it failed, what came, and what can be done.
+/// One sentence for the administrator: where it failed, what came, and what can be done.
 extension NegotiationError: CustomStringConvertible {
   package var description: String {
     "\(step): \(reason)" + (serverText.map { "; the server said: \"\($0)\"" } ?? "") + hint
@@ -77,7 +77,7 @@ extension NegotiationError.Reason: CustomStringConvertible {
     case .unexpectedReply(let type):
       "the server broke the protocol: it answered with \(ReplyType.description(of: type))"
     case .acknowledgementWithData(let length):
-      "the server broke the protocol: its ACK carries \(length) bytes and has to be empty"
+      "the server broke the protocol: its ACK carries \(length) bytes but must be empty"
     case .refused(let error):
       "refused with \(error.name): \(error)"
     case .refusedWithUnknownError(let type):

@@ -3,7 +3,7 @@
 
 internal import Base
 
-/// One sentence for whoever runs the storage: what was asked for, what came, and what was expected.
+/// One sentence for the administrator: what was asked for, what came, and what was expected.
 extension TransmissionError: CustomStringConvertible {
   package var description: String {
     "\(request): \(reason)"
@@ -40,7 +40,7 @@ extension TransmissionError.Reason: CustomStringConvertible {
 extension ServerFailure: CustomStringConvertible {
   package var description: String {
     let unknown = number.rawValue == code ? "" : " (it sent \(code), which is no error's number)"
-    return "the server failed it with \(number.name)\(unknown)"
+    return "the server returned \(number.name)\(unknown)"
       + (offset.map { " at \($0)" } ?? "") + (text.map { "; it said: \"\($0)\"" } ?? "")
   }
 }
@@ -53,9 +53,9 @@ extension RequestFlaw: CustomStringConvertible {
     case .flags(let flags): "the command flags \(hexadecimal(flags.rawValue)) do not fit"
     case .outOfRange(let size): "the export ends at \(size)"
     case .misaligned(let block): "offset and length have to be multiples of \(block)"
-    case .empty: "it is about no bytes"
-    case .tooLong(let most): "it may be about \(most) bytes"
-    case .payload(let count): "its data has \(count) bytes"
+    case .empty: "zero length"
+    case .tooLong(let most): "longer than the maximum of \(most) bytes"
+    case .payload(let count): "\(count) bytes of data given"
     case .contexts: "no metadata context was agreed on, or another one"
     case .tooManyInFlight(let most): "\(most) requests are in flight already"
     case .overlapsWrite: "a write of the same bytes is in flight"

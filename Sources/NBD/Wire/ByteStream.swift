@@ -51,9 +51,9 @@ package enum StreamError: Error, Sendable, Equatable {
   /// TLS cannot go on; another connection may fare better.
   case tlsFailed(reason: String)
 
-  /// The TLS handshake failed, for a reason that will hardly go away by itself or that may (N-052).
+  /// The TLS handshake failed, for a reason that is persistent or that may go away (N-052).
   ///
-  /// Also told by what is read or written later: a server may judge the client when the handshake is over
+  /// Also thrown when something is read or written later: a server may judge the client when the handshake is over
   /// on this side.
   case handshakeFailed(reason: String, isPersistent: Bool)
 }

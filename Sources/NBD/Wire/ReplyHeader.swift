@@ -103,7 +103,7 @@ package enum ChunkType: UInt16, Sendable, CaseIterable {
 
 /// A simple reply as it crosses the wire, without its data (proto.md, *Simple reply message*).
 ///
-/// For who answers requests; it is written in place, without an allocation.
+/// For the side that answers requests; it is written in place, without an allocation.
 package struct SimpleReply: Sendable, Equatable {
   /// 0 is no error.
   package var error: UInt32

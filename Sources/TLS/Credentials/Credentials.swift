@@ -40,7 +40,7 @@ internal import Linux
     case certificate
     /// Both know a key.
     case preSharedKey
-    /// Nobody proves anything: safe from who only listens.
+    /// Nobody proves anything: this protects from eavesdropping only.
     case anonymous
   }
 

@@ -20,7 +20,7 @@ package enum CertificateFault: Sendable, Equatable {
   case weak(String)
   /// It is not for servers.
   case wrongPurpose
-  /// It says that whoever does not know these extensions, given by their numbers, must not accept it.
+  /// It says that a client that does not know these extensions, given by their numbers, must not accept it.
   case unknownExtensions([String])
   case other(String)
 }

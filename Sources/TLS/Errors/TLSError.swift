@@ -39,7 +39,7 @@ package enum TLSError: Error, Sendable, Equatable {
   case interrupted
   case system(SystemError)
 
-  /// Whether it will hardly come right by itself.
+  /// Whether it is unlikely to go away by itself.
   package var isPersistent: Bool {
     switch self {
     case .certificate, .noCertificate, .clientCertificateDemanded, .clientCertificateRefused,

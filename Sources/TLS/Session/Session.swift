@@ -39,7 +39,7 @@ package import Linux
     outlet = try mapError(try RecordSink(socket), to: TLSError.system)
     unsafe handle = try handshake.run()
     // Where the system lets the kernel do the work of TLS, GnuTLS needs the socket itself. The function
-    // may also answer with the number of an error.
+    // may also return the number of an error.
     let offload = unsafe gnutls_transport_is_ktls_enabled(handle).rawValue
     if !(1...GNUTLS_KTLS_DUPLEX.rawValue).contains(offload) {
       unsafe intake.serve(handle)
@@ -91,7 +91,7 @@ package import Linux
   /// What the peer said when it gave up, after a send has failed; does not wait.
   package var farewell: TLSError? {
     do throws(TLSError) {
-      // Past what the peer may have said before; whoever goes on for longer has not given up.
+      // Past what the peer may have said before; a peer that goes on for longer has not given up.
       for _ in 0..<64 { _ = try receive(1, until: .now, .zero) }
       return nil
     } catch {
@@ -104,7 +104,7 @@ package import Linux
     }
   }
 
-  /// Tells the peer that the session ends, without waiting for its answer (N-059).
+  /// Says to the peer that the session ends, without waiting for its answer (N-059).
   ///
   /// Nothing can be sent afterwards. Blocks at most as long as `time`.
   package func close(within time: Duration = .seconds(1)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What a Varlink service tells of itself: who made it and what it answers to.
+/// What a Varlink service says about itself: its vendor, and its interfaces.
 package struct ServiceDescription: Sendable, Equatable {
   /// Who made the service.
   package let vendor: String
@@ -12,7 +12,7 @@ package struct ServiceDescription: Sendable, Equatable {
   /// The interfaces, `org.varlink.service` first.
   package let interfaces: [Interface]
 
-  /// Describes a service that answers to the interfaces of these texts, and to
+  /// Describes a service with the interfaces of these texts, and with
   /// `org.varlink.service`.
   package init(
     vendor: String, product: String, version: String, url: String, interfaces texts: [String]
@@ -31,7 +31,7 @@ package struct ServiceDescription: Sendable, Equatable {
     interfaces.first { $0.name.isIdentical(to: name) }
   }
 
-  /// The answer to a call that the interfaces alone decide; nil if the service has to act.
+  /// The reply to a call that the interfaces alone decide; nil if the service has to act.
   ///
   /// That is what `GetInfo` and `GetInterfaceDescription` return, and the error for an interface
   /// or a method that does not exist and for parameters that are not as the method's are defined.
@@ -83,10 +83,10 @@ extension Reply {
     .serviceError("InvalidParameter", ["parameter": JSON(path)])
   }
 
-  /// The answer to one who is not allowed to call the method.
+  /// For a caller that is not allowed to call the method.
   package static var permissionDenied: Reply { .serviceError("PermissionDenied", [:]) }
 
-  /// The answer to a method that needs `more` and was called without it.
+  /// For a call without `more` of a method that needs it.
   package static var expectedMore: Reply { .serviceError("ExpectedMore", [:]) }
 
   private static func serviceError(_ name: String, _ parameters: JSON) -> Reply {

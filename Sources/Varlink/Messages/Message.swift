@@ -67,7 +67,7 @@ package struct Call: Sendable, Equatable {
   }
 }
 
-/// What a service answers to a call.
+/// What a service returns for a call.
 package struct Reply: Sendable, Equatable {
   /// Always an object.
   package var parameters: JSON
