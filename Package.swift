@@ -101,7 +101,7 @@ let package = Package(
 
     // What the tests of several targets need.
     .target(
-      name: "TestSupport", dependencies: ["Linux"], path: "Tests/Support", cSettings: gnu,
+      name: "TestSupport", dependencies: ["Base", "Linux"], path: "Tests/Support", cSettings: gnu,
       swiftSettings: strict),
     .testTarget(name: "BaseTests", dependencies: ["Base"], swiftSettings: strict),
     .testTarget(
@@ -126,16 +126,18 @@ let package = Package(
     .testTarget(
       name: "LoopbackTests",
       dependencies: [
-        "nbdd", "nbdctl", "Base", "ControlAPI", "Linux", "NBD", "Transport", "Varlink",
+        "nbdd", "nbdctl", "Base", "ControlAPI", "Linux", "NBD", "TestSupport", "Transport",
+        "Varlink",
       ],
       exclude: ["man_in_the_middle.py"], cSettings: gnu, swiftSettings: strict),
-    .testTarget(name: "NBDTests", dependencies: ["Base", "NBD", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "NBDTests", dependencies: ["Base", "NBD", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "RelayTests",
       dependencies: ["Base", "Linux", "NBD", "Relay", "TestSupport", "TLS", "Transport"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(
-      name: "TLSTests", dependencies: ["Base", "Linux", "TLS"], exclude: ["peer.py"],
+      name: "TLSTests", dependencies: ["Base", "Linux", "TestSupport", "TLS"], exclude: ["peer.py"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(
       name: "VarlinkTests", dependencies: ["ControlAPI", "TestSupport", "Varlink"],

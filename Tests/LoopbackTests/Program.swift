@@ -3,7 +3,8 @@
 
 internal import Base
 internal import Glibc
-@testable import Linux
+internal import Linux
+internal import TestSupport
 
 /// A program that runs beside the test, with its output in files.
 final class Program {
@@ -20,36 +21,8 @@ final class Program {
   ) throws(SystemError) {
     outputFile = "\(files).out"
     errorFile = "\(files).err"
-    var actions = unsafe posix_spawn_file_actions_t()
-    unsafe posix_spawn_file_actions_init(&actions)
-    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-    let writing = O_WRONLY | O_CREAT | O_APPEND
-    unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    unsafe posix_spawn_file_actions_addopen(&actions, 1, outputFile, writing, 0o600)
-    unsafe posix_spawn_file_actions_addopen(&actions, 2, errorFile, writing, 0o600)
-
-    // Threads of the test's pool block signals, and nohup(1) has one ignored; the program shall not inherit
-    // that.
-    var attributes = posix_spawnattr_t()
-    unsafe posix_spawnattr_init(&attributes)
-    defer { unsafe posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
-    unsafe sigfillset(&signals)
-    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
-    unsafe posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-
-    var strings = unsafe arguments.map { unsafe strdup($0) } + [nil]
-    defer { unsafe strings.forEach { unsafe free($0) } }
-    var variables = unsafe environment.map { unsafe strdup("\($0)=\($1)") } + [nil]
-    defer { unsafe variables.forEach { unsafe free($0) } }
-    var process = pid_t()
-    let result = unsafe posix_spawnp(
-      &process, arguments[0], &actions, &attributes, &strings, &variables)
-    guard result == 0 else { throw SystemError(arguments[0], result) }
-    self.process = process
+    process = try spawn(
+      arguments, environment: environment, output: .file(outputFile), errors: .file(errorFile))
   }
 
   var output: String { contents(of: outputFile) ?? "" }

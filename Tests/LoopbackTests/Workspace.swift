@@ -4,10 +4,11 @@
 internal import Base
 internal import Glibc
 @testable import Linux
+internal import TestSupport
 
 /// A directory for one test, and everything the test has started.
 final class Workspace {
-  let path: String
+  private let directory: TemporaryDirectory
   private var programs: [Program] = []
   private var interrupts: [Wakeup] = []
   private var pidFiles: [String] = []
@@ -20,10 +21,10 @@ final class Workspace {
   }
 
   private init() throws(SystemError) {
-    var template = Array("\(environmentValue("TMPDIR") ?? "/tmp")/nbdd.XXXXXX".utf8CString)
-    try check("mkdtemp") { unsafe mkdtemp(&template) == nil ? -1 : 0 }
-    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    directory = try TemporaryDirectory()
   }
+
+  var path: String { directory.path }
 
   private func close() {
     for program in programs.reversed() { program.end() }
@@ -33,7 +34,6 @@ final class Workspace {
       }
     }
     for interrupt in interrupts { interrupt.signal() }
-    _ = try? ChildProcess.run(["rm", "-rf", "--", path], within: .seconds(60))
   }
 
   func file(_ name: String) -> String { "\(path)/\(name)" }
@@ -41,12 +41,7 @@ final class Workspace {
   /// Writes a file, and makes the directories it is in.
   @discardableResult
   func write(_ text: String, to name: String) throws(SystemError) -> String {
-    let file = file(name)
-    try makeDirectories(file.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" })
-    let descriptor = Descriptor(
-      owning: try check("open") { unsafe open(file, O_WRONLY | O_CREAT | O_TRUNC, 0o644) })
-    print(text, to: descriptor.number)
-    return file
+    try directory.write(text, to: name)
   }
 
   func start(

@@ -90,7 +90,8 @@ final class Server {
   /// Starts it, and waits until it accepts connections.
   func start() throws {
     unsafe unlink(file("socket"))
-    process = try Self.spawn(command, errors: file("errors"))
+    unsafe unlink(file("errors"))
+    process = try spawn(command, errors: .file(file("errors")))
     try eventually("nbdkit: \(contents(of: file("errors")) ?? "")") {
       if let process, waitpid(process, nil, WNOHANG) == process {
         self.process = nil
@@ -111,34 +112,6 @@ final class Server {
   }
 
   static let pace = Pace(connectTime: .seconds(20), stepTime: .seconds(20))
-
-  private static func spawn(_ command: [String], errors: String) throws -> pid_t {
-    var actions = unsafe posix_spawn_file_actions_t()
-    unsafe posix_spawn_file_actions_init(&actions)
-    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-    unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    unsafe posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
-    let writing = O_WRONLY | O_CREAT | O_TRUNC
-    unsafe posix_spawn_file_actions_addopen(&actions, 2, errors, writing, 0o600)
-    // Threads of the tests block signals; the server shall not inherit that.
-    var attributes = posix_spawnattr_t()
-    unsafe posix_spawnattr_init(&attributes)
-    defer { unsafe posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
-    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-    var strings = unsafe command.map { unsafe strdup($0) } + [nil]
-    defer { unsafe strings.forEach { unsafe free($0) } }
-    let path = "PATH=\(environmentValue("PATH") ?? "/usr/bin:/usr/sbin")"
-    var variables = unsafe [strdup(path), nil]
-    defer { unsafe variables.forEach { unsafe free($0) } }
-    var process = pid_t()
-    let result = unsafe posix_spawnp(
-      &process, command[0], &actions, &attributes, &strings, &variables)
-    guard result == 0 else { throw Wrong("\(command[0]) cannot be started") }
-    return process
-  }
 
   /// A certificate for localhost that is its own authority.
   private static func makeCertificate(in directory: String) throws {

@@ -5,12 +5,14 @@ package import Base
 internal import Glibc
 internal import Linux
 
-/// A directory of its own for a test, removed with all that is in it when nobody refers to it.
+/// A directory of its own for a test, removed with all that is in it when nothing refers to it.
+///
+/// Its path is short, so that sockets in it can be bound.
 package final class TemporaryDirectory: Sendable {
   package let path: String
 
   package init() throws(SystemError) {
-    var template = Array("/tmp/nbdd-tests-XXXXXX".utf8CString)
+    var template = Array("\(environmentValue("TMPDIR") ?? "/tmp")/nbdd.XXXXXX".utf8CString)
     guard unsafe mkdtemp(&template) != nil else { throw SystemError("mkdtemp", errno) }
     path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
@@ -19,15 +21,14 @@ package final class TemporaryDirectory: Sendable {
     Self.remove(path)
   }
 
-  /// Makes a file, with the directories it needs, and answers its path.
+  /// Makes a file, with the directories it needs, and returns its path.
   @discardableResult
   package func write(_ text: String, to name: String) throws(SystemError) -> String {
     let path = "\(self.path)/\(name)"
     if let slash = name.lastIndex(of: "/") { try makeDirectories("\(self.path)/\(name[..<slash])") }
-    let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard number >= 0 else { throw SystemError("open \(path)", errno) }
-    print(text, to: number)
-    close(number)
+    let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+    let file = Descriptor(owning: try check("open \(path)") { unsafe open(path, flags, 0o644) })
+    print(text, to: file.number)
     return path
   }
 

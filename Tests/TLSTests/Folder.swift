@@ -4,23 +4,18 @@
 import Glibc
 import Linux
 import Testing
+import TestSupport
 
 /// A temporary folder with the certificates and keys of a test.
 final class Folder {
-  private let root: String
+  private let directory: TemporaryDirectory
   private var count = 0
 
   init() throws {
-    var template = Array("/tmp/nbdd-tls.XXXXXX".utf8CString)
-    try #require(unsafe mkdtemp(&template) != nil)
-    root = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    directory = try TemporaryDirectory()
   }
 
-  deinit {
-    _ = try? ChildProcess.run(["rm", "-rf", root], within: .seconds(10))
-  }
-
-  func path(_ name: String) -> String { "\(root)/\(name)" }
+  func path(_ name: String) -> String { "\(directory.path)/\(name)" }
 
   func next() -> Int {
     count += 1
@@ -93,7 +88,7 @@ final class Folder {
       [any]
       database = \(path("index"))
       serial = \(path("serial"))
-      new_certs_dir = \(root)
+      new_certs_dir = \(directory.path)
       default_md = sha256
       policy = policy
       x509_extensions = extensions

@@ -4,6 +4,7 @@
 import Glibc
 import Linux
 import Testing
+import TestSupport
 
 /// A server in a process of its own, which ends with the test.
 final class Peer {
@@ -26,23 +27,9 @@ final class Peer {
     let (childInput, childOutput) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[3]))
     input = Descriptor(owning: ends[1])
     output = Descriptor(owning: ends[2])
-
-    var actions = unsafe posix_spawn_file_actions_t()
-    unsafe posix_spawn_file_actions_init(&actions)
-    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-    unsafe posix_spawn_file_actions_adddup2(&actions, childInput.number, 0)
-    unsafe posix_spawn_file_actions_adddup2(&actions, childOutput.number, 1)
-    unsafe posix_spawn_file_actions_adddup2(&actions, childOutput.number, 2)
-    var strings = unsafe arguments(path).map { unsafe strdup($0) } + [nil]
-    defer { unsafe strings.forEach { unsafe free($0) } }
-    // Proxies and home folders are of no use to it.
-    var environment = unsafe [strdup("PATH=\(environmentValue("PATH") ?? "/usr/bin")"), nil]
-    defer { unsafe environment.forEach { unsafe free($0) } }
-    var started = pid_t()
-    let result = unsafe posix_spawnp(
-      &started, arguments(path)[0], &actions, nil, &strings, &environment)
-    try #require(result == 0)
-    process = started
+    process = try spawn(
+      arguments(path), input: .descriptor(childInput), output: .descriptor(childOutput),
+      errors: .descriptor(childOutput))
   }
 
   /// The scripted peer.
