@@ -37,9 +37,8 @@ package final class ServerStream: ByteStream {
   private static func socket(
     to address: Address, _ pace: Pace, _ interrupt: Wakeup?
   ) throws(SocketError) -> StreamSocket {
-    let left = pace.end.map { max(.zero, ContinuousClock.now.duration(to: $0)) }
     let socket = try StreamSocket.connect(
-      to: address, within: min(pace.connectTime, left ?? pace.connectTime), interrupt: interrupt)
+      to: address, within: pace.connectTime, until: pace.end, interrupt: interrupt)
     socket.setNoDelay()
     return socket
   }

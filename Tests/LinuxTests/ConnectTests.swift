@@ -77,6 +77,15 @@ struct ConnectTests {
     #expect(!waiting.isEmpty)
   }
 
+  @Test func `an earlier end counts, and the error names the whole time`() throws {
+    let (listener, waiting) = try full(nil)
+    #expect(throws: SocketError.timedOut(.seconds(50))) {
+      try StreamSocket.connect(
+        to: listener.address, within: .seconds(50), until: .now + .milliseconds(150))
+    }
+    #expect(!waiting.isEmpty)
+  }
+
   @Test(arguments: ["127.0.0.1", nil])
   func `an interrupt from another thread ends connecting`(host: String?) throws {
     let (listener, waiting) = try full(host)

@@ -14,14 +14,16 @@ package final class StreamSocket: Sendable {
     self.interrupt = interrupt
   }
 
-  /// Connects; blocks at most as long as `time`.
+  /// Connects; blocks at most as long as `time`, which the error names, and not beyond `end`.
   ///
   /// ECONNREFUSED: nobody listens there; ENOENT: there is no such UNIX socket; EACCES, EPERM: it is not
   /// allowed; EHOSTUNREACH, ENETUNREACH: there is no way. The corresponding C function is `connect`.
   package static func connect(
-    to address: Address, within time: Duration, interrupt: Wakeup? = nil
+    to address: Address, within time: Duration, until end: ContinuousClock.Instant? = nil,
+    interrupt: Wakeup? = nil
   ) throws(SocketError) -> StreamSocket {
-    let deadline = ContinuousClock.now + time
+    let latest = ContinuousClock.now + time
+    let deadline = end.map { min($0, latest) } ?? latest
     let type = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     let made = try mapError(
       try check("socket") { socket(address.family, type, 0) }, to: SocketError.system)
