@@ -3,6 +3,7 @@
 
 internal import Base
 internal import Glibc
+internal import Linux
 internal import NBD
 internal import Testing
 internal import Transport
