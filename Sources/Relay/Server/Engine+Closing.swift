@@ -8,6 +8,14 @@ internal import Transport
 
 /// A connection that was given up while the server had requests from it.
 struct ClosingConnection {
+  /// Times are in microseconds of the monotonic clock.
+  enum Stage {
+    /// Sending ends at that time, if nothing comes until then.
+    case listening(until: Int64)
+    /// The server knows that nothing more comes from here.
+    case halfClosed
+  }
+
   let stream: ServerStream
   let connection: ConnectionID
   /// Writes of the kernel that were on it: they are sent again when it is over.
@@ -17,12 +25,18 @@ struct ClosingConnection {
   /// One of these was answered with an error meanwhile, so what comes after it must wait as well.
   var hasRefused = false
   /// The connection failed, so its end says nothing about the server.
-  var isReset: Bool
-  /// When sending ends, if nothing comes until then; in microseconds of the monotonic clock.
-  var quietAt: Int64
-  /// When it counts as over, whatever the server does; by the same clock.
+  let isReset: Bool
+  var stage: Stage
+  /// When it counts as over, whatever the server does; in microseconds of the monotonic clock.
   let end: Int64
-  var isHalfClosed = false
+
+  /// When something has to be done, although nothing comes.
+  var next: Int64 {
+    switch stage {
+    case .listening(let quietAt): min(quietAt, end)
+    case .halfClosed: end
+    }
+  }
 }
 
 /// Rule `drain`: what a connection carried is sent again only when the server is done with it.
@@ -72,7 +86,7 @@ extension Engine {
     closing.append(
       ClosingConnection(
         stream: stream, connection: connection, waiting: waiting, changeCount: changeCount,
-        isReset: connections[connection].hasFailed, quietAt: now + quiet,
+        isReset: connections[connection].hasFailed, stage: .listening(until: now + quiet),
         end: now + time.milliseconds * 1000))
     return others
   }
@@ -93,7 +107,7 @@ extension Engine {
   /// When `drain` has something to do although nothing comes, in microseconds of the monotonic clock; nil
   /// if nothing is to end.
   func nextEnd() -> Int64? {
-    closing.lazy.map { $0.isHalfClosed ? $0.end : min($0.quietAt, $0.end) }.min()
+    closing.lazy.map(\.next).min()
   }
 
   /// Whether a connection is over, and the server with it; nil if not.
@@ -103,14 +117,16 @@ extension Engine {
       for _ in 0..<64 {
         guard let count = try descriptor.receive(into: waste, at: 0, waste.byteCount) else { break }
         guard count > 0 else { return !closing[place].isReset }
-        closing[place].quietAt = now + quiet
+        if case .listening = closing[place].stage {
+          closing[place].stage = .listening(until: now + quiet)
+        }
       }
     } catch {
       return false
     }
     if now >= closing[place].end { return false }
-    if now >= closing[place].quietAt, !closing[place].isHalfClosed {
-      closing[place].isHalfClosed = true
+    if case .listening(let quietAt) = closing[place].stage, now >= quietAt {
+      closing[place].stage = .halfClosed
       endSending(descriptor)
     }
     return nil
