@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import ControlAPI
+
 // Exports that several devices would use at a time.
 
 extension Device {
