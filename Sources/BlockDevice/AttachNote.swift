@@ -15,16 +15,16 @@ package enum AttachNote {
 
   /// Notes that the calling thread attaches a device, before it does.
   package static func write(_ index: Int) throws(SystemError) {
-    try makeDirectories(directory)
+    try Directory.create(directory)
     let thread = Thread.currentID
     let text = "\(identity(index, thread)) \(startTime(of: thread) ?? "?")"
-    try writeFile(text, to: path(index))
+    try File.write(text, to: path(index))
   }
 
   /// True if an nbdd had attached it that has ended since: what is left returns errors.
   package static func isAbandoned(_ index: Int) -> Bool {
     guard !Sysfs.isNetlink(index), let thread = Sysfs.attacher(of: index),
-      let note = contents(of: path(index))
+      let note = File.contents(of: path(index))
     else { return false }
     let identity = identity(index, thread)
     // Another thread may have the number by now.
@@ -36,14 +36,14 @@ package enum AttachNote {
 
   /// This boot, this disk of it (a number that is not used again, from Linux 5.15 on), this thread.
   private static func identity(_ index: Int, _ thread: Int) -> String {
-    let boot = contents(of: "/proc/sys/kernel/random/boot_id")?.filter { $0 != "\n" } ?? "?"
+    let boot = File.contents(of: "/proc/sys/kernel/random/boot_id")?.filter { $0 != "\n" } ?? "?"
     return "\(boot) \(Sysfs.sequence(of: index) ?? "?") \(thread)"
   }
 
   /// In clock ticks since boot; nil if there is no such thread.
   private static func startTime(of thread: Int) -> String? {
     // The name, in parentheses, may contain anything; the time is the 20th field after it (proc(5)).
-    let text = contents(of: "/proc/\(thread)/stat")
+    let text = File.contents(of: "/proc/\(thread)/stat")
     let fields = text.flatMap { text in
       text.lastIndex(of: ")").map { text[$0...].split(separator: " ") }
     }

@@ -25,7 +25,7 @@ package enum Holders {
     guard let process = Sysfs.attacher(of: index) else { return nil }
     // A program that attached a device by netlink usually has ended, and its number may be reused.
     if Sysfs.isNetlink(index) {
-      let backend = firstLine(of: "/sys/block/nbd\(index)/backend") ?? ""
+      let backend = File.firstLine(of: "/sys/block/nbd\(index)/backend") ?? ""
       return "attached by another program, by netlink as nbd-client does"
         + (backend.isEmpty ? "" : " (backend '\(shown(backend))')")
     }
@@ -75,22 +75,23 @@ package enum Holders {
 
   /// The name of a process, which may be any bytes it likes, made printable; nil if there is none.
   package static func name(of process: Int) -> String? {
-    firstLine(of: "/proc/\(process)/comm").map { shown($0) }
+    File.firstLine(of: "/proc/\(process)/comm").map { shown($0) }
   }
 
   private static func swaps(on index: Int) -> [String] {
     let nodes = [DeviceNode.path(index)] + Sysfs.partitions(of: index)
-    return ((try? bytes(of: "/proc/swaps")) ?? []).split(separator: UInt8(ascii: "\n")).compactMap {
-      let node = String(decoding: $0.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
-      return nodes.contains(node) ? node : nil
-    }
+    return ((try? File.bytes(of: "/proc/swaps")) ?? []).split(separator: UInt8(ascii: "\n"))
+      .compactMap {
+        let node = String(decoding: $0.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
+        return nodes.contains(node) ? node : nil
+      }
   }
 
   private static func processes(_ isHeld: (String) -> Bool) -> [String] {
-    names(in: "/proc").compactMap { Int($0) }.sorted().compactMap { process in
+    Directory.names(in: "/proc").compactMap { Int($0) }.sorted().compactMap { process in
       guard process != Int(getpid()) else { return nil }
       let links =
-        names(in: "/proc/\(process)/fd").map { "fd/\($0)" } + ["cwd", "root"]
+        Directory.names(in: "/proc/\(process)/fd").map { "fd/\($0)" } + ["cwd", "root"]
       guard
         links.contains(where: { link in target(of: "/proc/\(process)/\(link)").map(isHeld) == true }
         )

@@ -29,7 +29,7 @@ package protocol KernelDevice: AnyObject, Sendable {
 
   /// Tells the server goodbye and ends `run`, if the server closes the connection then.
   ///
-  /// Can block, even beyond SIGKILL, while the connection takes no bytes; `shutDownSocket` on the
+  /// Can block, even beyond SIGKILL, while the connection takes no bytes; `Descriptor.shutDown` on the
   /// socket ends that.
   func disconnect() throws(SystemError)
 

@@ -22,7 +22,7 @@ package struct MountTable: Sendable {
 
   /// Reads the table; empty if /proc is not there.
   package init() {
-    self.init((try? bytes(of: "/proc/self/mountinfo")) ?? [])
+    self.init((try? File.bytes(of: "/proc/self/mountinfo")) ?? [])
   }
 
   private init(entries: [Entry]) {

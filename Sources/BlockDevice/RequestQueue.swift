@@ -26,12 +26,12 @@ package enum RequestQueue {
   /// Remembers the settings of a device, unless that was done earlier in this boot.
   package static func remember(_ index: Int) throws(SystemError) {
     let path = path(index)
-    guard contents(of: path) == nil else { return }
-    try makeDirectories(directory)
+    guard File.contents(of: path) == nil else { return }
+    try Directory.create(directory)
     let lines = (own + kernels).compactMap { setting in
       Sysfs.queue(setting, of: index).map { "\(setting) \($0)\n" }
     }
-    try writeFile(lines.joined(), to: path)
+    try File.write(lines.joined(), to: path)
   }
 
   /// Sets up the queue of a device that was just attached.
@@ -88,7 +88,7 @@ package enum RequestQueue {
 
   private static func remembered(_ index: Int) -> [String: String] {
     var settings: [String: String] = [:]
-    for line in (contents(of: path(index)) ?? "").split(separator: "\n") {
+    for line in (File.contents(of: path(index)) ?? "").split(separator: "\n") {
       let parts = line.split(separator: " ", maxSplits: 1)
       if parts.count == 2 { settings[String(parts[0])] = String(parts[1]) }
     }

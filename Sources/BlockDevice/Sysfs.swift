@@ -10,7 +10,7 @@ internal import Linux
 /// An open device cannot be attached by others.
 package enum Sysfs {
   /// The driver is in the kernel, though maybe without devices.
-  package static var isDriverLoaded: Bool { !names(in: "/sys/module/nbd").isEmpty }
+  package static var isDriverLoaded: Bool { !Directory.names(in: "/sys/module/nbd").isEmpty }
 
   /// How many partitions the driver lets a device have; nil if the driver is not loaded.
   package static var maximumPartitions: Int? {
@@ -19,7 +19,7 @@ package enum Sysfs {
 
   /// Indexes of all devices of the driver, in order; empty if it is not loaded.
   package static func devices() -> [Int] {
-    names(in: "/sys/block").compactMap(index(of:)).sorted()
+    Directory.names(in: "/sys/block").compactMap(index(of:)).sorted()
   }
 
   /// The thread that attached a device, in NBD_DO_IT if it was attached by ioctl.
@@ -32,7 +32,7 @@ package enum Sysfs {
   /// It was attached by netlink, as nbd-client does: it needs no process, and works without one.
   package static func isNetlink(_ index: Int) -> Bool {
     // The file is there for every such device, if only empty.
-    contents(of: "\(directory(index))/backend") != nil
+    File.contents(of: "\(directory(index))/backend") != nil
   }
 
   /// The number of this disk, of which each is used once in a boot; nil before Linux 5.15.
@@ -54,7 +54,7 @@ package enum Sysfs {
 
   /// Paths of the partitions' nodes, in order.
   package static func partitions(of index: Int) -> [String] {
-    names(in: directory(index)).filter { $0.hasPrefix("nbd\(index)p") }
+    Directory.names(in: directory(index)).filter { $0.hasPrefix("nbd\(index)p") }
       .sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }.map { "/dev/\($0)" }
   }
 
@@ -62,7 +62,7 @@ package enum Sysfs {
   /// that LVM or cryptsetup gave them, as "vg-data (dm-0)".
   package static func stackedDevices(on index: Int) -> [String] {
     ([""] + partitions(of: index).map { "/" + $0.dropFirst("/dev/".count) })
-      .flatMap { names(in: "\(directory(index))\($0)/holders") }
+      .flatMap { Directory.names(in: "\(directory(index))\($0)/holders") }
       .map { name in text("/sys/block/\(name)/dm/name").map { "\($0) (\(name))" } ?? name }
   }
 
@@ -76,8 +76,8 @@ package enum Sysfs {
   /// The nodes of the disk and its partitions, and of all devices that form a mounted Btrfs with one of them.
   package static func nodes(sharingBtrfsWith index: Int) -> Set<String> {
     let own = Set([DeviceNode.path(index)] + partitions(of: index))
-    return names(in: "/sys/fs/btrfs").reduce(into: own) { nodes, fileSystem in
-      let members = names(in: "/sys/fs/btrfs/\(fileSystem)/devices").map { "/dev/\($0)" }
+    return Directory.names(in: "/sys/fs/btrfs").reduce(into: own) { nodes, fileSystem in
+      let members = Directory.names(in: "/sys/fs/btrfs/\(fileSystem)/devices").map { "/dev/\($0)" }
       if !own.isDisjoint(with: members) { nodes.formUnion(members) }
     }
   }
@@ -120,6 +120,6 @@ package enum Sysfs {
   }
 
   private static func text(_ path: String) -> String? {
-    firstLine(of: path)
+    File.firstLine(of: path)
   }
 }

@@ -16,12 +16,12 @@ package enum Program {
     do throws(Options.Misuse) {
       options = try Options(Arguments.all.dropFirst())
     } catch {
-      print("nbdd: \(shown(error.message))\n\n\(Options.usage)", to: 2)
+      StandardStream.error.print("nbdd: \(shown(error.message))\n\n\(Options.usage)")
       exit(EX_USAGE)
     }
     switch options.mode {
-    case .help: print(Options.usage, to: 1)
-    case .version: print("nbdd \(Version.text)\n", to: 1)
+    case .help: StandardStream.output.print(Options.usage)
+    case .version: StandardStream.output.print("nbdd \(Version.text)\n")
     case .check: check(options.directory)
     case .run: run(options)
     }
@@ -30,11 +30,12 @@ package enum Program {
   private static func check(_ directory: String) {
     let configuration = Configuration.read(directory)
     for problem in configuration.problems {
-      print("\(shown(problem.description))\n", to: 2)
+      StandardStream.error.print("\(shown(problem.description))\n")
     }
     guard configuration.problems.isEmpty else { exit(EX_CONFIG) }
     let count = configuration.devices.count
-    print("\(directory): \(count) \(count == 1 ? "device" : "devices"), no faults\n", to: 1)
+    StandardStream.output.print(
+      "\(directory): \(count) \(count == 1 ? "device" : "devices"), no faults\n")
   }
 
   private static func run(_ options: Options) {
@@ -44,7 +45,7 @@ package enum Program {
     MemoryPressure.prepare()
     signal(SIGPIPE, SIG_IGN)
     let path =
-      options.socket ?? environmentValue("NBDD_SOCKET") ?? ControlInterface.defaultSocketPath
+      options.socket ?? Environment["NBDD_SOCKET"] ?? ControlInterface.defaultSocketPath
     let manager = Manager(directory: options.directory)
     do throws(SystemError) {
       service = try ControlService(manager, path: path)

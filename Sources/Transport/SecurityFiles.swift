@@ -70,8 +70,8 @@ package struct SecurityFiles: Sendable {
     guard let directory else { return nil }
     let path = "\(directory)/\(name)"
     do throws(SystemError) {
-      guard try exists(directory) else { throw SystemError("open \(directory)", ENOENT) }
-      return try exists(path) ? path : nil
+      guard try File.exists(directory) else { throw SystemError("open \(directory)", ENOENT) }
+      return try File.exists(path) ? path : nil
     } catch {
       throw .unreadable(file: path, error)
     }

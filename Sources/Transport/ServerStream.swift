@@ -129,7 +129,7 @@ package final class ServerStream: ByteStream {
   /// Ends TLS in order, and then the connection both ways (N-059, N-164).
   package func close() {
     session?.close()
-    shutDownSocket(socket.descriptor)
+    socket.descriptor.shutDown()
   }
 }
 

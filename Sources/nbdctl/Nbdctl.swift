@@ -38,14 +38,14 @@ struct Nbdctl: ParsableCommand {
       var command = try parseAsRoot(arguments)
       try command.run()
     } catch let failure as Failure {
-      print("nbdctl: \(failure.message)\n", to: 2)
+      StandardStream.error.print("nbdctl: \(failure.message)\n")
       exit(withError: ExitCode(failure.status))
     } catch {
       let status = exitCode(for: error)
       // A usage error repeats arguments; the rest is our own.
       if status.isSuccess { exit(withError: error) }
       let message = fullMessage(for: error)
-      if !message.isEmpty { print("\(shownLines(message))\n", to: 2) }
+      if !message.isEmpty { StandardStream.error.print("\(shownLines(message))\n") }
       exit(withError: status)
     }
   }
@@ -94,6 +94,6 @@ struct DaemonOptions: ParsableArguments {
 
   /// The control socket if none is given.
   static var usualSocket: String {
-    environmentValue("NBDD_SOCKET") ?? ControlInterface.defaultSocketPath
+    Environment["NBDD_SOCKET"] ?? ControlInterface.defaultSocketPath
   }
 }

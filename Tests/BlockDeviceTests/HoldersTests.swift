@@ -16,7 +16,7 @@ struct HoldersTests {
   init() throws {
     directory = try TemporaryDirectory()
     for name in ["mount/below", "mounted"] {
-      try makeDirectories("\(directory.path)/\(name)")
+      try Directory.create("\(directory.path)/\(name)")
     }
   }
 
@@ -32,12 +32,12 @@ struct HoldersTests {
     var process: pid_t?
     while process == nil {
       usleep(10_000)
-      process = contents(of: file).flatMap { pid_t($0.dropLast()) }
+      process = File.contents(of: file).flatMap { pid_t($0.dropLast()) }
     }
     let found = try #require(process)
     defer { kill(found, SIGKILL) }
     // From the shell it turns into the program that sleeps.
-    while contents(of: "/proc/\(found)/comm") != "sleep\n" { usleep(10_000) }
+    while File.contents(of: "/proc/\(found)/comm") != "sleep\n" { usleep(10_000) }
     try body(found)
   }
 

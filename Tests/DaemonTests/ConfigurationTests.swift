@@ -211,7 +211,7 @@ struct ConfigurationTests {
     try write(huge, to: "devices.d/huge.json")
     try write("\u{0}\u{1}\u{2}ELF", to: "devices.d/binary.json")
     try write("", to: "devices.d/empty.json")
-    try makeDirectories("\(path)/devices.d/directory.json")
+    try Directory.create("\(path)/devices.d/directory.json")
     try #require(unsafe mkfifo("\(path)/devices.d/pipe.json", 0o600) == 0)
     try #require(unsafe symlink("/nbdd/missing", "\(path)/devices.d/link.json") == 0)
     try #require(unsafe symlink("/dev/zero", "\(path)/devices.d/zero.json") == 0)
@@ -231,7 +231,7 @@ struct ConfigurationTests {
 
   @Test func `faults can be told over the control interface`() throws {
     try write("{", to: "devices.d/a.json")
-    try makeDirectories("\(path)/devices.d/b.json")
+    try Directory.create("\(path)/devices.d/b.json")
     let problems = setup.read().problems
     #expect(problems.count == 2)
     let reply = ControlError.invalid(problems).reply

@@ -80,7 +80,7 @@ final class PlayedServer {
         || connection.isAtEnd && connection.held.isEmpty
       guard isOver || connection.isCut && connection.isAtEnd else { continue }
       journal.note("connection \(connection.number) is closed")
-      shutDownSocket(connection.socket)
+      connection.socket.shutDown()
       connection.closedAt = Clocks.monotonic
       connections.removeAll { $0 === connection }
     }

@@ -145,7 +145,7 @@ private func doze() {
 func stayOnProcessor(_ number: Int) {
   // What is asked for is not rounded up to 50 microseconds.
   if let slack = try? Descriptor.open("/proc/thread-self/timerslack_ns", O_WRONLY) {
-    print("1", to: slack.number)
+    slack.print("1")
   }
   var processors = cpu_set_t()
   unsafe withUnsafeMutableBytes(of: &processors) { unsafe $0[number / 8] = 1 << (number % 8) }

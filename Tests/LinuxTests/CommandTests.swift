@@ -73,7 +73,7 @@ struct CommandTests {
       try ChildProcess.run(
         ["sh", "-c", "echo $$ > \(file); \(script)"], within: .milliseconds(500))
     }
-    let text = try #require(contents(of: file))
+    let text = try #require(File.contents(of: file))
     let process = try #require(pid_t(text.dropLast()))
     #expect(kill(process, 0) == -1)
   }
@@ -85,10 +85,10 @@ struct CommandTests {
       try ChildProcess.run(
         ["sh", "-c", "sleep 60 & echo $! > \(file); wait"], within: .milliseconds(500))
     }
-    let text = try #require(contents(of: file))
+    let text = try #require(File.contents(of: file))
     let process = try #require(pid_t(text.dropLast()))
     // Whoever it belongs to now may not have reaped it yet.
-    let state = contents(of: "/proc/\(process)/stat").flatMap { $0.split(separator: ")").last }
+    let state = File.contents(of: "/proc/\(process)/stat").flatMap { $0.split(separator: ")").last }
     #expect(kill(process, 0) == -1 || state?.hasPrefix(" Z") == true)
   }
 

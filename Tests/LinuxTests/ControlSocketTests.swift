@@ -77,7 +77,7 @@ struct ControlSocketTests {
     #expect(throws: SystemError("bind \(path)", EADDRINUSE)) {
       try ControlSocket.listen(at: path, group: nil)
     }
-    #expect(contents(of: path) == "precious")
+    #expect(File.contents(of: path) == "precious")
   }
 
   @Test(arguments: ["relative", "", "\u{0}abstract", "/" + String(repeating: "x", count: 107)])
@@ -135,7 +135,7 @@ struct ControlSocketTests {
     #expect(try ControlSocket.receive(from: server, limit: 2) == [1, 2])
     #expect(try ControlSocket.receive(from: server, limit: 2) == [3])
     #expect(try ControlSocket.receive(from: server, limit: 2) == nil)
-    shutDownSocket(client)
+    client.shutDown()
     #expect(try ControlSocket.receive(from: server, limit: 2) == [])
   }
 

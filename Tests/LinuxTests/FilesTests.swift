@@ -19,20 +19,20 @@ struct FilesTests {
   @Test func `reads a file to its end`() throws {
     let text = String(repeating: "0123456789\n", count: 10_000)
     let path = try directory.write(text, to: "file")
-    #expect(contents(of: path) == text)
-    #expect(try bytes(of: path) == Array(text.utf8))
+    #expect(File.contents(of: path) == text)
+    #expect(try File.bytes(of: path) == Array(text.utf8))
   }
 
   @Test func `a file of exactly the limit is read, one byte more is an error`() throws {
     let path = try directory.write(String(repeating: "x", count: 1000), to: "file")
-    #expect(try bytes(of: path, limit: 1000).count == 1000)
-    #expect(throws: SystemError("read \(path)", EFBIG)) { try bytes(of: path, limit: 999) }
+    #expect(try File.bytes(of: path, limit: 1000).count == 1000)
+    #expect(throws: SystemError("read \(path)", EFBIG)) { try File.bytes(of: path, limit: 999) }
   }
 
   @Test func `a directory, and what does not exist, cannot be read as a file`() throws {
     let path = directory.path
-    #expect(throws: SystemError("open \(path)", EISDIR)) { try bytes(of: path) }
-    #expect(contents(of: "\(path)/missing") == nil)
+    #expect(throws: SystemError("open \(path)", EISDIR)) { try File.bytes(of: path) }
+    #expect(File.contents(of: "\(path)/missing") == nil)
   }
 
   @Test func `what is no file is not opened, and does not make anybody wait`() throws {
@@ -42,7 +42,7 @@ struct FilesTests {
     let holder = try Descriptor.open(path, O_RDWR)
     for path in [path, "/dev/zero", "/dev/ptmx"] {
       let error = SystemError("open \(path)", SystemError.notAFile)
-      #expect(throws: error) { try bytes(of: path) }
+      #expect(throws: error) { try File.bytes(of: path) }
       #expect(error.description == "open \(path): not a regular file")
     }
     withExtendedLifetime(holder) {}
@@ -53,32 +53,32 @@ struct FilesTests {
       try directory.write("", to: name)
     }
     let expected = [".hidden", "a", String(repeating: "n", count: 255), "ü b"]
-    #expect(names(in: directory.path).sorted() == expected)
-    #expect(names(in: "\(directory.path)/missing") == [])
+    #expect(Directory.names(in: directory.path).sorted() == expected)
+    #expect(Directory.names(in: "\(directory.path)/missing") == [])
   }
 
   @Test func `makes a directory and all above it, and is content with what exists`() throws {
     let path = "\(directory.path)/a/b//c"
-    try makeDirectories(path)
-    try makeDirectories(path)
-    try makeDirectories(path + "/")
-    #expect(names(in: "\(directory.path)/a") == ["b"])
-    #expect(names(in: "\(directory.path)/a/b") == ["c"])
-    try makeDirectories("/")
+    try Directory.create(path)
+    try Directory.create(path)
+    try Directory.create(path + "/")
+    #expect(Directory.names(in: "\(directory.path)/a") == ["b"])
+    #expect(Directory.names(in: "\(directory.path)/a/b") == ["c"])
+    try Directory.create("/")
   }
 
   @Test func `does not take a file for a directory`() throws {
     let path = try directory.write("", to: "file")
     #expect(throws: SystemError("mkdir \(path)/below", ENOTDIR)) {
-      try makeDirectories("\(path)/below")
+      try Directory.create("\(path)/below")
     }
   }
 
   @Test func `removes a file, and does not mind if it has gone`() throws {
     let path = try directory.write("", to: "file")
-    removeFile(path)
-    #expect(names(in: directory.path) == [])
-    removeFile(path)
+    File.remove(path)
+    #expect(Directory.names(in: directory.path) == [])
+    File.remove(path)
   }
 
   @Test func `an open file has an identity, a closed one has none`() throws {
@@ -88,13 +88,13 @@ struct FilesTests {
     )
     var status = stat()
     try #require(unsafe stat(path, &status) == 0)
-    #expect(fileIdentity(one.number) == "\(status.st_dev):\(status.st_ino)")
-    #expect(fileIdentity(one.number) == fileIdentity(other.number))
-    #expect(fileIdentity(-1) == nil)
+    #expect(File.identity(of: one.number) == "\(status.st_dev):\(status.st_ino)")
+    #expect(File.identity(of: one.number) == File.identity(of: other.number))
+    #expect(File.identity(of: -1) == nil)
   }
 
   @Test func `tells the value of an environment variable`() {
-    #expect(environmentValue("PATH")?.isEmpty == false)
-    #expect(environmentValue("NBDD_HAS_NO_SUCH_VARIABLE") == nil)
+    #expect(Environment["PATH"]?.isEmpty == false)
+    #expect(Environment["NBDD_HAS_NO_SUCH_VARIABLE"] == nil)
   }
 }

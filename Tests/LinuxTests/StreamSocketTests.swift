@@ -44,7 +44,7 @@ struct StreamSocketTests {
   @Test(arguments: [0, 3])
   func `an end tells how much had come`(count: Int) throws {
     _ = try ControlSocket.send([UInt8](repeating: 7, count: count), on: server)
-    shutDownSocket(server)
+    server.shutDown()
     #expect(throws: SocketError.ended(received: count)) {
       try client.receive(4, until: .now + long, long)
     }
@@ -106,7 +106,7 @@ struct StreamSocketTests {
 
   // Rows: N-015
   @Test func `a peer that has gone is an error and not a signal`() async throws {
-    shutDownSocket(server)
+    server.shutDown()
     let (client, long) = (client, long)
     // All signals are blocked in that thread, so one that was sent would stay pending.
     let (error, isPending) = try await onThread {
@@ -129,7 +129,7 @@ struct StreamSocketTests {
     _ = try ControlSocket.send([1, 2, 3], on: server)
     #expect(try client.receiveSome(2) == [1, 2])
     #expect(try client.receiveSome(2) == [3])
-    shutDownSocket(server)
+    server.shutDown()
     #expect(try client.receiveSome(2) == [])
   }
 
@@ -137,7 +137,7 @@ struct StreamSocketTests {
     let (client, long) = (client, long)
     try Thread.start("shutdown") {
       usleep(50_000)
-      shutDownSocket(client.descriptor)
+      client.descriptor.shutDown()
     }
     #expect(throws: SocketError.ended(received: 0)) {
       try client.receive(1, until: .now + long, long)

@@ -16,15 +16,15 @@ struct ThreadTests {
     name: String, visible: String
   ) async throws {
     let text = try await onThread(name) {
-      contents(of: "/proc/self/task/\(Thread.currentID)/comm")
+      File.contents(of: "/proc/self/task/\(Thread.currentID)/comm")
     }
     #expect(text == visible + "\n")
   }
 
   @Test func `the name of the starting thread stays`() async throws {
-    let own = contents(of: "/proc/self/comm")
+    let own = File.contents(of: "/proc/self/comm")
     _ = try await onThread("another") { true }
-    #expect(contents(of: "/proc/self/comm") == own)
+    #expect(File.contents(of: "/proc/self/comm") == own)
   }
 
   @Test(arguments: [SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGALRM, SIGTERM, SIGCHLD, SIGTSTP, SIGPIPE])
@@ -42,7 +42,7 @@ struct ThreadTests {
     #expect(!ids.contains(Int(getpid())))
     #expect(ids.allSatisfy { $0 > 0 })
     // It has answered, but may still be on its way out.
-    let isGone = { contents(of: "/proc/self/task/\(ids[0])/comm") != "test\n" }
+    let isGone = { File.contents(of: "/proc/self/task/\(ids[0])/comm") != "test\n" }
     for _ in 1...1000 where !isGone() { usleep(10_000) }
     #expect(isGone())
   }

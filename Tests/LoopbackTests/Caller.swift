@@ -55,7 +55,7 @@ final class Caller {
     let deadline = ContinuousClock.now + Self.time
     while true {
       if let message = deframer.next() { return try Reply(parsing: message) }
-      guard try poll([(socket.descriptor, POLLIN)], until: deadline) != 0 else {
+      guard try Readiness.wait(for: [(socket.descriptor, POLLIN)], until: deadline) != 0 else {
         throw Overdue(description: "waited for a reply")
       }
       do throws(SystemError) {

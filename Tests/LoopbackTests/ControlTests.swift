@@ -195,7 +195,7 @@ struct ControlTests {
       #expect(try daemon.nbdctl("detach", "refused").status == 0)
       while states().last != "detached" { _ = try next() }
       // Once more for a device that is not in the configuration: it goes.
-      removeFile(daemon.workspace.file("etc/devices.d/refused.json"))
+      File.remove(daemon.workspace.file("etc/devices.d/refused.json"))
       #expect(try daemon.nbdctl("reload").status == 0)
       while events.last?["event"] != "removed" { _ = try next() }
       #expect(events.compactMap { $0["sequence"]?.integer } == Array(1...Int64(events.count)))

@@ -27,7 +27,7 @@ struct HangUpTests {
       )
       let copy = workspace.file("copy")
       #expect(try nbdctl(["read", uri, "--output", copy], workspace).status == 0)
-      #expect(try bytes(of: copy)[65536..<98304].allSatisfy { $0 == 1 })
+      #expect(try File.bytes(of: copy)[65536..<98304].allSatisfy { $0 == 1 })
       #expect(try nbdctl(["list", uri], workspace).status == 0)
 
       // The kernel device is what it has not got, so it has agreed with the server.

@@ -100,7 +100,7 @@ struct MeddlingTests {
         try eventually("the end of the connection") {
           man.output.split(separator: "\n").contains("\(index)")
         }
-        try judge(try bytes(of: workspace.file("record.\(index)")), outcome)
+        try judge(try File.bytes(of: workspace.file("record.\(index)")), outcome)
       }
     }
   }

@@ -156,7 +156,7 @@ struct OutputTests {
 
   @Test func `offers files and directories to a shell where they are to be named`() throws {
     try Workspace.run { workspace in
-      try makeDirectories(workspace.file("things"))
+      try Directory.create(workspace.file("things"))
       try workspace.write("", to: "thing.img")
       let program = try workspace.start([
         Tool.built("nbdctl"), "--generate-completion-script", "bash",

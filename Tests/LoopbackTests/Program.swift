@@ -25,8 +25,8 @@ final class Program {
       arguments, environment: environment, output: .file(outputFile), errors: .file(errorFile))
   }
 
-  var output: String { contents(of: outputFile) ?? "" }
-  var errors: String { contents(of: errorFile) ?? "" }
+  var output: String { File.contents(of: outputFile) ?? "" }
+  var errors: String { File.contents(of: errorFile) ?? "" }
 
   /// The exit status, or 128 and the signal that ended it; nil while it runs.
   func poll() -> Int? {
@@ -54,11 +54,11 @@ final class Program {
   }
 
   /// How many files it has open.
-  var openFiles: Int { names(in: "/proc/\(process)/fd").count }
+  var openFiles: Int { Directory.names(in: "/proc/\(process)/fd").count }
 
   /// The most memory it ever had, in KiB.
   var peakMemory: Int {
-    let line = contents(of: "/proc/\(process)/status")?.split(separator: "\n")
+    let line = File.contents(of: "/proc/\(process)/status")?.split(separator: "\n")
       .first { $0.hasPrefix("VmHWM:") }
     return line.flatMap { Int($0.filter(\.isNumber)) } ?? 0
   }

@@ -45,7 +45,7 @@ struct ReadTests {
       let outcome = try nbdctl(
         ["read", server.uri, "--offset", "13", "--length", "3000000", "--output", copy], workspace)
       #expect(outcome.status == 0, "\(outcome.errors)")
-      let bytes = try bytes(of: copy)
+      let bytes = try File.bytes(of: copy)
       #expect(bytes.count == 3_000_000)
       // Every eight bytes are their own offset, most significant byte first.
       let isRight = bytes.indices.allSatisfy { index in
@@ -71,7 +71,7 @@ struct ReadTests {
           """,
         ], within: .seconds(60))
       #expect(outcome.status == 0, "\(outcome.output)")
-      #expect(try bytes(of: part)[...] == bytes(of: whole)[(1 << 20)..<(1 << 20 + 4096)])
+      #expect(try File.bytes(of: part)[...] == File.bytes(of: whole)[(1 << 20)..<(1 << 20 + 4096)])
       #expect(try nbdctl(["read", server.uri, "--offset", "1 MiB"], workspace).status == 64)
     }
   }
@@ -104,7 +104,7 @@ struct ReadTests {
       let copy = workspace.file("copy")
       let outcome = try nbdctl(["read", server.uri, "--output", copy], workspace)
       #expect(outcome.status == 0, "\(outcome.errors)")
-      let bytes = try bytes(of: copy)
+      let bytes = try File.bytes(of: copy)
       #expect(bytes.count == 24 << 10)
       let data = [0..<1024, 4096..<4608, 7680..<8704, 20480..<21504]
       let isRight = bytes.indices.allSatisfy { index in
@@ -124,7 +124,7 @@ struct ReadTests {
       let copy = workspace.file("copy")
       let outcome = try nbdctl(["read", server.uri, "--output", copy], workspace)
       #expect(outcome.status == 0, "\(outcome.errors)")
-      let (whole, copied) = (try bytes(of: image), try bytes(of: copy))
+      let (whole, copied) = (try File.bytes(of: image), try File.bytes(of: copy))
       #expect(copied.starts(with: whole))
       // The server fills the last sector up.
       #expect(copied.count == (size + 511) / 512 * 512)
@@ -143,10 +143,10 @@ struct ReadTests {
       #expect(outcome.status == 1)
       #expect(outcome.errors.contains("the last 488 bytes of the export are out of reach"))
       #expect(outcome.errors.hasSuffix("; --length 512 reads the rest\n"))
-      #expect(!(try exists(copy)))
+      #expect(!(try File.exists(copy)))
       let part = ["read", server.uri, "--output", copy, "--length", "512"]
       #expect(try nbdctl(part, workspace).status == 0)
-      #expect(try bytes(of: copy).count == 512)
+      #expect(try File.bytes(of: copy).count == 512)
     }
   }
 
@@ -181,7 +181,7 @@ struct ReadTests {
       let options = ["--timeout", "2s", "--output", copy]
       let outcome = try nbdctl(["read", slow] + options, workspace)
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(try bytes(of: copy).count == 512 << 10)
+      #expect(try File.bytes(of: copy).count == 512 << 10)
     }
     // A byte now and then is nothing.
     try Workspace.run { workspace in
@@ -190,7 +190,7 @@ struct ReadTests {
       let dead = try server.throughMan("trickle-512", in: workspace)
       let outcome = try nbdctl(["read", dead, "--timeout", "2s", "--output", copy], workspace)
       #expect(outcome.status == 75)
-      #expect(!(try exists(copy)))
+      #expect(!(try File.exists(copy)))
     }
   }
 
@@ -201,13 +201,13 @@ struct ReadTests {
         "eval", "get_size=echo 4M",
         "pread=[ $4 -lt 2000000 ] || { echo EIO >&2; exit 1; }; yes | head -c $3", in: workspace)
       let directory = workspace.file("backups")
-      try makeDirectories(directory)
+      try Directory.create(directory)
       if isThere { try workspace.write("old", to: "backups/copy") }
       let outcome = try nbdctl(
         ["read", server.uri, "--output", "\(directory)/copy"], workspace)
       #expect(outcome.status == 1, "\(outcome.errors)")
-      #expect(names(in: directory) == (isThere ? ["copy"] : []))
-      if isThere { #expect(contents(of: "\(directory)/copy") == "old") }
+      #expect(Directory.names(in: directory) == (isThere ? ["copy"] : []))
+      if isThere { #expect(File.contents(of: "\(directory)/copy") == "old") }
     }
   }
 
@@ -223,14 +223,14 @@ struct ReadTests {
       let program = try workspace.start([
         Tool.built("nbdctl"), "read", server.uri, "--output", "\(directory)/copy",
       ])
-      try eventually("the new file") { names(in: directory).count == 2 }
+      try eventually("the new file") { Directory.names(in: directory).count == 2 }
       // It takes signals now, or the moment after.
       usleep(100_000)
       program.send(signal)
       #expect(try program.wait() == 1)
       #expect(program.errors.hasSuffix("interrupted; \(directory)/copy was not written\n"))
-      #expect(names(in: directory) == ["copy"])
-      #expect(contents(of: "\(directory)/copy") == "old")
+      #expect(Directory.names(in: directory) == ["copy"])
+      #expect(File.contents(of: "\(directory)/copy") == "old")
     }
   }
 
@@ -239,15 +239,15 @@ struct ReadTests {
     try Workspace.run { workspace in
       let server = try Server.nbdkit(
         "--filter=delay", "--filter=noextents", "memory", "4M", "rdelay=1", in: workspace)
-      try makeDirectories(workspace.file("backups"))
+      try Directory.create(workspace.file("backups"))
       let program = try workspace.start([
         "nohup", Tool.built("nbdctl"), "read", server.uri, "--length", "4096", "--output",
         workspace.file("backups/copy"),
       ])
-      try eventually("the new file") { !names(in: workspace.file("backups")).isEmpty }
+      try eventually("the new file") { !Directory.names(in: workspace.file("backups")).isEmpty }
       program.send(SIGHUP)
       #expect(try program.wait() == 0, "\(program.errors)")
-      #expect(names(in: workspace.file("backups")) == ["copy"])
+      #expect(Directory.names(in: workspace.file("backups")) == ["copy"])
     }
   }
 
@@ -259,8 +259,8 @@ struct ReadTests {
       #expect(unsafe chmod(file, 0o640) == 0)
       #expect(unsafe symlink(file, link) == 0)
       #expect(try nbdctl(["read", server.uri, "--output", link], workspace).status == 0)
-      #expect(try bytes(of: file).count == 4096)
-      #expect(realPath(link) == file)
+      #expect(try File.bytes(of: file).count == 4096)
+      #expect(File.realPath(link) == file)
       var status = stat()
       #expect(unsafe stat(file, &status) == 0)
       #expect(status.st_mode & 0o7777 == 0o640)

@@ -57,8 +57,8 @@ struct ReloadTests {
         "busy", Daemon.device(silent("busy"), 9003, "readOnly: true"), in: workspace)
       try Daemon.declare(
         "added", Daemon.device("nbd://added.invalid/", 9005, Self.quiet), in: workspace)
-      removeFile(workspace.file("etc/devices.d/removed.json"))
-      removeFile(workspace.file("etc/devices.d/leaving.json"))
+      File.remove(workspace.file("etc/devices.d/removed.json"))
+      File.remove(workspace.file("etc/devices.d/leaving.json"))
 
       let outcome = try daemon.nbdctl("reload")
       #expect(outcome.status == 0)

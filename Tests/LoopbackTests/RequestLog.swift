@@ -18,7 +18,7 @@ struct RequestLog {
 
   init(_ file: String) {
     var inFlight = 0
-    for line in (contents(of: file) ?? "").split(separator: "\n") {
+    for line in (File.contents(of: file) ?? "").split(separator: "\n") {
       // Date, time, connection, and then "Read id=1 offset=0x0 count=0x200 ...", or at the end of it
       // "...Read id=1 return=0".
       let words = line.split(separator: " ").dropFirst(3)

@@ -220,7 +220,7 @@ internal import Varlink
       let daemon = try Daemon(in: workspace, ["device": device])
       let accepted = try daemon.nbdctl("attach", "device").errors
       #expect(accepted.contains("/dev/nbd9000: No such file"), "\(accepted)")
-      let list = try #require(contents(of: workspace.file("wary/ca-crl.pem")))
+      let list = try #require(File.contents(of: workspace.file("wary/ca-crl.pem")))
       try workspace.write(list, to: "trust/ca-crl.pem")
       try eventually("the refusal") {
         (try? daemon.nbdctl("attach", "device").errors)?.contains("it was revoked") == true
@@ -248,7 +248,7 @@ internal import Varlink
       for (missing, rest) in [("key", "cert"), ("cert", "key")] {
         let directory = workspace.file("half\(missing)")
         _ = try workspace.write(
-          contents(of: workspace.file("client/client-\(rest).pem")) ?? "",
+          File.contents(of: workspace.file("client/client-\(rest).pem")) ?? "",
           to: "half\(missing)/client-\(rest).pem")
         let outcome = try nbdctl(
           ["info", "nbds://127.0.0.1:1/?tls-verify-peer=0", "--tls-certificates", directory],

@@ -21,7 +21,7 @@ internal import Testing
       #expect(try nbdctl(["map", uri] + trust, workspace).status == 0)
       let copy = workspace.file("copy")
       #expect(try nbdctl(["read", uri, "--output", copy] + trust, workspace).status == 0)
-      #expect(try bytes(of: copy).count == 1 << 20)
+      #expect(try File.bytes(of: copy).count == 1 << 20)
     }
   }
 

@@ -141,6 +141,6 @@ struct SharingTests {
   }
 
   private func removeDeclaration(_ name: String, in workspace: Workspace) {
-    removeFile(workspace.file("etc/devices.d/\(name).json"))
+    File.remove(workspace.file("etc/devices.d/\(name).json"))
   }
 }

@@ -78,7 +78,7 @@ struct StuckReaderTests {
   @Test(.enabled(if: Tool.isRoot, "only root can have a journal of its own"))
   func `goes on while the journal does not listen`() throws {
     try Workspace.run { workspace in
-      try makeDirectories(workspace.file("journal"))
+      try Directory.create(workspace.file("journal"))
       let journal = try NotificationTests.Notifications(in: workspace, named: "journal/socket")
       // Standard error is a file, and nbdd is told that it leads to the journal.
       let mounts = """
@@ -95,7 +95,7 @@ struct StuckReaderTests {
       if try probe.wait() != 0 { try Test.cancel("nothing can be mounted here") }
       let daemon = try Daemon(
         in: workspace, ["quiet": Self.quiet],
-        environment: ["PATH": environmentValue("PATH") ?? "", "NBDD_SOCKET": ""],
+        environment: ["PATH": Environment["PATH"] ?? "", "NBDD_SOCKET": ""],
         through: isolated(script) + ["sh"])
       try expectAnswers(of: daemon, 3000, "Detach", ["name": "quiet"])
       #expect(!daemon.program.errors.contains("detach asked for"))

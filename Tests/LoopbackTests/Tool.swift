@@ -20,7 +20,7 @@ enum Tool: String {
 
   /// Where it is, by PATH.
   var path: String? {
-    (environmentValue("PATH") ?? "/usr/bin").split(separator: ":")
+    (Environment["PATH"] ?? "/usr/bin").split(separator: ":")
       .map { "\($0)/\(rawValue)" }.first { unsafe access($0, X_OK) == 0 }
   }
 
@@ -35,5 +35,5 @@ enum Tool: String {
 
   static let isRoot = geteuid() == 0
 
-  static let hasIPv6 = contents(of: "/proc/net/if_inet6")?.contains(" lo\n") == true
+  static let hasIPv6 = File.contents(of: "/proc/net/if_inet6")?.contains(" lo\n") == true
 }

@@ -29,7 +29,9 @@ final class Workspace {
   private func close() {
     for program in programs.reversed() { program.end() }
     for file in pidFiles {
-      if let process = contents(of: file).flatMap({ pid_t($0.filter(\.isNumber)) }), process > 1 {
+      if let process = File.contents(of: file).flatMap({ pid_t($0.filter(\.isNumber)) }),
+        process > 1
+      {
         kill(process, SIGTERM)
       }
     }
@@ -47,7 +49,7 @@ final class Workspace {
   func start(
     _ arguments: [String], environment: [String: String] = [:]
   ) throws(SystemError) -> Program {
-    var variables = ["PATH": environmentValue("PATH") ?? "/usr/bin:/usr/sbin"]
+    var variables = ["PATH": Environment["PATH"] ?? "/usr/bin:/usr/sbin"]
     variables.merge(environment) { $1 }
     let program = try Program(
       arguments, environment: variables, files: file("program\(programs.count)"))
@@ -69,7 +71,9 @@ final class Workspace {
     interrupts.append(interrupt)
     try Thread.start("responder") {
       var accepted: [Descriptor] = []
-      while (try? poll([(interrupt.descriptor, POLLIN), (listener, POLLIN)], until: nil)) == 2 {
+      while (try? Readiness.wait(
+        for: [(interrupt.descriptor, POLLIN), (listener, POLLIN)], until: nil)) == 2
+      {
         guard let connection = try? ControlSocket.accept(on: listener) else { continue }
         _ = try? ControlSocket.send(Array(text.utf8), on: connection)
         accepted.append(connection)

@@ -70,7 +70,7 @@ final class KernelSide {
   /// Nothing can be sent to it any more, which the relay learns when it sends.
   func endReceiving() { shutdown(socket.number, CInt(SHUT_RD)) }
 
-  func close() { shutDownSocket(socket) }
+  func close() { socket.shutDown() }
 
   // MARK: answers
 

@@ -79,7 +79,7 @@ struct OutageTests {
     for round in 0..<20 {
       try load.run(for: .milliseconds(20))
       let connection = round % 4
-      shutDownSocket(streams[connection])
+      streams[connection].shutDown()
       let before = load.count
       try eventually("an answer over another") {
         try load.run(for: .milliseconds(10))

@@ -90,7 +90,7 @@ final class PeerConnection {
   /// Nothing can be sent to it any more, which the peer learns when it sends.
   func endReceiving() { shutdown(socket.number, CInt(SHUT_RD)) }
 
-  func close() { shutDownSocket(socket) }
+  func close() { socket.shutDown() }
 }
 
 /// The bytes of replies.

@@ -61,7 +61,7 @@ struct PressureTests {
     #expect(most <= 8 << 20)
     try eventually("another flush") { scene.unflushedBytes <= 2 << 20 }
     try eventually("a flush in the log") {
-      contents(of: server.file("log"))?.contains(" Flush ") == true
+      File.contents(of: server.file("log"))?.contains(" Flush ") == true
     }
   }
 

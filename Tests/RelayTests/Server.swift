@@ -66,7 +66,7 @@ final class Server {
     var raw: CInt = 0
     guard let process, unsafe waitpid(process, &raw, WNOHANG) == process else { return "runs" }
     self.process = nil
-    return "ended with \(raw): \(contents(of: file("errors")) ?? "")"
+    return "ended with \(raw): \(File.contents(of: file("errors")) ?? "")"
   }
 
   func file(_ name: String) -> String { "\(directory.path)/\(name)" }
@@ -92,10 +92,10 @@ final class Server {
     unsafe unlink(file("socket"))
     unsafe unlink(file("errors"))
     process = try spawn(command, errors: .file(file("errors")))
-    try eventually("nbdkit: \(contents(of: file("errors")) ?? "")") {
+    try eventually("nbdkit: \(File.contents(of: file("errors")) ?? "")") {
       if let process, waitpid(process, nil, WNOHANG) == process {
         self.process = nil
-        throw Wrong("nbdkit ended: \(contents(of: file("errors")) ?? "")")
+        throw Wrong("nbdkit ended: \(File.contents(of: file("errors")) ?? "")")
       }
       return (try? ServerStream.connect(to: transport, Self.pace)) != nil
     }

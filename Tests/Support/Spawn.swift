@@ -50,7 +50,7 @@ package func spawn(
 
   var strings = unsafe arguments.map { unsafe strdup($0) } + [nil]
   defer { unsafe strings.forEach { unsafe free($0) } }
-  let path = ["PATH": environmentValue("PATH") ?? "/usr/bin:/usr/sbin"]
+  let path = ["PATH": Environment["PATH"] ?? "/usr/bin:/usr/sbin"]
   var variables = unsafe (environment ?? path).map { unsafe strdup("\($0)=\($1)") } + [nil]
   defer { unsafe variables.forEach { unsafe free($0) } }
   var process = pid_t()

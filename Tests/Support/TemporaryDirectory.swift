@@ -12,7 +12,7 @@ package final class TemporaryDirectory: Sendable {
   package let path: String
 
   package init() throws(SystemError) {
-    var template = Array("\(environmentValue("TMPDIR") ?? "/tmp")/nbdd.XXXXXX".utf8CString)
+    var template = Array("\(Environment["TMPDIR"] ?? "/tmp")/nbdd.XXXXXX".utf8CString)
     guard unsafe mkdtemp(&template) != nil else { throw SystemError("mkdtemp", errno) }
     path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
@@ -25,16 +25,18 @@ package final class TemporaryDirectory: Sendable {
   @discardableResult
   package func write(_ text: String, to name: String) throws(SystemError) -> String {
     let path = "\(self.path)/\(name)"
-    if let slash = name.lastIndex(of: "/") { try makeDirectories("\(self.path)/\(name[..<slash])") }
+    if let slash = name.lastIndex(of: "/") {
+      try Directory.create("\(self.path)/\(name[..<slash])")
+    }
     let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
     let file = Descriptor(owning: try check("open \(path)") { unsafe open(path, flags, 0o644) })
-    print(text, to: file.number)
+    file.print(text)
     return path
   }
 
   private static func remove(_ path: String) {
     guard unsafe unlink(path) != 0 else { return }
-    for name in names(in: path) { remove("\(path)/\(name)") }
+    for name in Directory.names(in: path) { remove("\(path)/\(name)") }
     unsafe rmdir(path)
   }
 }

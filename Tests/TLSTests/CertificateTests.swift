@@ -131,7 +131,7 @@ import TLS
     ])
     try folder.makeCertificate("below", by: "between")
     _ = try folder.write(
-      ["below", "between"].compactMap { contents(of: folder.path("\($0).pem")) }.joined(),
+      ["below", "between"].compactMap { File.contents(of: folder.path("\($0).pem")) }.joined(),
       to: "below.pem")
     try folder.makeRevocationList("list", of: "between", by: "ca")
     #expect(
@@ -146,8 +146,8 @@ import TLS
   @Test func `refuses a certificate of somebody who is no CA`() throws {
     try folder.makeCertificate("forged", by: "server")
     _ = try folder.write(
-      contents(of: folder.path("forged.pem")).map {
-        $0 + (contents(of: folder.path("server.pem")) ?? "")
+      File.contents(of: folder.path("forged.pem")).map {
+        $0 + (File.contents(of: folder.path("server.pem")) ?? "")
       } ?? "", to: "forged.pem")
     let error = try refusal("forged")
     guard case .certificate(let faults) = error else {
@@ -172,7 +172,7 @@ import TLS
 
   @Test(
     .enabled(
-      if: contents(of: "/etc/ssl/certs/ca-certificates.crt") != nil,
+      if: File.contents(of: "/etc/ssl/certs/ca-certificates.crt") != nil,
       "needs CA certificates of the system: apt-get install ca-certificates"))
   func `trusts whom the system trusts if no CA is given, and nobody else`() throws {
     let peer = try Peer(folder, mode: "echo", folder.certificate("server"))

@@ -46,7 +46,7 @@ nonisolated struct Configuration: Sendable {
     var files: [String: String] = [:]
     for directory in [directory] + lower {
       configuration.check("\(directory)/devices.d", mayBeMissing: true)
-      for name in names(in: "\(directory)/devices.d") where isConfiguration(name) {
+      for name in Directory.names(in: "\(directory)/devices.d") where isConfiguration(name) {
         if files[name] == nil { files[name] = "\(directory)/devices.d/\(name)" }
       }
     }
@@ -112,7 +112,7 @@ nonisolated struct Configuration: Sendable {
 
   private mutating func parse(_ file: String, mayBeMissing: Bool = false) -> JSON? {
     let text: [UInt8]
-    do throws(SystemError) { text = try bytes(of: file, limit: 1 << 20) } catch {
+    do throws(SystemError) { text = try File.bytes(of: file, limit: 1 << 20) } catch {
       guard !(mayBeMissing && error.errno == ENOENT) else { return nil }
       problems.append(Problem(file: file, message: "cannot be read: \(error.reason)"))
       return nil

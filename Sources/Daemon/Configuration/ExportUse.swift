@@ -53,9 +53,9 @@ nonisolated struct ExportIdentity: Sendable, Hashable {
 
   /// The real path of a socket, which is not there while its server is away.
   private static func resolved(_ path: String) -> String {
-    let real = realPath(path)
+    let real = File.realPath(path)
     guard real == path, let slash = path.lastIndex(of: "/") else { return real }
-    let directory = slash == path.startIndex ? "/" : realPath(String(path[..<slash]))
+    let directory = slash == path.startIndex ? "/" : File.realPath(String(path[..<slash]))
     return (directory == "/" ? "" : directory) + path[slash...]
   }
 }

@@ -54,7 +54,7 @@ nonisolated struct ServerDialer: Sendable {
   private func credentials() throws(Failure) -> Credentials? {
     var files = SecurityFiles()
     files.directory =
-      configuration.settings.tlsCertificates ?? environmentValue("CREDENTIALS_DIRECTORY")
+      configuration.settings.tlsCertificates ?? Environment["CREDENTIALS_DIRECTORY"]
     files.pskFile = configuration.settings.tlsPSKFile
     files.priority = configuration.settings.tlsPriority
     files.hostname = configuration.tlsHostname

@@ -39,7 +39,7 @@ final class ControlService {
     if let inherited = try ServiceManager.inheritedSocket() {
       socket = inherited
     } else {
-      if path == ControlInterface.defaultSocketPath { try makeDirectories("/run/nbdd") }
+      if path == ControlInterface.defaultSocketPath { try Directory.create("/run/nbdd") }
       socket = try ControlSocket.listen(at: path, group: ControlSocket.group(named: "nbdd"))
       Self.ownPath = path
     }
@@ -56,7 +56,7 @@ final class ControlService {
   }
 
   static func removeSocket() {
-    if let ownPath { removeFile(ownPath) }
+    if let ownPath { File.remove(ownPath) }
   }
 
   private func listen(on socket: Descriptor) {

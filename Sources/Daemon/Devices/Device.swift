@@ -294,7 +294,7 @@ final class Device {
   }
 
   private func shutDown() {
-    if let socket = attachment?.socket { shutDownSocket(socket) }
+    if let socket = attachment?.socket { socket.shutDown() }
     guard let connections else { return }
     if case .disconnecting = lifecycle.phase { connections.relay.stop() } else { fail(connections) }
   }

@@ -19,7 +19,7 @@ nonisolated enum Mounting {
   ) throws(Failure) -> String {
     let device = DeviceNode.path(index)
     try makeDirectory(mount.path)
-    let path = realPath(mount.path)
+    let path = File.realPath(mount.path)
     guard !isMounted(path, index) else { return path }
     try clear(path)
     if mount.check && !readOnly {
@@ -76,7 +76,7 @@ nonisolated enum Mounting {
   }
 
   private static func makeDirectory(_ path: String) throws(Failure) {
-    do throws(SystemError) { try makeDirectories(path) } catch {
+    do throws(SystemError) { try Directory.create(path) } catch {
       throw Failure(.mount, "cannot make the mount point: \(error)")
     }
   }

@@ -76,7 +76,7 @@ enum Journal {
     } else {
       // A terminal's reader has no use for the number.
       let prefix = isTerminal ? "nbdd: " : "<\(line.level.rawValue)>"
-      print("\(prefix)\(message)\n", to: 2)
+      StandardStream.error.print("\(prefix)\(message)\n")
     }
   }
 
@@ -84,8 +84,8 @@ enum Journal {
 
   // systemd names the device and inode of the stream it made for us.
   private nonisolated static let isJournal: Bool = {
-    guard let stream = environmentValue("JOURNAL_STREAM") else { return false }
-    return stream == fileIdentity(2)
+    guard let stream = Environment["JOURNAL_STREAM"] else { return false }
+    return stream == File.identity(of: 2)
   }()
 
   private nonisolated static func send(_ pairs: [(String, String)]) {

@@ -64,7 +64,7 @@ enum ServiceManager {
   }
 
   private static func notify(_ state: String) {
-    guard environmentValue("NOTIFY_SOCKET") != nil else { return }
+    guard Environment["NOTIFY_SOCKET"] != nil else { return }
     outbox.append(state) { kind($0).elementsEqual(kind(state)) }
   }
 

@@ -10,7 +10,7 @@
     /// The relay's rules that NBDD_TEST_WITHOUT names, with blanks between.
     static var rulesTakenOut: Set<Rule> {
       Set(
-        (environmentValue("NBDD_TEST_WITHOUT") ?? "").split(separator: " ").compactMap {
+        (Environment["NBDD_TEST_WITHOUT"] ?? "").split(separator: " ").compactMap {
           Rule(rawValue: String($0))
         })
     }

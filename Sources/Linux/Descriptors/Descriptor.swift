@@ -85,4 +85,19 @@ package final class Descriptor: Sendable {
   package func tryLock() -> Bool {
     flock(number, LOCK_EX | LOCK_NB) == 0
   }
+
+  /// Ends the stream of a socket both ways, without closing the descriptor.
+  ///
+  /// Does not block. Also for a socket that the kernel driver uses: it takes no lock of the driver, so it works
+  /// when everything else would block (Linux 6.1). The corresponding C function is `shutdown`.
+  package func shutDown() {
+    shutdown(number, CInt(SHUT_RDWR))
+  }
+
+  /// Says on a socket that nothing more comes; what the peer says can still be received.
+  ///
+  /// Does not block. The corresponding C function is `shutdown` with `SHUT_WR`.
+  package func endSending() {
+    shutdown(number, CInt(SHUT_WR))
+  }
 }

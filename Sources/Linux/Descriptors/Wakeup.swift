@@ -61,6 +61,6 @@ package final class Wakeup: Sendable {
 
   /// Blocks until it is signalled (true) or the time has passed (false).
   package func wait(within time: Duration) throws(SystemError) -> Bool {
-    try poll([(descriptor, POLLIN)], until: .now + time) != 0
+    try Readiness.wait(for: [(descriptor, POLLIN)], until: .now + time) != 0
   }
 }

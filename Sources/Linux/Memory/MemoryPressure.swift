@@ -33,7 +33,7 @@ package enum MemoryPressure {
   /// A value that somebody has set stays.
   private static func protectFromKiller() {
     let path = "/proc/self/oom_score_adj"
-    guard firstLine(of: path) == "0",
+    guard File.firstLine(of: path) == "0",
       let file = try? Descriptor.open(path, O_WRONLY)
     else { return }
     _ = unsafe write(file.number, "-900", 4)

@@ -80,7 +80,7 @@ private struct RunningProgram {
     var isOpen = true
     while true {
       let awaited = [(handle, POLLIN)] + (isOpen ? [(output, POLLIN)] : [])
-      let ready = try poll(awaited, until: deadline)
+      let ready = try Readiness.wait(for: awaited, until: deadline)
       if ready == 0 { return nil }
       while isOpen, let part = try readOutput() {
         text += part.prefix(4096 - text.count)
@@ -111,7 +111,9 @@ private struct RunningProgram {
   /// after that: it is left to a thread.
   func kill() {
     Glibc.kill(-process, SIGKILL)
-    if let ready = try? poll([(handle, POLLIN)], until: .now + .seconds(1)), ready != 0 {
+    if let ready = try? Readiness.wait(for: [(handle, POLLIN)], until: .now + .seconds(1)),
+      ready != 0
+    {
       _ = reap()
     } else {
       try? Thread.start("reaper") { [self] in _ = reap() }

@@ -228,8 +228,8 @@ package final class StreamSocket: Sendable {
     _ events: CInt, until deadline: ContinuousClock.Instant?, _ time: Duration
   ) throws(SocketError) {
     let ready = try mapError(
-      try poll(
-        [(descriptor, events)] + (interrupt.map { [($0.descriptor, POLLIN)] } ?? []),
+      try Readiness.wait(
+        for: [(descriptor, events)] + (interrupt.map { [($0.descriptor, POLLIN)] } ?? []),
         until: deadline), to: SocketError.system)
     if ready & 2 != 0 { throw .interrupted }
     if ready == 0 { throw .timedOut(time) }
@@ -239,7 +239,8 @@ package final class StreamSocket: Sendable {
     _ length: Duration, until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(SocketError) {
     _ = try mapError(
-      try poll(interrupt.map { [($0.descriptor, POLLIN)] } ?? [], until: .now + length),
+      try Readiness.wait(
+        for: interrupt.map { [($0.descriptor, POLLIN)] } ?? [], until: .now + length),
       to: SocketError.system)
     if interrupt?.isSignalled == true { throw .interrupted }
     if ContinuousClock.now >= deadline { throw .timedOut(time) }
@@ -264,19 +265,4 @@ package enum SocketError: Error, Sendable, Equatable, CustomStringConvertible {
     case .system(let error): error.description
     }
   }
-}
-
-/// Ends the stream of a socket both ways, without waiting and without closing the descriptor.
-///
-/// Also for a socket that the kernel driver uses: it takes no lock of the driver, so it works
-/// when everything else would block (Linux 6.1). The corresponding C function is `shutdown`.
-package func shutDownSocket(_ descriptor: Descriptor) {
-  shutdown(descriptor.number, CInt(SHUT_RDWR))
-}
-
-/// Says that nothing more comes; what the peer says can still be received.
-///
-/// The corresponding C function is `shutdown`.
-package func endSending(_ descriptor: Descriptor) {
-  shutdown(descriptor.number, CInt(SHUT_WR))
 }

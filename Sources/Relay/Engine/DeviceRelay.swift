@@ -94,7 +94,7 @@ package final class DeviceRelay: Sendable {
         sockets, connectionCount: connectionCount, settings, mailbox, counters, clock, report)
       engine.run()
     } catch {
-      for socket in sockets { shutDownSocket(socket) }
+      for socket in sockets { socket.shutDown() }
       report(.failed(error))
     }
   }

@@ -243,6 +243,6 @@ struct Engine: ~Copyable {
     }
     // Reported first, so that whoever waits for the device to end knows it by then.
     report(.ended(unflushedBytes: ledger.byteCount))
-    for socket in sockets { shutDownSocket(socket.descriptor) }
+    for socket in sockets { socket.descriptor.shutDown() }
   }
 }

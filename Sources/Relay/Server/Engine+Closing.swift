@@ -64,7 +64,7 @@ extension Engine {
   mutating func beginClosing(_ connection: ConnectionID, _ stream: ServerStream) -> SlotList {
     var sent = connections[connection].sent
     guard settings.holds(.drain), !sent.isEmpty || connections[connection].left > 0 else {
-      shutDownSocket(stream.socket.descriptor)
+      stream.socket.descriptor.shutDown()
       return sent
     }
     var (changeCount, waiting, others) = (0, SlotList(), SlotList())
@@ -127,7 +127,7 @@ extension Engine {
     if now >= closing[place].end { return false }
     if case .listening(let quietAt) = closing[place].stage, now >= quietAt {
       closing[place].stage = .halfClosed
-      endSending(descriptor)
+      descriptor.endSending()
     }
     return nil
   }
@@ -136,7 +136,7 @@ extension Engine {
     var old = closing.remove(at: place)
     isStirred = true
     // What the server has not got yet it shall not get.
-    if isCertain { shutDownSocket(old.stream.socket.descriptor) } else { old.stream.socket.abort() }
+    if isCertain { old.stream.socket.descriptor.shutDown() } else { old.stream.socket.abort() }
     if !isCertain, old.changeCount > 0 {
       report(.unconfirmed(connection: old.connection.index, changes: old.changeCount))
     }

@@ -7,7 +7,7 @@ internal import Linux
 
 /// Reads a file that holds no secret.
 func publicBytes(of path: String) throws(CredentialsError) -> [UInt8] {
-  try mapError(try bytes(of: path), to: unreadable(path))
+  try mapError(try File.bytes(of: path), to: unreadable(path))
 }
 
 /// Reads a file that nobody but root and the effective user may see or change.
@@ -25,7 +25,7 @@ func secretBytes(of path: String) throws(CredentialsError) -> [UInt8] {
   guard status.st_mode & 0o077 == 0 else {
     throw .tooOpen(file: path, mode: status.st_mode & 0o7777)
   }
-  return try mapError(try bytes(in: file, named: path), to: unreadable(path))
+  return try mapError(try File.bytes(in: file, named: path), to: unreadable(path))
 }
 
 private func unreadable(_ path: String) -> (SystemError) -> CredentialsError {

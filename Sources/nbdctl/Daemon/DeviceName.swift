@@ -17,7 +17,7 @@ extension Client {
     // A device can be called nbd0, too.
     if devices.contains(where: { $0.context.name == text }) { return text }
     let path = text.hasPrefix("/") ? text : "/dev/\(text)"
-    let paths = [path, realPath(path)]
+    let paths = [path, File.realPath(path)]
     let found = devices.first { !$0.paths.filter(paths.contains).isEmpty }
     return found?.context.name ?? text
   }

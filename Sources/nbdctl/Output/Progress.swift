@@ -10,12 +10,12 @@ struct Progress {
   private let isShown = Terminal.hasProgress
 
   func show(_ done: Duration, of all: Duration, _ what: String) {
-    if isShown { print("\r\(Self.line(done, of: all, what))\u{1B}[K", to: 2) }
+    if isShown { StandardStream.error.print("\r\(Self.line(done, of: all, what))\u{1B}[K") }
   }
 
   /// Leaves the line as it was before.
   func remove() {
-    if isShown { print("\r\u{1B}[K", to: 2) }
+    if isShown { StandardStream.error.print("\r\u{1B}[K") }
   }
 
   /// The bar, what is being done, and the seconds that are left.

@@ -18,17 +18,17 @@ enum Terminal {
   }
 
   /// Whether a line on standard error can be seen, and be written anew.
-  static var hasProgress: Bool { isatty(2) == 1 && environmentValue("TERM") != "dumb" }
+  static var hasProgress: Bool { isatty(2) == 1 && Environment["TERM"] != "dumb" }
 
   /// Colour only where it can be seen and is wanted (https://no-color.org/).
   private static var hasColor: Bool {
-    isTerminal && environmentValue("NO_COLOR").map(\.isEmpty) != false
-      && environmentValue("TERM") != "dumb"
+    isTerminal && Environment["NO_COLOR"].map(\.isEmpty) != false
+      && Environment["TERM"] != "dumb"
   }
 
   /// Says something on standard error, in one line whatever is in it.
   static func note(_ text: String) {
-    print("nbdctl: \(shown(text))\n", to: 2)
+    StandardStream.error.print("nbdctl: \(shown(text))\n")
   }
 
   /// A line of output, whatever is in it.

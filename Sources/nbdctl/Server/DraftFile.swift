@@ -35,7 +35,7 @@ struct DraftFile {
   /// Makes the draft, with the mode and, as far as that is allowed, the owner of the file it will replace.
   init(for target: String, inPlaceOf existing: stat?) throws(SystemError) {
     // A symbolic link stays, and what it points to is replaced.
-    let target = realPath(target)
+    let target = File.realPath(target)
     let directory = target.lastIndex(of: "/").map { target[...$0] } ?? ""
     let path = "\(directory).nbdctl-\(String(UInt64.random(in: .min ... .max), radix: 36))"
     let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
@@ -56,6 +56,6 @@ struct DraftFile {
   }
 
   func remove() {
-    removeFile(path)
+    File.remove(path)
   }
 }

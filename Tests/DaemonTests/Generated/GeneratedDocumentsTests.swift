@@ -80,12 +80,12 @@ struct GeneratedDocumentsTests {
 
   /// Compares a file with what `change` makes of it, or writes that.
   private func compare(_ file: String, _ change: (inout String) -> Void) throws {
-    let before = try String(decoding: bytes(of: "\(root)/\(file)"), as: UTF8.self)
+    let before = try String(decoding: File.bytes(of: "\(root)/\(file)"), as: UTF8.self)
     var after = before
     change(&after)
     guard after != before else { return }
-    guard environmentValue("NBDD_UPDATE_GOLDEN") == nil else {
-      return try writeFile(after, to: "\(root)/\(file)")
+    guard Environment["NBDD_UPDATE_GOLDEN"] == nil else {
+      return try File.write(after, to: "\(root)/\(file)")
     }
     let line = zip(before.split(separator: "\n"), after.split(separator: "\n")).first { $0 != $1 }
     Issue.record(
