@@ -3,7 +3,8 @@
 
 /// The interface's `Context`: what the user decides about a device.
 ///
-/// Durations and sizes are text with a unit.
+/// Durations and sizes are text with a unit. The properties and fields here and in `MountContext` are
+/// generated from the table of keys in Daemon/Configuration/ConfigurationKeys.swift.
 package struct DeviceContext: Structure {
   package var name = ""
   package var uri = ""

@@ -58,6 +58,23 @@ struct GeneratedDocumentsTests {
     }
   }
 
+  @Test func `structures of the control interface`() throws {
+    try compare("Sources/ControlAPI/Status/DeviceContext.swift") { text in
+      text.replace(
+        between: "package struct DeviceContext: Structure {\n", and: "\n\n  package static let",
+        KeyStructures.properties(DeviceConfiguration.keys))
+      text.replace(
+        between: "\"Context\"\n  package static let fields: [Field<Self>] = [\n", and: "\n  ]",
+        KeyStructures.fields(DeviceConfiguration.keys))
+      text.replace(
+        between: "package struct MountContext: Structure {\n", and: "\n\n  package static let",
+        KeyStructures.properties(DeviceConfiguration.Mount.keys))
+      text.replace(
+        between: "\"Mount\"\n  package static let fields: [Field<Self>] = [\n", and: "\n  ]",
+        KeyStructures.fields(DeviceConfiguration.Mount.keys))
+    }
+  }
+
   @Test func `what the schemas give as defaults and examples is accepted`() throws {
     let keys = DeviceConfiguration.keys.map(\.description)
     try accept(keys.compactMap { key in key.defaultValue.map { .init(name: key.name, value: $0) } })
