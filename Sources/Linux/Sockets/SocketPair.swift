@@ -11,7 +11,7 @@ package struct SocketPair: Sendable {
   package let kernel: Descriptor
   package let ours: Descriptor
 
-  /// Buffers are so large that the driver hardly ever stops in the middle of a request, which Linux
+  /// Buffers are so large that the driver almost never stops in the middle of a request, which Linux
   /// 6.6 to 6.13 do not survive when a signal comes at that moment.
   package init() throws(SystemError) {
     var ends: [CInt] = [-1, -1]

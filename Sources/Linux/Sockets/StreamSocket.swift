@@ -122,7 +122,7 @@ package final class StreamSocket: Sendable {
   /// Prepares the socket for the nbd driver (Linux 6.1 and 6.12).
   ///
   /// TCP: no delay, and a peer that has vanished is noticed. Both: a send buffer so large that
-  /// the kernel hardly ever stops in the middle of a request, which 6.6 to 6.13 do not survive
+  /// the kernel almost never stops in the middle of a request, which 6.6 to 6.13 do not survive
   /// when a signal comes at that moment.
   package func prepareForKernel() throws(SystemError) {
     try descriptor.setBlocking(true)

@@ -129,7 +129,7 @@ package struct NegotiationError: Error, Sendable, Equatable {
     }
   }
 
-  /// Whether it will hardly come right by itself.
+  /// Whether it is unlikely to go away by itself.
   ///
   /// What a server's restart, an export's appearance or a better network can cure is not lasting; a
   /// server that breaks the protocol, or wants what was not configured, is.

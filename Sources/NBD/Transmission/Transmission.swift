@@ -29,7 +29,7 @@ package final class Transmission<Stream: ByteStream> {
   /// Begins where a negotiation over `stream` ended.
   ///
   /// The first cookie is a random one by default, so that a reply to an earlier connection's request
-  /// is hardly taken for one of this (T-002).
+  /// is unlikely to be taken for one of this (T-002).
   package init(
     _ terms: Negotiated, over stream: Stream, mostInFlight: Int = 16,
     firstCookie: Cookie = .random(in: .min ... .max)

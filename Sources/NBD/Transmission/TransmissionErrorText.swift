@@ -27,7 +27,7 @@ extension TransmissionError.Reason: CustomStringConvertible {
     case .statusMissing(let name):
       "the server said that it is done, and did not tell about '\(shown(name))'"
     case .noProgress:
-      "the server tells of so few bytes at a time that it would never end"
+      "the server reports so few bytes at a time that it would never end"
     case .violation(let violation): "the server broke the protocol: \(violation)"
     case .receiving(let error, let awaited): receivingFailed(error, awaited)
     case .sending(let error): sendingFailed(error)

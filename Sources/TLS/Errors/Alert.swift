@@ -38,7 +38,7 @@ package struct Alert: Sendable, Equatable, CustomStringConvertible {
       GNUTLS_A_ILLEGAL_PARAMETER, GNUTLS_A_BAD_RECORD_MAC, GNUTLS_A_ACCESS_DENIED)
   }
 
-  /// Whether the same attempt would hardly fare better.
+  /// Whether the same attempt is unlikely to fare better.
   var isPersistent: Bool {
     meansNothingInCommon || canConcernCertificate
       || isOne(of: GNUTLS_A_UNRECOGNIZED_NAME, GNUTLS_A_UNKNOWN_PSK_IDENTITY)

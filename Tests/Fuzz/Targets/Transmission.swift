@@ -73,7 +73,7 @@ private func whole(_ choices: [[UInt8]], _ transmission: Transmission<InputStrea
   for choice in choices {
     let (offset, length) = (UInt64(choice[2]), UInt64(choice[3]) << (choice[1] % 56))
     do {
-      switch choice[0] % 6 {
+      switch choice[0] % 3 {
       case 0:
         // Its pieces stand in one row, and end where the request does.
         var position = offset
@@ -94,10 +94,7 @@ private func whole(_ choices: [[UInt8]], _ transmission: Transmission<InputStrea
           return true
         }
         precondition(ends.values.allSatisfy { $0 == offset + length }, "a part is missing")
-      case 2: try transmission.writeZeroes(offset: offset, length: min(length, 65536))
-      case 3: try transmission.trim(offset: offset, length: length)
-      case 4: try transmission.cache(offset: offset, length: length)
-      default: _ = try transmission.flush()
+      default: _ = try transmission.perform(Request(.flush))
       }
     } catch {
       precondition(!error.description.isEmpty, "a failure without words")

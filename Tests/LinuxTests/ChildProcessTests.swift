@@ -9,7 +9,7 @@ import TestSupport
 
 /// Running a program of the system to its end.
 @Suite(.timeLimit(.minutes(1)))
-struct CommandTests {
+struct ChildProcessTests {
   private static let long = Duration.seconds(50)
 
   private func shell(_ script: String) throws -> ChildProcess.Result {
@@ -17,11 +17,11 @@ struct CommandTests {
   }
 
   @Test(arguments: [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137)])
-  func `answers the exit status, or the signal`(script: String, status: Int) throws {
+  func `returns the exit status, or the signal`(script: String, status: Int) throws {
     #expect(try shell(script).status == status)
   }
 
-  @Test func `answers what was written to standard output and error`() throws {
+  @Test func `returns what was written to standard output and error`() throws {
     let result = try shell("echo out; echo error >&2")
     #expect(result.output == "out\nerror\n")
   }
