@@ -14,8 +14,8 @@ extension TLSError {
   /// client believes that all is agreed, and its refusal is the first thing to be received. Most
   /// servers just hang up then: `isJudged` says that the server has made known that it agrees.
   init(
-    _ code: CInt, _ call: String, errno: CInt, in session: gnutls_session_t,
-    _ credentials: Credentials, isHandshake: Bool, isJudged: Bool
+    gnutls code: CInt, from call: String, errno: CInt, in session: gnutls_session_t,
+    with credentials: Credentials, isHandshake: Bool, isJudged: Bool
   ) {
     lazy var end = unsafe Self.end(of: session, credentials, isHandshake, isJudged)
     switch code {

@@ -93,7 +93,8 @@ struct Handshake {
         if ContinuousClock.now >= deadline { throw .timedOut(time) }
       default:
         let error = unsafe TLSError(
-          code, "connect", errno: errno, in: session, credentials, isHandshake: true,
+          gnutls: code, from: "connect", errno: errno, in: session, with: credentials,
+          isHandshake: true,
           isJudged: false)
         // Tried once: it is a courtesy.
         if !error.isFromPeer { unsafe gnutls_alert_send_appropriate(session, code) }

@@ -39,7 +39,7 @@ extension Session {
         if intake.isEmpty { return nil }
         intake.mayAsk = false
       case let code:
-        throw error(code, "recv", errno, isJudged: hasReceived)
+        throw error(gnutls: code, from: "recv", errno: errno, isJudged: hasReceived)
       }
     }
   }
@@ -83,7 +83,7 @@ extension Session {
     case 0...: return part
     case GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED: return nil
     // What the server thinks of the client is for `farewell` to find out.
-    case let code: throw error(code, "send", errno, isJudged: true)
+    case let code: throw error(gnutls: code, from: "send", errno: errno, isJudged: true)
     }
   }
 
@@ -92,7 +92,8 @@ extension Session {
     do throws(SystemError) {
       return try outlet.flush()
     } catch {
-      throw self.error(GNUTLS_E_PUSH_ERROR, "send", error.errno, isJudged: true)
+      throw self.error(
+        gnutls: GNUTLS_E_PUSH_ERROR, from: "send", errno: error.errno, isJudged: true)
     }
   }
 }

@@ -144,10 +144,11 @@ package import Linux
   }
 
   func error(
-    _ code: CInt, _ call: String, _ errno: CInt, isJudged: Bool
+    gnutls code: CInt, from call: String, errno: CInt, isJudged: Bool
   ) -> TLSError {
     unsafe TLSError(
-      code, call, errno: errno, in: handle, credentials, isHandshake: false, isJudged: isJudged)
+      gnutls: code, from: call, errno: errno, in: handle, with: credentials, isHandshake: false,
+      isJudged: isJudged)
   }
 
   /// What it means that a server ends the session in good order before it has said anything: with TLS 1.3
