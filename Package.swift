@@ -120,7 +120,10 @@ let package = Package(
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
     .testTarget(
       name: "nbdctlTests",
-      dependencies: ["nbdctl", "Base", "ControlAPI", "NBD", "TestSupport", "Varlink"],
+      dependencies: [
+        "nbdctl", "Base", "ControlAPI", "NBD", "TestSupport", "Varlink",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       cSettings: gnu,
       swiftSettings: strict),
     .testTarget(

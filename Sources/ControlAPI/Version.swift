@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// The version of nbdd and nbdctl, which the service tells of itself.
+/// The version of nbdd and nbdctl, which GetInfo returns.
 package enum Version {
   package static let text = "0.1.0"
 }

@@ -9,7 +9,7 @@ internal import Varlink
 
 /// Why a command failed: for people, and as an exit status for scripts.
 struct Failure: Error {
-  /// Printable, whoever said it.
+  /// Printable, wherever it comes from.
   let message: String
   let status: Int32
 
@@ -21,7 +21,7 @@ struct Failure: Error {
     self.status = status
   }
 
-  /// A failure that takes several lines to tell.
+  /// A failure that is reported in several lines.
   private init(lines: [String], _ status: Int32) {
     message = lines.map { shown($0) }.joined(separator: "\n")
     self.status = status
@@ -58,12 +58,12 @@ struct Failure: Error {
       self.init(problems.map(\.message).joined(separator: "; "), EX_USAGE)
     } else {
       self.init(
-        lines: ["faults in the configuration, nothing was changed:"] + problems.map(Self.line),
+        lines: ["errors in the configuration, nothing was changed:"] + problems.map(Self.line),
         EX_CONFIG)
     }
   }
 
-  /// What is known of a device that is not nbdd's.
+  /// A message about a device that nbdd does not have.
   private static func stranger(_ name: String) -> String {
     guard name.hasPrefix("/dev/"), let index = Sysfs.index(of: name) else {
       return "there is no device \(name)"

@@ -13,12 +13,11 @@ internal import Varlink
 struct Nbdctl: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nbdctl",
-    abstract: "Attach, detach and watch the network block devices that nbdd keeps.",
+    abstract: "Attach, detach and watch the NBD devices that nbdd manages.",
     discussion: """
-      Exit status: 0 done, or already so; 1 failed; 2 `info` says no; 3 known but not attached; 4 no such device; \
-      64 usage; 69 nbdd or the server cannot be reached; 70 nbdd answered nonsense; 75 the time has \
-      passed; 76 the server broke the protocol; 77 not allowed, or refused; 78 faults in the \
-      configuration.
+      Exit status: 0 done, or nothing to do; 1 failed; 2 `info` says no; 3 not attached; 4 no such \
+      device; 64 usage; 69 nbdd or the server is unreachable; 70 invalid reply from nbdd; 75 timed out; \
+      76 the server broke the protocol; 77 not permitted, or refused; 78 errors in the configuration.
       """,
     version: Version.text,
     subcommands: [
@@ -44,7 +43,7 @@ struct Nbdctl: ParsableCommand {
       let status = exitCode(for: error)
       // A usage error repeats arguments; the rest is our own.
       if status.isSuccess { exit(withError: error) }
-      let message = fullMessage(for: error)
+      let message = named(fullMessage(for: error))
       if !message.isEmpty { StandardStream.error.print("\(shownLines(message))\n") }
       exit(withError: status)
     }
@@ -52,6 +51,12 @@ struct Nbdctl: ParsableCommand {
 }
 
 extension Nbdctl {
+  /// A message of the parser, which begins like our own.
+  static func named(_ message: String) -> String {
+    let prefix = "Error: "
+    return message.hasPrefix(prefix) ? "nbdctl: \(message.dropFirst(prefix.count))" : message
+  }
+
   /// Gives streams that are closed something to be: a socket of ours must not become standard output.
   ///
   /// What cannot be written there is a failure as before.
@@ -84,7 +89,9 @@ extension Nbdctl {
 /// How the daemon is reached.
 struct DaemonOptions: ParsableArguments {
   @Option(
-    help: "nbdd's control socket (default: $NBDD_SOCKET, or /run/nbdd/org.nbdd).",
+    help: ArgumentHelp(
+      "The control socket of nbdd (default: $NBDD_SOCKET, or \(ControlInterface.defaultSocketPath)).",
+      valueName: "PATH"),
     completion: .file())
   var socket: String?
 

@@ -7,12 +7,12 @@ internal import Glibc
 internal import Linux
 internal import NBD
 
-/// What people write behind commands and options.
+/// Values of arguments and options.
 enum Usage {
   static func duration(_ option: String, _ text: String) throws(Failure) -> Duration {
     guard let time = Quantities.duration(text), time > .zero else {
       throw Failure(
-        "\(option) \(shown(text)): a time is a number and a unit, as 500ms, 30s or 5min", EX_USAGE)
+        "\(option) \(shown(text)): a time is a number and a unit, for example 500ms, 30s or 5min", EX_USAGE)
     }
     return time
   }
@@ -31,13 +31,13 @@ enum Usage {
   static func kernelDevice(_ option: String, _ text: String) throws(Failure) -> String {
     guard Sysfs.index(of: text) != nil else {
       throw Failure(
-        "\(option) \(shown(text)): a device of the nbd driver is expected, as nbd3 or /dev/nbd3",
+        "\(option) \(shown(text)): expected a device of the nbd driver, for example nbd3 or /dev/nbd3",
         EX_USAGE)
     }
     return text
   }
 
-  /// Refuses a command that there is not.
+  /// Refuses a command that does not exist.
   static func check(command: String, among commands: [String]) throws(Failure) {
     guard !command.hasPrefix("-"), !commands.contains(command) else { return }
     let near = Likeness.closest(to: command, among: commands)

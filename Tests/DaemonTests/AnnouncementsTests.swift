@@ -14,7 +14,7 @@ struct AnnouncementsTests {
     var told: [String] = []
     var summaries = 0
     let announcements = Announcements(
-      tell: { told.append($0) }, summarize: { summaries += 1 })
+      announce: { told.append($0) }, summarize: { summaries += 1 })
     announcements.changed("a", .connecting)
     announcements.changed("a", .reconnecting)
     announcements.changed("b", .attached)

@@ -124,7 +124,7 @@ struct DeviceTests {
     #expect(connecting["message"]?.string?.hasPrefix("connecting to nbd+unix:///x") == true)
     device.detach(force: false)
     #expect(runtime(device)["state"] == "detaching")
-    #expect(runtime(device)["message"] == "giving the attempt up")
+    #expect(runtime(device)["message"] == "cancelling the attempt")
     try await wait { device.lifecycle.phase == .detached }
     withExtendedLifetime(client) {}
   }
@@ -232,7 +232,7 @@ struct DeviceTests {
         .released(holders: held),
       ], "reconnecting",
       "connection lost; /dev/nbd32767 is still in use: dd (pid 42), mounted at /srv; "
-        + "looked at again now"
+        + "checked again now"
     ),
   ]
 

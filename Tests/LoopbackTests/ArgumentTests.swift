@@ -9,10 +9,10 @@ struct ArgumentTests {
   static let slips: [(arguments: String, message: String)] = [
     ("atach db", "there is no command 'atach'; did you mean 'attach'?"),
     ("mount db", "there is no command 'mount'; nbdctl --help lists the commands"),
-    ("attach db --wait 5", "--wait 5: a time is a number and a unit, as 500ms, 30s or 5min"),
+    ("attach db --wait 5", "--wait 5: a time is a number and a unit, for example 500ms, 30s or 5min"),
     (
       "attach nbd://a/ --device sda",
-      "--device sda: a device of the nbd driver is expected, as nbd3 or /dev/nbd3"
+      "--device sda: expected a device of the nbd driver, for example nbd3 or /dev/nbd3"
     ),
     (
       "info 10.0.0.7:10810",
@@ -26,7 +26,7 @@ struct ArgumentTests {
     ),
     (
       "info nbd://a/ --timeout 5",
-      "--timeout 5: a time is a number and a unit, as 500ms, 30s or 5min"
+      "--timeout 5: a time is a number and a unit, for example 500ms, 30s or 5min"
     ),
   ]
 

@@ -163,7 +163,7 @@ struct DirectTests {
       let told = try nbdctl(["info", server.uri], workspace)
       #expect(told.status == 0)
       #expect(told.output.contains("size: 1 MiB"))
-      #expect(told.errors.hasPrefix("nbdctl: what the export contains is not known: "))
+      #expect(told.errors.hasPrefix("nbdctl: cannot find out what the export contains: "))
     }
   }
 

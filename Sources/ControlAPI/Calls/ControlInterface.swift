@@ -9,6 +9,6 @@ package enum ControlInterface {
   /// Its text, a file of the project that is part of the program.
   package static let text = String(decoding: PackageResources.org_nbdd_varlink, as: UTF8.self)
 
-  /// Where nbdd listens unless it is told otherwise.
+  /// The socket on which nbdd listens, unless another is given.
   package static let defaultSocketPath = "/run/nbdd/org.nbdd"
 }

@@ -3,39 +3,39 @@
 
 internal import Base
 
-/// When others are told of devices: of another state at once, of everything else, and of all of them
-/// together, at most ten times a second.
+/// When changes of devices are announced: another state at once, everything else, and the summary of
+/// all devices, at most ten times per second.
 ///
 /// A thousand devices without their server have a thousand messages each time they try to connect.
 /// While nothing changes there is no timer.
 final class Announcements {
   private static let pause = Duration.milliseconds(100)
 
-  /// The state in which each device was told last.
+  /// The state of each device that was announced last.
   private var states: [String: Lifecycle.State] = [:]
-  /// Devices of which there is something else to tell.
+  /// Devices with another change, to be announced when the timer ends.
   private var waiting: Set<String> = []
   private var timer: Loop.Timer?
 
-  private let tell: (String) -> Void
+  private let announce: (String) -> Void
   private let summarize: () -> Void
 
   /// - Parameters:
-  ///   - tell: Tells of the device of a name.
-  ///   - summarize: Tells of all.
-  init(tell: @escaping (String) -> Void, summarize: @escaping () -> Void) {
-    self.tell = tell
+  ///   - announce: Announces the device of that name.
+  ///   - summarize: Announces the summary.
+  init(announce: @escaping (String) -> Void, summarize: @escaping () -> Void) {
+    self.announce = announce
     self.summarize = summarize
   }
 
-  /// A device, or what is told of it, has changed; nil if it is gone.
+  /// A device, or what is known about it, has changed; its state is nil if it is gone.
   func changed(_ name: String, _ state: Lifecycle.State?) {
     if let state, state == states[name] {
       waiting.insert(name)
     } else {
       states[name] = state
       waiting.remove(name)
-      tell(name)
+      announce(name)
     }
     if timer == nil { timer = Loop.timer(after: Self.pause) { self.catchUp() } }
   }
@@ -44,7 +44,7 @@ final class Announcements {
     timer = nil
     let names = waiting.sorted()
     waiting = []
-    for name in names { tell(name) }
+    for name in names { announce(name) }
     summarize()
   }
 }

@@ -6,14 +6,14 @@ internal import BlockDevice
 internal import ControlAPI
 internal import Varlink
 
-/// A call of Attach, until it is answered: with success, the first failure, or the deadline.
+/// A call of Attach, until its reply: the device, the first failure, or the timeout.
 final class AttachCall {
   private let manager: Manager
   private let client: ControlClient
-  /// Given, failed attempts do not answer the call, but the end of this time does.
+  /// If given, nbdd retries, and the call ends after this time.
   private var waitTime: Duration?
   private var timer: Loop.Timer?
-  private var isAnswered = false
+  private var hasReplied = false
 
   init(_ manager: Manager, _ client: ControlClient) {
     self.manager = manager
@@ -89,7 +89,7 @@ final class AttachCall {
     return time
   }
 
-  // MARK: until it is answered
+  // MARK: until the reply
 
   private func wait(for device: Device, isNew: Bool) {
     if let waitTime {
@@ -100,7 +100,7 @@ final class AttachCall {
       }
     }
     client.whenAbandoned {
-      self.isAnswered = true
+      self.hasReplied = true
       self.timer = nil
       guard isNew else { return }
       Journal.notice(
@@ -109,7 +109,7 @@ final class AttachCall {
       self.abandon(device)
     }
     device.observe { observation in
-      guard !self.isAnswered else { return true }
+      guard !self.hasReplied else { return true }
       switch observation {
       case .attemptFailed(let failure) where self.waitTime == nil:
         self.fail(self.error(device, failure, retrying: !isNew))
@@ -117,7 +117,7 @@ final class AttachCall {
       case .changed: self.look(at: device)
       default: break
       }
-      return self.isAnswered
+      return self.hasReplied
     }
   }
 
@@ -133,7 +133,7 @@ final class AttachCall {
     case .detached:
       fail(error(device, Failure(.detach, "it was detached meanwhile")))
     case .failed where device.connections?.isAbandoned == true:
-      // No connection will come: to wait for one would be for ever.
+      // nbdd does not connect any more, so the wait would not end.
       fail(error(device, ConnectionSet.abandonment))
     case .reconnecting where device.lifecycle.phase == .held && waitTime == nil:
       let message = device.report.trouble ?? "in use"
@@ -142,7 +142,7 @@ final class AttachCall {
     }
   }
 
-  /// Forgets a device that never came to life.
+  /// Forgets a device that was never attached.
   private func abandon(_ device: Device) {
     device.isOrphan = true
     if device.lifecycle.phase == .detached {
@@ -153,14 +153,14 @@ final class AttachCall {
   }
 
   private func fail(_ error: ControlError) {
-    guard !isAnswered else { return }
-    isAnswered = true
+    guard !hasReplied else { return }
+    hasReplied = true
     timer = nil
     client.fail(error)
   }
 
   private func succeed(_ device: Device, changed: Bool) {
-    isAnswered = true
+    hasReplied = true
     timer = nil
     client.succeed(AttachResult(device: device.report.status, changed: changed))
   }

@@ -16,7 +16,7 @@ final class ControlClient {
   let peer: ControlSocket.Peer
   /// Called once, when the connection is closed from either side.
   var onClose: () -> Void = {}
-  /// Called if the client has gone before the current call is answered; what it does may go on, but
+  /// Called if the client has gone before the reply to its current call; the work may go on, but
   /// nobody waits for it.
   private var onAbandoned: () -> Void = {}
   /// Called whenever everything sent so far has left.
@@ -26,7 +26,7 @@ final class ControlClient {
   private let answer: (Call, ControlClient) -> Void
   private var deframer = Deframer(limit: messageLimit)
   private var calls: [Call] = []
-  /// The call being answered; the next has to wait.
+  /// The call that is being carried out; the next has to wait.
   private var current: Call?
   private var outgoing: [UInt8] = []
   private var reader: (any DispatchSourceRead)?
@@ -53,14 +53,14 @@ final class ControlClient {
     reader = Loop.onReadable(descriptor) { self.receive() }
   }
 
-  /// Calls `body` if nobody is left to take the answer to the current call.
+  /// Calls `body` if the client has gone before the reply to the current call.
   ///
-  /// Who wants no answer does not have to stay.
+  /// A client that wants no reply need not stay.
   func whenAbandoned(_ body: @escaping () -> Void) {
     if current?.oneway == false { onAbandoned = body }
   }
 
-  /// Who it is, for the log.
+  /// The client, for the log.
   var caller: String { "uid \(peer.user), pid \(peer.process)" }
 
   /// Logs what the client asks for.
@@ -131,7 +131,7 @@ final class ControlClient {
 
   /// The client sends no more.
   ///
-  /// It may still read what it asked for, but not for ever.
+  /// It may still read the replies to its calls, but not for ever.
   private func end() {
     isEnding = true
     messageTimer = nil
@@ -142,7 +142,7 @@ final class ControlClient {
 
   /// The client has gone, for both directions.
   ///
-  /// What it sent is carried out, but nobody waits for how that ends, and its place is free.
+  /// Its calls are carried out, but nobody waits for their results, and its place is free.
   func hangUp() {
     guard !isClosed else { return }
     // It sends no more, so there is an end to this.
@@ -171,7 +171,7 @@ final class ControlClient {
 
   // MARK: out
 
-  /// Answers the current call; more replies follow if it `continues`.
+  /// Replies to the current call; more replies follow if it `continues`.
   func reply(_ reply: Reply) {
     guard let call = current, !isClosed else { return }
     if !call.oneway { write(reply.bytes) }
@@ -182,12 +182,12 @@ final class ControlClient {
     DispatchQueue.main.async { self.proceed() }
   }
 
-  /// Answers the current call with success.
+  /// Replies to the current call with a result.
   func succeed(_ result: some Structure) {
     reply(Reply(parameters: result.json))
   }
 
-  /// Answers the current call with an error.
+  /// Replies to the current call with an error.
   func fail(_ error: ControlError) {
     reply(error.reply)
   }

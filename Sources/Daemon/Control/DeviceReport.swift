@@ -27,7 +27,7 @@ struct DeviceReport {
     case .mounting: "mounting \(node) at \(device.configuration.mount?.path ?? "")"
     case .attached:
       [outageTrouble ?? "attached as \(node)", connectionTrouble, mountTrouble].joined("; ")
-    case .cancelling: "giving the attempt up"
+    case .cancelling: "cancelling the attempt"
     case .unmounting: "unmounting \(device.configuration.mount?.path ?? "nothing")"
     case .quiescing: "sending the last writes of \(node) to the server"
     case .disconnecting: "disconnecting \(node)"
@@ -37,13 +37,13 @@ struct DeviceReport {
     }
   }
 
-  /// What is amiss and what happens next; nil if nothing is.
+  /// What is wrong, and what happens next; nil if nothing is.
   var trouble: String? {
     switch lifecycle.phase {
     case .attached:
       [outageTrouble, connectionTrouble, mountTrouble].contains { $0 != nil }
         ? [outageTrouble, connectionTrouble, mountTrouble].joined("; ") : nil
-    case .waiting: [lifecycle.failure?.message, "next attempt \(nextWords)"].joined(", ")
+    case .waiting: [lifecycle.failure?.message, "next attempt \(nextTime)"].joined(", ")
     case .held: heldTrouble
     case .releasing where !lifecycle.holders.isEmpty: heldTrouble
     default: lifecycle.failure?.message
@@ -66,7 +66,7 @@ struct DeviceReport {
       return "\(node): \(failure.message)"
     }
     let held = connections.relay.counters.requestsHeld.load(ordering: .relaxed)
-    let next = connections.nextAttempt.map { words(until: $0.instant) } ?? "under way"
+    let next = connections.nextAttempt.map { time(until: $0.instant) } ?? "under way"
     let fate =
       connections.isGivenUp
       ? "given up: requests fail with I/O errors"
@@ -89,22 +89,22 @@ struct DeviceReport {
     let holders = lifecycle.holders.joined(separator: ", ")
     return [
       lifecycle.failure?.message, "\(node) is still in use: \(holders)",
-      "looked at again \(nextWords)",
+      "checked again \(nextTime)",
     ].joined("; ")
   }
 
-  private var nextWords: String {
-    words(until: lifecycle.nextAttempt ?? .now)
+  private var nextTime: String {
+    time(until: lifecycle.nextAttempt ?? .now)
   }
 
-  private func words(until instant: ContinuousClock.Instant) -> String {
+  private func time(until instant: ContinuousClock.Instant) -> String {
     let pause = ContinuousClock.now.duration(to: instant)
     return pause < .milliseconds(1) ? "now" : "in \(Quantities.words(pause))"
   }
 }
 
 extension Device {
-  /// What is told of the device at this moment.
+  /// What is known about the device at this moment.
   var report: DeviceReport { DeviceReport(self) }
 }
 

@@ -8,7 +8,7 @@ internal import NBD
 internal import Varlink
 
 extension ControlSocket.Peer {
-  /// It may do everything, as root may anyway.
+  /// Whether the peer may do everything: root, and the user that nbdd runs as.
   nonisolated var isRoot: Bool { user == 0 || user == geteuid() }
 }
 

@@ -3,10 +3,10 @@
 
 internal import ControlAPI
 
-/// One client that follows what happens.
+/// A client that called Watch.
 ///
-/// To a client that reads too slowly nothing more is sent until it has caught up; then it gets the
-/// present state anew. So it costs a bounded amount of memory and never holds the daemon.
+/// A client that reads too slowly is sent nothing until it has caught up, and then the present state
+/// again. So it costs a bounded amount of memory and never blocks the daemon.
 final class Watch {
   private unowned let client: ControlClient
   private unowned let manager: Manager

@@ -18,7 +18,7 @@ final class Manager {
   /// Called after a change of a device, or with nil and its name after it is gone.
   var onChange: (Device?, String) -> Void = { _, _ in }
   private lazy var announcements = Announcements(
-    tell: { [unowned self] in onChange(devices[$0], $0) },
+    announce: { [unowned self] in onChange(devices[$0], $0) },
     summarize: { [unowned self] in publish() })
 
   init(directory: String) {

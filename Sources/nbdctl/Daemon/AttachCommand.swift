@@ -4,7 +4,7 @@
 internal import ArgumentParser
 internal import ControlAPI
 internal import Linux
-internal import struct NBD.URI
+internal import NBD
 
 /// `nbdctl attach`.
 struct AttachCommand: ParsableCommand {
@@ -12,26 +12,35 @@ struct AttachCommand: ParsableCommand {
     commandName: "attach",
     abstract: "Attach a configured device by its name, or any export by its URI.",
     discussion: """
-      Prints the device's path when it is usable. A device that is attached already is left as it \
-      is; if only its mount is missing, that is tried again. The options below are for a URI.
+      Prints the path of the device when it is usable. Leaves a device that is already attached as it \
+      is; if only its mount is missing, tries to mount it again. --name, --device, --read-only, \
+      --shared and --mount are for a URI.
       """)
 
   @OptionGroup var daemon: DaemonOptions
   @Argument(
-    help: "A name, or nbd://HOST[:PORT]/EXPORT, or nbd+unix:///EXPORT?socket=PATH.",
+    help: ArgumentHelp(
+      "A name, or nbd://HOST[:PORT]/EXPORT, or nbd+unix:///EXPORT?socket=PATH.",
+      valueName: "NAME|URI"),
     completion: DeviceNames.completion)
   var target: String
-  @Option(help: "Go on trying for so long, as 30s or 5min, before failing.")
+  @Option(
+    help: ArgumentHelp(
+      "Keep retrying for up to this long (for example 30s or 5min).", valueName: "TIME"))
   var wait: String?
-  @Option(help: "Name of the device (default: made from the URI).")
+  @Option(
+    help: ArgumentHelp("Name of the device (default: made from the URI).", valueName: "NAME"))
   var name: String?
-  @Option(help: "Kernel device, as nbd3 (default: any free one).")
+  @Option(
+    help: ArgumentHelp(
+      "Kernel device, for example nbd3 (default: the first free one).", valueName: "NBDN"))
   var device: String?
   @Flag(help: "Attach read-only.")
   var readOnly = false
-  @Flag(help: "Another device may have the same export: for a cluster file system.")
+  @Flag(help: "Allow another device to have the same export: for a cluster file system.")
   var shared = false
-  @Option(help: "Mount it at this path.", completion: .directory)
+  @Option(
+    help: ArgumentHelp("Mount it at this path.", valueName: "PATH"), completion: .directory)
   var mount: String?
   @Flag(help: "Print JSON.")
   var json = false
@@ -41,7 +50,7 @@ struct AttachCommand: ParsableCommand {
       return
     }
     throw ValidationError(
-      "--name, --device, --read-only, --shared and --mount go with a URI; a configured device has them in its file"
+      "--name, --device, --read-only, --shared and --mount are for a URI; a configured device has them in its file"
     )
   }
 
@@ -50,7 +59,7 @@ struct AttachCommand: ParsableCommand {
     let response = try daemon.client().call(ControlMethod.attach, parameters)
     if json { return try put(response.document) }
     let result = try response.value()
-    if !result.changed { Terminal.note("\(result.device.context.name) is attached already") }
+    if !result.changed { Terminal.note("\(result.device.context.name) is already attached") }
     try Terminal.line(result.device.runtime.device ?? "?")
   }
 

@@ -10,15 +10,16 @@ struct DetachCommand: ParsableCommand {
     commandName: "detach",
     abstract: "Unmount and detach a device.",
     discussion: """
-      Refused while something holds the device. With --force, those who hold it get I/O errors; \
-      what had to be dropped is told.
+      Fails while something holds the device. With --force, whatever holds it gets I/O errors, and \
+      nbdctl reports which writes were dropped.
       """)
 
   @OptionGroup var daemon: DaemonOptions
   @Argument(
-    help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
+    help: ArgumentHelp("A name, nbdN, /dev/nbdN or a mount point.", valueName: "NAME"),
+    completion: DeviceNames.completion)
   var target: String
-  @Flag(help: "Also if the device is in use or its server does not answer.")
+  @Flag(help: "Detach even if the device is in use or its server does not respond.")
   var force = false
 
   @Flag(help: "Print JSON.")

@@ -7,7 +7,9 @@ internal import ControlAPI
 /// All devices as a table, one line per device.
 enum DeviceTable {
   /// Renders lines of at most `width` characters, in colours; nil: of any length, without colours.
-  static func text(_ devices: [DeviceStatus], width: Int?) -> String {
+  static func text(
+    _ devices: [DeviceStatus], width: Int?, hasColor: Bool = Terminal.hasColor
+  ) -> String {
     guard !devices.isEmpty else { return "no devices\n" }
     let rows =
       [["NAME", "STATE", "DEVICE", "SIZE", "MOUNT", "DETAILS"]]
@@ -19,7 +21,7 @@ enum DeviceTable {
         let padded = isLast ? cell : cell.padded(to: widths[column])
         guard let width else { return padded }
         if isLast { return padded.cut(to: width - widths.dropLast().reduce(0) { $0 + $1 + 2 }) }
-        return number > 0 && column == 1 ? Terminal.colored(padded, cell) : padded
+        return hasColor && number > 0 && column == 1 ? Terminal.colored(padded, cell) : padded
       }
       return cells.joined(separator: "  ").trimmedRight + "\n"
     }.joined()

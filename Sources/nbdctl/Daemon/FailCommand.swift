@@ -8,26 +8,28 @@ internal import ControlAPI
 struct FailCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fail",
-    abstract: "Answer what waits for a server with I/O errors.",
+    abstract: "Fail the requests that wait for a server, with I/O errors.",
     discussion: """
-      For an outage whose end nobody wants to wait for: processes that hang on the device go on, with \
-      errors, and file systems can be unmounted. When the server is back the device works again.
-      If the server is there and does not answer, what has waited for a second or longer is meant.
+      For an outage whose end you do not want to wait for: processes that hang on the device go on, \
+      with errors, and file systems can be unmounted. When the server is back, the device works again. \
+      If the server is connected but does not respond, requests fail that have waited for a second or \
+      longer.
       """)
 
   @OptionGroup var daemon: DaemonOptions
   @Argument(
-    help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
+    help: ArgumentHelp("A name, nbdN, /dev/nbdN or a mount point.", valueName: "NAME"),
+    completion: DeviceNames.completion)
   var name: String
   @Flag(
     help:
-      "For good: drop acknowledged writes that were not flushed, and use no connection any more.")
+      "Give up for good: drop acknowledged writes that were not flushed, and do not reconnect.")
   var abandon = false
 
   mutating func run() throws {
     let client = try daemon.client()
     let parameters = FailParameters(name: try client.name(for: name), abandon: abandon)
     let result = try client.call(ControlMethod.fail, parameters).value()
-    if !result.changed { Terminal.note("\(name): nothing waits for its server") }
+    if !result.changed { Terminal.note("\(name): no requests are waiting for its server") }
   }
 }

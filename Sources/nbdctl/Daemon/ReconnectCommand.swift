@@ -8,12 +8,13 @@ internal import ControlAPI
 struct ReconnectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reconnect",
-    abstract: "Connect a device to its server anew, at once.",
-    discussion: "Ends a wait between attempts. Requests under way wait and are repeated.")
+    abstract: "Reconnect a device to its server now.",
+    discussion: "Ends the wait between attempts. Requests in progress wait, and are sent again.")
 
   @OptionGroup var daemon: DaemonOptions
   @Argument(
-    help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
+    help: ArgumentHelp("A name, nbdN, /dev/nbdN or a mount point.", valueName: "NAME"),
+    completion: DeviceNames.completion)
   var name: String
 
   mutating func run() throws {

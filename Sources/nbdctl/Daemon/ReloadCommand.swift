@@ -8,8 +8,8 @@ internal import ControlAPI
 struct ReloadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reload",
-    abstract: "Have nbdd read its configuration again.",
-    discussion: "Nothing is detached; what waits for the next attach is told.")
+    abstract: "Make nbdd read its configuration again.",
+    discussion: "Detaches nothing. Reports which changes take effect at the next attach.")
 
   @OptionGroup var daemon: DaemonOptions
 

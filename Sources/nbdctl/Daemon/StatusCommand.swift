@@ -11,12 +11,13 @@ struct StatusCommand: ParsableCommand {
     commandName: "status",
     abstract: "Show all devices, or one in detail.",
     discussion: """
-      For one device the exit status is 3 if it is not attached, or if its declared mount is missing.
+      For one device, the exit status is 3 if it is not attached or its declared mount is missing.
       """)
 
   @OptionGroup var daemon: DaemonOptions
   @Argument(
-    help: "A name, nbdN, /dev/nbdN or a mount point.", completion: DeviceNames.completion)
+    help: ArgumentHelp("A name, nbdN, /dev/nbdN or a mount point.", valueName: "NAME"),
+    completion: DeviceNames.completion)
   var name: String?
   @Flag(help: "Print JSON.")
   var json = false

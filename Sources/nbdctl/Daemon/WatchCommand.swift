@@ -11,15 +11,16 @@ internal import Varlink
 struct WatchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "watch",
-    abstract: "Print the present state, then every change, until interrupted.",
+    abstract: "Print the current state, then every change, until interrupted.",
     discussion: """
-      A line has the time, the name, the state and what is known. Attempts that fail as the one before \
-      are not repeated; --json has every event.
+      A line has the time, the name, the state and a message. Attempts that fail like the one before \
+      are left out; --json prints every event.
       """)
 
   @OptionGroup var daemon: DaemonOptions
   @Argument(
-    help: "A name, nbdN, /dev/nbdN or a mount point; all devices if left out.",
+    help: ArgumentHelp(
+      "A name, nbdN, /dev/nbdN or a mount point (default: all devices).", valueName: "NAME"),
     completion: DeviceNames.completion)
   var name: String?
   @Flag(help: "Print one JSON object per line.")

@@ -3,7 +3,7 @@
 
 internal import Glibc
 
-/// Numbers as people like to read them.
+/// Numbers in the notation for people.
 enum HumanReadable {
   /// Bytes in the largest unit that leaves a number above 1: "64 MiB", "1.5 GiB".
   static func size(_ bytes: Int64) -> String {
@@ -54,12 +54,12 @@ enum HumanReadable {
 }
 
 extension String {
-  /// With blanks behind it up to a width.
+  /// Padded with blanks to a width.
   func padded(to width: Int) -> String {
     self + String(repeating: " ", count: max(0, width - count))
   }
 
-  /// Not longer than a width, with "…" for what is left out; at least some of it is there.
+  /// Cut to a width, but at least 10, with "…" for what is left out.
   func cut(to width: Int) -> String {
     let most = max(width, 10)
     return count <= most ? self : prefix(most - 1) + "…"

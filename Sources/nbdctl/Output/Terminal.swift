@@ -17,11 +17,11 @@ enum Terminal {
     return isKnown ? Int(size.ws_col) : .max
   }
 
-  /// Whether a line on standard error can be seen, and be written anew.
+  /// Whether a line on standard error is seen, and can be overwritten.
   static var hasProgress: Bool { isatty(2) == 1 && Environment["TERM"] != "dumb" }
 
-  /// Colour only where it can be seen and is wanted (https://no-color.org/).
-  private static var hasColor: Bool {
+  /// Whether colour is seen and wanted (https://no-color.org/).
+  static var hasColor: Bool {
     isTerminal && Environment["NO_COLOR"].map(\.isEmpty) != false
       && Environment["TERM"] != "dumb"
   }
@@ -38,7 +38,6 @@ enum Terminal {
 
   /// Text in the colour of a state: green is well, red is not, yellow is on the way.
   static func colored(_ text: String, _ state: String) -> String {
-    guard hasColor else { return text }
     let color =
       switch state {
       case "attached": 32

@@ -14,19 +14,24 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measure latency and throughput of an export.",
     discussion: """
-      Talks to the server directly; nbdd need not run. Reads blocks at random, and never writes \
-      without --write. The timeout is for all the waiting besides the measuring itself. Ctrl-C ends \
-      it with what was measured until then.
+      Connects to the server directly, without nbdd. Reads blocks at random, and never writes without \
+      --write. The timeout is for everything but the measurements themselves. Ctrl-C stops, and prints \
+      what has been measured so far.
       """)
 
-  @OptionGroup var reaching: ServerOptions
-  @ArgumentParser.Option(help: "Sizes of a request, as 4KiB,1MiB; can be repeated.")
+  @OptionGroup var server: ServerOptions
+  @Option(
+    help: ArgumentHelp(
+      "Sizes of requests, for example 4KiB,1MiB; can be repeated.", valueName: "SIZE"))
   var blockSize: [String] = []
-  @ArgumentParser.Option(help: "Numbers of requests in flight, as 1,16; can be repeated.")
+  @Option(
+    help: ArgumentHelp(
+      "Numbers of requests in flight, for example 1,16; can be repeated.", valueName: "COUNT"))
   var depth: [String] = []
-  @ArgumentParser.Option(help: "How long to measure each size with each depth.")
+  @Option(
+    help: ArgumentHelp("How long to measure each size with each depth.", valueName: "SECONDS"))
   var seconds = 2.0
-  @Flag(help: "One block after the other, not at random.")
+  @Flag(help: "Read or write one block after the other, not at random.")
   var sequential = false
   @Flag(help: "Write instead of reading. THIS DESTROYS WHAT THE EXPORT CONTAINS.")
   var write = false
@@ -34,18 +39,18 @@ struct BenchCommand: ParsableCommand {
   var json = false
 
   mutating func run() throws {
-    let uri = try reaching.parsed()
+    let uri = try server.parsed()
     let isUsual = blockSize.isEmpty && depth.isEmpty
     let wanted = isUsual ? Workload.usual : try Workload.list(blockSize, depth)
     guard 0.001...86400 ~= seconds else {
       throw Failure("--seconds is a number from 0.001 to 86400", EX_USAGE)
     }
     let interrupt = try Wakeup()
-    let stream = try reaching.connect(
+    let stream = try server.connect(
       to: uri, isTotal: true, besides: .seconds(seconds) * wanted.count, interrupt: interrupt)
     defer { stream.close() }
     let transmission = try Transmission(
-      reaching.request(for: uri), over: stream, mostInFlight: Workload.deepest)
+      server.request(for: uri), over: stream, mostInFlight: Workload.deepest)
     defer { transmission.disconnect() }
     let export = transmission.terms.export
     if write, export.flags.contains(.readOnly) {

@@ -35,10 +35,10 @@ struct BenchmarkRun {
     turns.reserveCapacity(load.depth)
   }
 
-  /// Sends requests for so long, and waits for the replies to them.
+  /// Sends requests for that long, and waits for their replies.
   ///
-  /// Every now and then `goesOn` is told how much of the time has passed, and asked. What was measured
-  /// until an interruption counts.
+  /// From time to time `goesOn` is called with how much of the time has passed; false ends the run, and
+  /// what was measured until then counts.
   mutating func run(
     for time: Duration, _ goesOn: (Duration) -> Bool
   ) throws(Failure) -> Measurement {
@@ -73,7 +73,7 @@ struct BenchmarkRun {
     turns.append(Turn(cookie: cookie, block: block, begin: begin))
   }
 
-  /// Waits for the next reply; answers when it had come.
+  /// Waits for the next reply, and returns when it came.
   private mutating func finishNext() throws(TransmissionError) -> ContinuousClock.Instant {
     let completion = transmission.next()
     let now = ContinuousClock.now

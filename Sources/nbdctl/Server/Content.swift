@@ -12,8 +12,8 @@ enum Content {
   /// As much as has the marks of file systems and partition tables.
   private static let most: UInt64 = 128 << 10
 
-  /// What file(1) says, on a connection that is made anew for it; nil without that program, or if the export
-  /// is empty.
+  /// Returns what file(1) says about data read over a new connection; nil without that program, or if
+  /// the export is empty.
   static func describe(
     _ request: ExportRequest, over stream: ServerStream
   ) throws -> String? {

@@ -58,7 +58,7 @@ struct Copy {
 
   /// The blocks of a part that the server says are zeroes; none if it does not say, or fails to.
   ///
-  /// A server may tell of smaller pieces than may be read. A block of which a byte is data is data.
+  /// A server may report smaller pieces than may be read. A block of which a byte is data is data.
   private mutating func zeroes(in part: Range<UInt64>) throws(Failure) -> [Range<UInt64>] {
     guard tellsZeroes else { return [] }
     var zeroes: [Range<UInt64>] = []

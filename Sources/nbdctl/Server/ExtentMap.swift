@@ -4,15 +4,15 @@
 internal import NBD
 internal import Varlink
 
-/// The extents of an export as text that grows with each of them, of which nothing is kept: a table with
-/// totals and a picture of one line, or JSON.
+/// Renders the extents of an export one by one, without keeping them: as a table with totals and a
+/// picture of one line, or as JSON.
 ///
-/// Neighbours with the same flags are one.
+/// Neighbours with the same flags are joined.
 struct ExtentMap {
   enum Form { case table, json }
 
   private static let cells = 64
-  /// Of how many different flags there are totals.
+  /// How many different flags have totals of their own.
   private static let mostTotals = 64
 
   private let form: Form
@@ -45,7 +45,7 @@ struct ExtentMap {
     }
   }
 
-  /// Takes the next extent; answers the line of the one before, if that is finished.
+  /// Adds the next extent, and returns the line of the one before, if that is finished.
   mutating func add(_ extent: Extent) -> String {
     if let last = current, last.flags == extent.flags, last.end == extent.offset {
       current?.length += extent.length
@@ -68,11 +68,11 @@ struct ExtentMap {
     count(extent)
     switch form {
     case .table:
-      return line(String(extent.offset), String(extent.length), state.words(extent.flags))
+      return line(String(extent.offset), String(extent.length), state.text(extent.flags))
     case .json:
       let entry: JSON = [
         "offset": JSON(extent.offset), "length": JSON(extent.length),
-        "flags": JSON(extent.flags), "state": JSON(state.words(extent.flags)),
+        "flags": JSON(extent.flags), "state": JSON(state.text(extent.flags)),
       ]
       return (isFirst ? "" : ",") + "\n    \(entry.text)"
     }
@@ -100,7 +100,7 @@ struct ExtentMap {
 
   private var summary: String {
     var text = totals.sorted { $0.key < $1.key }
-      .map { share($0.value, state.words($0.key)) }.joined()
+      .map { share($0.value, state.text($0.key)) }.joined()
     if otherTotal > 0 { text += share(otherTotal, "others") }
     if state == .allocation, size > 0 { text += picture + "\n" }
     return text
@@ -108,16 +108,16 @@ struct ExtentMap {
 
   private var totalEntries: String {
     let known = totals.sorted { $0.key < $1.key }.map { flags, length -> JSON in
-      ["flags": JSON(flags), "state": JSON(state.words(flags)), "length": JSON(length)]
+      ["flags": JSON(flags), "state": JSON(state.text(flags)), "length": JSON(length)]
     }
     let others: [JSON] =
       otherTotal > 0 ? [["state": "others", "length": JSON(otherTotal)]] : []
     return (known + others).map { "\n    \($0.text)" }.joined(separator: ",")
   }
 
-  private func share(_ bytes: UInt64, _ words: String) -> String {
+  private func share(_ bytes: UInt64, _ state: String) -> String {
     let percent = size == 0 ? 0 : Int((Double(bytes) / Double(size) * 100).rounded())
-    return "\(words): \(HumanReadable.size(Int64(clamping: bytes))) (\(percent)%)\n"
+    return "\(state): \(HumanReadable.size(Int64(clamping: bytes))) (\(percent)%)\n"
   }
 
   /// Dark is data, light is empty.

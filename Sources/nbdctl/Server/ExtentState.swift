@@ -22,8 +22,8 @@ enum ExtentState {
       }
   }
 
-  /// The flags in words; as a number where nobody knows what they mean.
-  func words(_ flags: UInt64) -> String {
+  /// The meaning of the flags; a number if it is not known.
+  func text(_ flags: UInt64) -> String {
     switch (self, flags) {
     case (.allocation, _):
       switch flags & 3 {

@@ -11,22 +11,24 @@ internal import Varlink
 struct InfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info",
-    abstract: "Show what a server tells about an export.",
+    abstract: "Show what a server reports about an export.",
     discussion: """
-      Talks to the server directly; nbdd need not run. --is and --can print nothing: the exit status is \
-      0 if it is so, 2 if it is not, and another one if that is not known.
+      Connects to the server directly, without nbdd. --is and --can print nothing: the exit status is \
+      0 for yes, 2 for no, and another one if that is not known.
       """)
 
-  @OptionGroup var reaching: ServerOptions
-  @Flag(help: "Print the size in bytes, and nothing else.")
+  @OptionGroup var server: ServerOptions
+  @Flag(help: "Print only the size in bytes.")
   var size = false
-  @ArgumentParser.Option(
-    name: .customLong("is"), help: "Whether the export, or the connection, is so.")
+  @Option(
+    name: .customLong("is"),
+    help: ArgumentHelp("Whether the export, or the connection, is so.", valueName: "WHAT"))
   var attribute: Attribute?
-  @ArgumentParser.Option(
-    name: .customLong("can"), help: "Whether that can be done with the export.")
+  @Option(
+    name: .customLong("can"),
+    help: ArgumentHelp("Whether the server can do that with the export.", valueName: "WHAT"))
   var ability: Ability?
-  @Flag(inversion: .prefixedNo, help: "Read the beginning, for file(1) to say what it is.")
+  @Flag(inversion: .prefixedNo, help: "Read the beginning, and have file(1) say what it is.")
   var content = true
   @Flag(help: "Print JSON.")
   var json = false
@@ -34,15 +36,15 @@ struct InfoCommand: ParsableCommand {
   func validate() throws {
     let questions = [size, attribute != nil, ability != nil, json].filter { $0 }
     guard questions.count <= 1 else {
-      throw ValidationError("--size, --is, --can and --json exclude each other")
+      throw ValidationError("--size, --is, --can and --json cannot be used together")
     }
   }
 
   mutating func run() throws {
-    let uri = try reaching.parsed()
-    let stream = try reaching.connect(to: uri, isTotal: true)
+    let uri = try server.parsed()
+    let stream = try server.connect(to: uri, isTotal: true)
     defer { stream.close() }
-    var request = reaching.request(for: uri)
+    var request = server.request(for: uri)
     request.details = true
     let told: Description
     do throws(NegotiationError) {
@@ -66,7 +68,7 @@ struct InfoCommand: ParsableCommand {
     do {
       return try Content.describe(request, over: stream)
     } catch {
-      Terminal.note("what the export contains is not known: \(error)")
+      Terminal.note("cannot find out what the export contains: \(error)")
       return nil
     }
   }

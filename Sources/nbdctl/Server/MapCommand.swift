@@ -13,19 +13,19 @@ struct MapCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "map",
     abstract: "Show which parts of an export are data, zeroes and holes.",
-    discussion: "Talks to the server directly; nbdd need not run. The timeout is for each request.")
+    discussion: "Connects to the server directly, without nbdd. The timeout is for each request.")
 
-  @OptionGroup var reaching: ServerOptions
-  @ArgumentParser.Option(help: "The metadata context to ask for.")
+  @OptionGroup var server: ServerOptions
+  @Option(help: ArgumentHelp("The metadata context to ask for.", valueName: "NAME"))
   var context = "base:allocation"
   @Flag(help: "Print JSON.")
   var json = false
 
   mutating func run() throws {
-    let uri = try reaching.parsed()
-    let stream = try reaching.connect(to: uri, isTotal: false)
+    let uri = try server.parsed()
+    let stream = try server.connect(to: uri, isTotal: false)
     defer { stream.close() }
-    var request = reaching.request(for: uri)
+    var request = server.request(for: uri)
     request.contexts = [context]
     let transmission = try Transmission(request, over: stream)
     defer { transmission.disconnect() }

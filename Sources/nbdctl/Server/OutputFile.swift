@@ -5,8 +5,8 @@ internal import Base
 internal import Glibc
 internal import Linux
 
-/// Where bytes go: a regular file, which has its name only when all of it is there; or anything else, a device
-/// or a pipe, from begin to end.
+/// Where bytes are written: a regular file, which gets its name only when it is complete, or anything
+/// else, such as a device or a pipe, from start to end.
 struct OutputFile {
   let name: String
   private let file: Descriptor
@@ -36,7 +36,7 @@ struct OutputFile {
     }
   }
 
-  /// Whether something has to be tidied up if nothing comes of it.
+  /// Whether there is a draft to remove after a failure.
   var isDraft: Bool { draft != nil }
 
   /// How much fits, if that is known.

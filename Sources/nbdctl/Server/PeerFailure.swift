@@ -29,7 +29,7 @@ extension Failure {
 }
 
 extension FailureKind {
-  /// The exit status, whether nbdctl or nbdd has met with the failure.
+  /// The exit status for the failure, whether nbdctl or nbdd had it.
   var status: Int32 {
     switch self {
     case .unreachable: EX_UNAVAILABLE

@@ -13,32 +13,38 @@ struct ReadCommand: ParsableCommand {
     commandName: "read",
     abstract: "Read an export into a file or a pipe.",
     discussion: """
-      Talks to the server directly; nbdd need not run. The timeout is for how long the server may \
-      send less than 64 KiB of what was asked for. What the server calls zeroes is not transferred. In \
-      a regular file named by --output blocks of zeroes become holes. It gets its name when all of it \
-      is there: after a failure, or Ctrl-C, what was there before is as it was.
+      Connects to the server directly, without nbdd. Fails if the server sends less than 64 KiB within \
+      the timeout. Does not transfer what the server reports as zeroes, and writes blocks of zeroes as \
+      holes if --output names a regular file. That file is replaced only when everything has been read: \
+      after a failure, or Ctrl-C, it is as it was.
       """)
 
-  @OptionGroup var reaching: ServerOptions
-  @ArgumentParser.Option(help: "Where to begin, as 4096 (bytes) or 8MiB (default: 0).")
+  @OptionGroup var server: ServerOptions
+  @Option(
+    help: ArgumentHelp(
+      "Where to begin, for example 4096 (bytes) or 8MiB (default: 0).", valueName: "SIZE"))
   var offset: ByteCount?
-  @ArgumentParser.Option(help: "How much, as 4096 (bytes) or 8MiB (default: to the end).")
+  @Option(
+    help: ArgumentHelp(
+      "How much to read, for example 4096 (bytes) or 8MiB (default: to the end).",
+      valueName: "SIZE"))
   var length: ByteCount?
-  @ArgumentParser.Option(
-    help: "The file or block device to write, or - for standard output (default: -).",
+  @Option(
+    help: ArgumentHelp(
+      "The file or block device to write, or - for standard output.", valueName: "PATH"),
     completion: .file())
   var output = "-"
 
   mutating func run() throws {
-    let uri = try reaching.parsed()
+    let uri = try server.parsed()
     guard output != "" else { throw Failure("--output needs the name of a file, or -", EX_USAGE) }
     guard output != "-" || !Terminal.isTerminal else {
       throw Failure("standard output is a terminal; name a file with --output", EX_USAGE)
     }
     let interrupt = try Wakeup()
-    let stream = try reaching.connect(to: uri, isTotal: false, interrupt: interrupt)
+    let stream = try server.connect(to: uri, isTotal: false, interrupt: interrupt)
     defer { stream.close() }
-    var request = reaching.request(for: uri)
+    var request = server.request(for: uri)
     request.contexts = [MetadataContext.allocation]
     let transmission = try Transmission(request, over: stream)
     defer { transmission.disconnect() }
@@ -50,7 +56,7 @@ struct ReadCommand: ParsableCommand {
     }
     do {
       if file.isDraft { try interrupt.signal(on: SIGINT, SIGTERM, SIGHUP) }
-      var copy = try Copy(transmission, range, time: reaching.time(), interrupt)
+      var copy = try Copy(transmission, range, time: server.time(), interrupt)
       var sink = SparseOutput(file)
       try copy.run(into: &sink)
       try file.finish(length)

@@ -28,7 +28,7 @@ struct RequestSize {
 
   /// Takes into account that a reply took so long.
   ///
-  /// Only when all that was in flight has been asked for anew the effect of a change can be seen.
+  /// The effect of a change shows only after a reply to each request that was in flight.
   mutating func adapt(to elapsed: Duration) {
     replies += 1
     guard replies >= depth else { return }

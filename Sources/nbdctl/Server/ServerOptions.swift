@@ -7,21 +7,26 @@ internal import NBD
 internal import TLS
 internal import Transport
 
-/// How a server is reached without the daemon.
+/// The server that a command connects to, without the daemon.
 struct ServerOptions: ParsableArguments {
   @Argument(
-    help:
-      "nbd[s]://HOST[:PORT]/EXPORT, nbd[s]+unix:///EXPORT?socket=PATH, nbd[s]+vsock://CID/EXPORT.")
+    help: ArgumentHelp(
+      "nbd[s]://HOST[:PORT]/EXPORT, nbd[s]+unix:///EXPORT?socket=PATH, nbd[s]+vsock://CID/EXPORT.",
+      valueName: "URI"))
   var uri: String
-  @ArgumentParser.Option(help: "How long to wait, as 500ms, 30s or 5min.")
+  @Option(
+    help: ArgumentHelp("How long to wait (for example 500ms or 5min).", valueName: "TIME"))
   var timeout = "30s"
-  @ArgumentParser.Option(
-    help: "Directory with ca-cert.pem, ca-crl.pem, client-cert.pem and client-key.pem.",
+  @Option(
+    help: ArgumentHelp(
+      "Directory with ca-cert.pem, ca-crl.pem, client-cert.pem and client-key.pem.",
+      valueName: "PATH"),
     completion: .directory)
   var tlsCertificates: String?
-  @ArgumentParser.Option(help: "File with the pre-shared key.", completion: .file())
+  @Option(
+    help: ArgumentHelp("File with the pre-shared key.", valueName: "PATH"), completion: .file())
   var tlsPskFile: String?
-  @ArgumentParser.Option(help: "GnuTLS's priority string.")
+  @Option(help: ArgumentHelp("The priority string of GnuTLS.", valueName: "PRIORITY"))
   var tlsPriority: String?
 
   func parsed() throws(Failure) -> URI {
@@ -32,8 +37,15 @@ struct ServerOptions: ParsableArguments {
     try Usage.duration("--timeout", timeout)
   }
 
-  /// Connects; `isTotal` says that the time is for all there is to do, besides what is meant to take
-  /// its time, else it is for each request.
+  /// Connects.
+  ///
+  /// - Parameters:
+  ///   - uri: Where to.
+  ///   - isTotal: The timeout is for the whole command; else it is for each request.
+  ///   - rest: What the command may take in addition, because it is meant to.
+  ///   - interrupt: Ends the wait.
+  /// - Returns: The stream, connected and encrypted if the URI says so.
+  /// - Throws: What went wrong, with its exit status.
   func connect(
     to uri: URI, isTotal: Bool, besides rest: Duration = .zero, interrupt: Wakeup? = nil
   ) throws(Failure) -> ServerStream {

@@ -3,7 +3,7 @@
 
 internal import Glibc
 
-/// Bytes on their way to a file, of which the blocks of zeroes become holes, whoever told of them.
+/// Writes bytes to a file, with holes for blocks of zeroes, whether read or reported by the server.
 struct SparseOutput {
   /// The granularity: what file systems allocate.
   private static let block = 4096

@@ -10,7 +10,7 @@ struct Workload: Sendable, Equatable {
   var blockBytes: UInt64
   var depth: Int
 
-  /// What tells most about a server: how long one small request takes, how many of them it can do,
+  /// What says most about a server: how long one small request takes, how many of them it can do,
   /// and how much data it can move.
   static let usual = [
     Workload(blockBytes: 4096, depth: 1), Workload(blockBytes: 4096, depth: 16),
@@ -55,7 +55,7 @@ struct Workload: Sendable, Equatable {
     if blockBytes > export.largestPayload {
       return "the server takes at most \(export.largestPayload) bytes, not blocks of \(blockBytes)"
     }
-    // Two writes in flight must not be about the same bytes.
+    // Two writes in flight must not overlap.
     if writes, export.sizeBytes / blockBytes < UInt64(depth) {
       return "the export has no room for \(depth) writes of \(blockBytes) bytes side by side"
     }
