@@ -12,7 +12,8 @@ enum Usage {
   static func duration(_ option: String, _ text: String) throws(Failure) -> Duration {
     guard let time = Quantities.duration(text), time > .zero else {
       throw Failure(
-        "\(option) \(shown(text)): a time is a number and a unit, for example 500ms, 30s or 5min", EX_USAGE)
+        "\(option) \(shown(text)): a time is a number and a unit, for example 500ms, 30s or 5min",
+        EX_USAGE)
     }
     return time
   }

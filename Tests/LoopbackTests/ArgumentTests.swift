@@ -9,7 +9,10 @@ struct ArgumentTests {
   static let slips: [(arguments: String, message: String)] = [
     ("atach db", "there is no command 'atach'; did you mean 'attach'?"),
     ("mount db", "there is no command 'mount'; nbdctl --help lists the commands"),
-    ("attach db --wait 5", "--wait 5: a time is a number and a unit, for example 500ms, 30s or 5min"),
+    (
+      "attach db --wait 5",
+      "--wait 5: a time is a number and a unit, for example 500ms, 30s or 5min"
+    ),
     (
       "attach nbd://a/ --device sda",
       "--device sda: expected a device of the nbd driver, for example nbd3 or /dev/nbd3"

@@ -11,15 +11,15 @@ package enum Golden {
   /// - Returns: How they differ; nil if they do not.
   package static func difference(_ output: String, from name: String) -> String? {
     let path = directory + name
-    if environmentValue("NBDD_UPDATE_GOLDEN") != nil {
+    if Environment["NBDD_UPDATE_GOLDEN"] != nil {
       do throws(SystemError) {
-        try writeFile(output, to: path)
+        try File.write(output, to: path)
         return nil
       } catch {
         return "\(error)"
       }
     }
-    guard let expected = contents(of: path) else { return "Tests/Golden/\(name) is not there" }
+    guard let expected = File.contents(of: path) else { return "Tests/Golden/\(name) is not there" }
     guard output != expected else { return nil }
     let lines = [output, expected].map {
       $0.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)

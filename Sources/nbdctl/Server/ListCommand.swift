@@ -12,8 +12,9 @@ struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list",
     abstract: "List the exports of a server.",
-    discussion: "Connects to the server directly, without nbdd. Ignores the export that the URI names."
-  )
+    discussion: """
+      Connects to the server directly, without nbdd. Ignores the export that the URI names.
+      """)
 
   @OptionGroup var server: ServerOptions
   @Flag(help: "Print JSON.")
