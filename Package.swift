@@ -30,7 +30,8 @@ let package = Package(
     .executable(name: "nbdctl", targets: ["nbdctl"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    // Help and completions in Tests/Golden are as this minor version writes them.
+    .package(url: "https://github.com/apple/swift-argument-parser", .upToNextMinor(from: "1.8.2"))
   ],
   targets: [
     // C names that Swift cannot see otherwise, and what only C can do.

@@ -3,5 +3,5 @@
 
 /// The version of nbdd and nbdctl, which GetInfo returns.
 package enum Version {
-  package static let text = "0.1.0"
+  package static let text = "0.2.0"
 }

@@ -6,7 +6,7 @@ package import Linux
 package import NBD
 internal import TLS
 
-/// A connection to a server: in the clear at first, and under TLS from `secure` on.
+/// A connection to a server: unencrypted at first, and under TLS from `secure` on.
 ///
 /// Used by one thread only. The socket is closed when nobody refers to it any more (N-185).
 package final class ServerStream: ByteStream {

@@ -87,7 +87,7 @@ struct ConnectionLifecycleTests {
     #expect(pause > .seconds(2))
   }
 
-  @Test mutating func `what will hardly come right is tried at the slowest pace`() {
+  @Test mutating func `a persistent error is retried at the slowest pace`() {
     comeUp()
     let actions2 = happens(.down(.wrongServer))
     #expect(actions2 == [.setTimer(.seconds(30))])

@@ -12,7 +12,7 @@ import Varlink
 
 @testable import Daemon
 
-/// Devices as the control interface tells of them, as far as they get without the driver.
+/// Devices as the control interface reports them, as far as they get without the driver.
 @Suite(.timeLimit(.minutes(1)))
 struct DeviceTests {
   private let directory: TemporaryDirectory
@@ -156,7 +156,7 @@ struct DeviceTests {
     context.readOnly = true
     device.change(context)
     #expect(runtime(device)["pendingKeys"] == ["readOnly", "uri"])
-    // It will hardly come right, so by itself it would be tried again in an hour.
+    // The error is persistent, so by itself the next attempt would come in an hour.
     _ = try ControlSocket.send(Array("220 mail.example.com".utf8), on: client)
     try await wait { device.configuration == context }
     #expect(runtime(device)["pendingKeys"] == nil)

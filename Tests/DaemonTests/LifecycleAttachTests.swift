@@ -78,7 +78,7 @@ struct LifecycleAttachTests {
     #expect(story.pause == .milliseconds(150))
   }
 
-  @Test func `what will hardly come right is tried at the slowest pace and shown as failed`() {
+  @Test func `a persistent error is retried at the slowest pace and shown as failed`() {
     var story = Story(in: .connecting)
     for attempt in 1...3 {
       let actions = story.happens(.ended(.wrongServer))

@@ -31,7 +31,7 @@ moved ext4 4 plain
 
 order() { echo "$*" >$work/proxy; }
 in_outage() { case $(runtime $name .state) in reconnecting | failed) ;; *) false ;; esac; }
-# failing PATTERN: the device says that this will hardly come right, and why; it is there all the same.
+# failing PATTERN: the device reports a persistent error, with its reason; it is there all the same.
 failing() {
   within 20 "$cell: failed" in_state $name failed
   matches "$cell: the reason" "$1" "$(runtime $name .failure.message)"

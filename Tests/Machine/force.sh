@@ -126,7 +126,7 @@ within 10 "the device is back" in_state disk attached
 right "after giveUpAfter"
 
 say "reconnect cuts a wait short"
-# A server with another export, which will hardly come right by itself: the longest pause.
+# A server with another export, which is a persistent error: the longest pause.
 other() { serve disk "$@" memory 1M; }
 end_server disk KILL
 other --port 10809

@@ -118,6 +118,14 @@ struct ControlInterfaceTests {
     #expect(error?.description == message)
   }
 
+  @Test func `a reply of an older nbdd lacks what that did not know yet`() throws {
+    let text =
+      #"{"devices": [{"context": {"name": "a", "uri": "b"}, "runtime": {"state": "attached"}}]}"#
+    let status = try StatusResult(decoding: JSON(parsing: Array(text.utf8), dialect: .strict))
+    #expect(status.devices.map(\.runtime.state) == [.attached])
+    #expect(status.devices.map(\.runtime.outages) == [0])
+  }
+
   @Test func `members that are not known are passed over`() throws {
     let json: JSON = ["later": 2, "changed": true, "soon": ["a"]]
     #expect(try FailResult(decoding: json) == FailResult(changed: true))

@@ -57,7 +57,10 @@ extension Structure {
         }))
   }
 
-  /// Decodes an object; members that are not fields are passed over.
+  /// Decodes an object; members that are not fields are ignored.
+  ///
+  /// A field that is missing in one of the interface's types keeps its value in a new object: after an upgrade
+  /// the nbdd that still runs may not know the field yet.
   package init(decoding json: JSON?) throws(FieldError) {
     guard let json, let members = json.members else {
       throw FieldError(expected: "an object", json)
@@ -67,7 +70,8 @@ extension Structure {
     for field in Self.fields {
       // Members usually have the order of the fields, which saves the search.
       let isNext = next < members.count && members[next].name == field.name
-      try field.decode(&self, isNext ? members[next].value : json[field.name])
+      let value = isNext ? members[next].value : json[field.name]
+      if value != nil || Self.typeName == nil { try field.decode(&self, value) }
       if isNext { next += 1 }
     }
   }

@@ -157,7 +157,7 @@ nonisolated struct ConfigurationReader {
     members = []
   }
 
-  // An explicit null is as good as absence: that is how Varlink clients leave things out.
+  // An explicit null counts as absence: that is how Varlink clients omit values.
   private mutating func take<Value>(
     _ name: String, _ expected: String, _ read: (JSON) -> Value?
   ) -> Value? {

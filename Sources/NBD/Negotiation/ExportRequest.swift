@@ -38,7 +38,7 @@ package struct ExportRequest: Sendable, Equatable {
 package enum Security: Sendable {
   /// TLS is not asked for.
   case none
-  /// No TLS, no export: never in the clear (N-049, U-002).
+  /// No TLS, no export: never unencrypted (N-049, U-002).
   case required
   /// TLS where the server offers it, with a note where it does not (N-057).
   case opportunistic

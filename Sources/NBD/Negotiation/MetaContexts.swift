@@ -110,7 +110,7 @@ extension Negotiation {
     ids[name] = id
   }
 
-  /// Tells of a context that nobody asked for; it is not used (N-136).
+  /// Notes a context that was not requested; it is not used (N-136).
   private mutating func noteStranger(_ name: [UInt8], _ wanted: [String]) {
     let asked = wanted.map { "'\(shown($0))'" }.joined(separator: ", ")
     notes.append("asked for the metadata context \(asked) the server answered '\(shown(name))' too")

@@ -28,7 +28,7 @@ package protocol ByteStream {
   /// fit for nothing but closing.
   func secure() throws(StreamError)
 
-  /// Gives the connection up and makes another one to the same server, in the clear.
+  /// Gives the connection up and makes another one to the same server, unencrypted.
   ///
   /// False says that this cannot be done; the stream is fit for nothing but closing then.
   func restart() -> Bool
