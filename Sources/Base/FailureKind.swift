@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What kind of failure a server, or the way to it, has caused: for programs.
+/// The kind of failure that a server, or the path to it, has caused: for programs.
 ///
 /// nbdctl has an exit status for each, and the control interface a type with these names.
 package enum FailureKind: String, Sendable, CaseIterable {
@@ -11,7 +11,7 @@ package enum FailureKind: String, Sendable, CaseIterable {
   case protocolBroken
   /// The server or its certificate was refused, or the server refused us.
   case refused
-  /// What was asked for, or configured, cannot work with any server.
+  /// The request, or the configuration, cannot work with any server.
   case misconfigured
   case other
 }

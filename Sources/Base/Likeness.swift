@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What a mistyped word was meant to be.
+/// Finds what a mistyped word was meant to be.
 package enum Likeness {
-  /// The word that is closest to `text`; nil if none is close.
+  /// Returns the word that is closest to `text`; nil if none is close.
   ///
-  /// Close is: the same but for upper and lower case, one slip in a short word or two in a longer one, or the
-  /// beginning of one word only.
+  /// Close means: the same except for upper and lower case, one typing error in a short word or two
+  /// in a longer one, or the beginning of one word only.
   package static func closest(to text: String, among words: [String]) -> String? {
     // No word of ours is longer; the work grows with the square.
     guard 1...64 ~= text.utf8.count else { return nil }
@@ -24,7 +24,7 @@ package enum Likeness {
 
   private static func letters(_ text: String) -> [UInt8] { Array(text.lowercased().utf8) }
 
-  /// How many letters have to be put in, left out, replaced or exchanged with the next one.
+  /// Returns how many letters must be inserted, deleted, replaced or swapped with the next one.
   private static func slips(_ from: [UInt8], _ to: [UInt8]) -> Int {
     var rows = [Array(0...to.count)]
     for (i, letter) in from.enumerated() {

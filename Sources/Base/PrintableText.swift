@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Makes text that came from elsewhere fit to be shown in one line, whatever its bytes are.
+/// Makes foreign text safe to show in one line, whatever its bytes are.
 ///
-/// What could steer a terminal, end a line, reorder text or stand there unseen is escaped, and so is
-/// each byte that is not UTF-8: a line feed as `\n`, anything else as `\u{…}`. What is longer than
-/// `limit` bytes is cut and ends in "…" (N-038, N-183). To escape a text twice is to escape it once.
+/// Whatever could control a terminal, end a line, reorder text or be invisible is escaped, and so
+/// is each byte that is not UTF-8: a line feed as `\n`, anything else as `\u{…}`. Text longer than
+/// `limit` bytes is cut and ends in "…" (N-038, N-183). Escaping a text twice is the same as
+/// escaping it once.
 ///
-/// It goes by scalars and never by characters, of which "\r\n" is one, and takes time in proportion
-/// to the text.
+/// It works on scalars and never on characters, because "\r\n" is a single one, and takes time in
+/// proportion to the text.
 package func shown(_ bytes: some RandomAccessCollection<UInt8>, limit: Int = 4096) -> String {
   var text = ""
   var parser = Unicode.UTF8.ForwardParser()
@@ -33,13 +34,13 @@ package func shown(_ bytes: some RandomAccessCollection<UInt8>, limit: Int = 409
   }
 }
 
-/// Makes text that came from elsewhere fit to be shown in one line.
+/// Makes foreign text safe to show in one line.
 package func shown(_ text: String, limit: Int = 4096) -> String {
   if text.utf8.count <= limit, text.utf8.allSatisfy({ 0x20...0x7e ~= $0 }) { return text }
   return shown(Array(text.utf8), limit: limit)
 }
 
-/// Makes text of several lines fit to be shown: its line breaks stay, everything else is as in one
+/// Makes text of several lines safe to show: its line breaks stay, everything else is as in one
 /// line.
 package func shownLines(_ text: String) -> String {
   text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -51,8 +52,8 @@ private func escape(_ value: UInt32) -> String {
 }
 
 extension Unicode.Scalar {
-  /// Whether it shows as itself: it is no control character and no line separator, changes no
-  /// direction of writing, is not invisible, and means the same to everybody.
+  /// Whether it is shown unescaped: it is not a control character or line separator, does not
+  /// change the writing direction, is not invisible, and means the same everywhere.
   package var isPrintable: Bool {
     if isASCII { return 0x20...0x7e ~= value }
     switch properties.generalCategory {

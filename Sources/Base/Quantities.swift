@@ -9,7 +9,7 @@ package enum Quantities {
       text,
       ["ms": .milliseconds(1), "s": .seconds(1), "min": .seconds(60), "h": .seconds(3600)]
     ) { number, unit in
-      // Beyond 100 years it is a slip, and arithmetic would overflow.
+      // More than 100 years is a mistake, and arithmetic would overflow.
       number <= Int(Duration.seconds(100 * 365 * 24 * 3600) / unit) ? unit * number : nil
     }
   }
@@ -22,7 +22,7 @@ package enum Quantities {
     }
   }
 
-  /// What a reader of a status line wants to know: "80 ms", "8 s", "3 min", "2 h".
+  /// Rounded, for a status line: "80 ms", "8 s", "3 min", "2 h".
   package static func words(_ duration: Duration) -> String {
     let milliseconds = max(0, Int(duration / .milliseconds(1)))
     return switch milliseconds {
@@ -33,7 +33,7 @@ package enum Quantities {
     }
   }
 
-  /// A limit that somebody has set, in the largest unit that says it exactly: "1500 ms", "30 s", "2 min".
+  /// A limit that was set, in the largest unit that says it exactly: "1500 ms", "30 s", "2 min".
   package static func exactly(_ duration: Duration) -> String {
     let milliseconds = max(0, Int(duration / .milliseconds(1)))
     return switch milliseconds {
@@ -47,7 +47,7 @@ package enum Quantities {
   private static func value<Unit, Value>(
     _ text: String, _ units: [String: Unit], _ combine: (Int, Unit) -> Value?
   ) -> Value? {
-    // To look longer hostile Unicode up can take quadratic time.
+    // Looking up longer hostile Unicode can take quadratic time.
     guard text.utf8.count <= 32 else { return nil }
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     guard let number = Int(digits), let unit = units[String(text.dropFirst(digits.count))] else {

@@ -7,10 +7,10 @@ internal import Glibc
 package struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Name of the call, as in its manual page.
   package let call: String
-  /// The error number it gave, or `notAFile`.
+  /// The error number that it returned, or `notAFile`.
   package let errno: CInt
 
-  /// There is something at a path, but no regular file; the system has no number for that.
+  /// There is something at a path, but it is not a regular file; the system has no number for that.
   package static let notAFile: CInt = 0
 
   package init(_ call: String, _ errno: CInt) {

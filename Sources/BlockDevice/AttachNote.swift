@@ -7,13 +7,13 @@ internal import Linux
 /// A note in /run about each kernel device that nbdd attaches, so that the next nbdd recognises the
 /// device after a crash.
 ///
-/// The driver names only the thread that attached a device, and of a device that was attached by
-/// netlink that thread is always gone: without a note a healthy device of nbd-client looks like one
-/// that a crash has left.
+/// The driver names only the thread that attached a device, and for a device that was attached by
+/// netlink that thread has always ended: without a note, a healthy device of nbd-client would look
+/// like one left by a crash.
 package enum AttachNote {
   private static let directory = "/run/nbdd/attached"
 
-  /// Notes that the calling thread attaches a device, before it does.
+  /// Records that the calling thread is about to attach a device.
   package static func write(_ index: Int) throws(SystemError) {
     try Directory.create(directory)
     let thread = Thread.currentID
@@ -21,7 +21,7 @@ package enum AttachNote {
     try File.write(text, to: path(index))
   }
 
-  /// True if an nbdd had attached it that has ended since: what is left returns errors.
+  /// True if it was attached by an nbdd that has ended since: what is left returns errors.
   package static func isAbandoned(_ index: Int) -> Bool {
     guard !Sysfs.isNetlink(index), let thread = Sysfs.attacher(of: index),
       let note = File.contents(of: path(index))
@@ -34,7 +34,8 @@ package enum AttachNote {
 
   private static func path(_ index: Int) -> String { "\(directory)/nbd\(index)" }
 
-  /// This boot, this disk of it (a number that is not used again, from Linux 5.15 on), this thread.
+  /// Identifies this boot, this disk (by a number that is not reused, from Linux 5.15 on) and this
+  /// thread.
   private static func identity(_ index: Int, _ thread: Int) -> String {
     let boot = File.contents(of: "/proc/sys/kernel/random/boot_id")?.filter { $0 != "\n" } ?? "?"
     return "\(boot) \(Sysfs.sequence(of: index) ?? "?") \(thread)"

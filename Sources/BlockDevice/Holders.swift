@@ -10,7 +10,7 @@ package import Linux
 package enum Holders {
   /// True if a mount, a swap, a device mapper or the like claims the disk or a partition.
   ///
-  /// The kernel knows, whatever the mount namespace. The descriptor, returned if nothing claims the
+  /// The kernel knows this in every mount namespace. The descriptor, returned if nothing claims the
   /// device, keeps others from claiming it until it is closed.
   package static func claim(_ index: Int) throws(SystemError) -> Descriptor? {
     do throws(SystemError) {
@@ -73,7 +73,8 @@ package enum Holders {
     MountTable().entry(at: path).map { ($0.number, $0.source) }
   }
 
-  /// The name of a process, which may be any bytes it likes, made printable; nil if there is none.
+  /// The name of a process, which may be arbitrary bytes, made printable; nil if there is no such
+  /// process.
   package static func name(of process: Int) -> String? {
     File.firstLine(of: "/proc/\(process)/comm").map { shown($0) }
   }

@@ -19,7 +19,7 @@ package protocol KernelDevice: AnyObject, Sendable {
   /// returned the sockets.
   func configure(_ sockets: [Descriptor], _ geometry: DeviceGeometry) throws(SystemError)
 
-  /// Serves the device until it is disconnected or its connection is lost; blocks as long.
+  /// Serves the device until it is disconnected or its connection is lost; blocks until then.
   ///
   /// `clear` must follow at once, or requests stay stuck.
   func run() -> DeviceEnd
@@ -27,33 +27,34 @@ package protocol KernelDevice: AnyObject, Sendable {
   /// True once the device that a thread serves has its size.
   func isUp(servedBy thread: Int) -> Bool
 
-  /// Tells the server goodbye and ends `run`, if the server closes the connection then.
+  /// Sends the server a disconnect request, and ends `run` if the server then closes the
+  /// connection.
   ///
-  /// Can block, even beyond SIGKILL, while the connection takes no bytes; `Descriptor.shutDown` on the
-  /// socket ends that.
+  /// Can block, even beyond SIGKILL, while the connection accepts no bytes; `Descriptor.shutDown`
+  /// on the socket ends that.
   func disconnect() throws(SystemError)
 
   /// Fails what is in flight and forgets the sockets; errors are ignored.
   func clear()
 
-  /// Makes the device larger, while it is served and its requests get replies.
+  /// Grows the device, while it is served and its requests get replies.
   ///
-  /// Blocks until those under way have theirs (Linux 6.9 and later).
+  /// Blocks until the requests under way have their replies (Linux 6.9 and later).
   func grow(toBlocks count: UInt64) throws(SystemError)
 
-  /// Takes the size away, so that a program that opens the device from now on has nothing to read.
+  /// Sets the size to 0, so that a program that opens the device from now on has nothing to read.
   ///
-  /// For a device that nobody uses: udev opens it at every change, and would otherwise read from a
-  /// connection that has just ended, which the kernel log shows as I/O errors.
+  /// For a device that is not in use: udev opens it at every change, and would otherwise read from
+  /// a connection that has just ended, which the kernel log shows as I/O errors.
   func empty() throws(SystemError)
 
   /// Undoes `blockdev --setro`, which outlives the attachment that it was meant for.
   func allowWrites()
 }
 
-/// Why a kernel device is not served any more.
+/// Why a kernel device is no longer served.
 package enum DeviceEnd: Sendable {
-  /// The driver ended it in an orderly way, which a lost connection also looks like.
+  /// The driver ended it in an orderly way, as it also seems to after a lost connection.
   case orderly
   /// A signal reached the thread: nbdd was stopped and continued, traced or frozen.
   case interrupted

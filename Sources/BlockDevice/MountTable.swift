@@ -3,10 +3,10 @@
 
 internal import Linux
 
-/// What is mounted in this mount namespace, as /proc/self/mountinfo has it at one moment.
+/// What is mounted in this mount namespace, according to /proc/self/mountinfo at one moment.
 ///
-/// It is read byte by byte: a path may begin with a mark that Swift takes for a part of the blank
-/// before it.
+/// It is parsed byte by byte: a path may begin with a combining mark, which Swift would join to the
+/// blank before it.
 package struct MountTable: Sendable {
   package struct Entry: Sendable {
     /// The device number, as "43:0".
@@ -17,7 +17,7 @@ package struct MountTable: Sendable {
     package let source: String
   }
 
-  /// In the kernel's order: of two at one path the later one lies upon the other.
+  /// In the kernel's order: of two at one path the later one covers the other.
   package let entries: [Entry]
 
   /// Reads the table; empty if /proc is not there.
@@ -41,14 +41,15 @@ package struct MountTable: Sendable {
   /// Whether the disk or a partition of it is mounted at a path.
   package func has(_ index: Int, at path: String) -> Bool {
     let there = MountTable(entries: entries.filter { $0.path.utf8.elementsEqual(path.utf8) })
-    // Most have nothing there, and then there is nothing to look up.
+    // Usually nothing is mounted there, and then there is nothing to look up.
     return !there.entries.isEmpty && !there.paths(of: index).isEmpty
   }
 
   /// Where the disk or a partition of it is mounted.
   package func paths(of index: Int) -> [String] {
     let numbers = Sysfs.deviceNumbers(of: index)
-    // Btrfs has a number of its own for each mount, and names one of the devices that it is made of.
+    // Btrfs uses its own device number for each mount, and names one of the devices that it is made
+    // of.
     let nodes =
       entries.contains { $0.type == "btrfs" } ? Sysfs.nodes(sharingBtrfsWith: index) : []
     return entries.filter {
@@ -58,7 +59,7 @@ package struct MountTable: Sendable {
 }
 
 extension MountTable.Entry {
-  // Behind the lone "-" stand type, source and options.
+  // After the separate "-" follow type, source and options.
   fileprivate init?(_ line: ArraySlice<UInt8>) {
     let fields = line.split(separator: UInt8(ascii: " "))
     guard fields.count > 4, let dash = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }),

@@ -4,14 +4,14 @@
 internal import Glibc
 package import Linux
 
-/// A partition table that the kernel ignores, because the driver was loaded so.
+/// A partition table that the kernel ignores because of how the driver was loaded.
 package enum PartitionTable {
   package static let neglected =
     "there is a partition table, but the nbd driver was loaded with max_part=0, so the kernel makes no "
     + "partitions; detach all devices and load it again (modprobe -r nbd; modprobe nbd), or use "
     + "kpartx(8)"
 
-  /// Reads the first two blocks of a device; false as well if they cannot be read.
+  /// Reads the first two blocks of a device; also returns false if they cannot be read.
   package static func isOn(_ node: Descriptor, _ blockSize: UInt32) -> Bool {
     var bytes = [UInt8](repeating: 0, count: Int(blockSize) * 2)
     let count = unsafe bytes.withUnsafeMutableBytes {

@@ -6,7 +6,7 @@ internal import Linux
 package import NBD
 
 /// The settings of a kernel device's request queue: what one user of the device has set does not
-/// stay for the next.
+/// remain for the next.
 ///
 /// The driver keeps them from one attachment to the next. nbdd remembers how they were before it
 /// attached the device for the first time, starts from that at each attach, and puts it back after.
@@ -20,7 +20,7 @@ package enum RequestQueue {
     "read_ahead_kb", "nomerges", "rq_affinity", "add_random", "iostats", "stable_writes",
     "wbt_lat_usec",
   ]
-  /// Requests in flight, as the driver has it; the number is the scheduler's if there is one.
+  /// Requests in flight, as the driver sets it; with a scheduler, the number is the scheduler's.
   private static let depth = "128"
 
   /// Remembers the settings of a device, unless that was done earlier in this boot.
@@ -67,8 +67,8 @@ package enum RequestQueue {
     if let readAhead { try set("read_ahead_kb", "\(readAhead >> 10)", index) }
   }
 
-  /// Puts back what was remembered, after the driver has forgotten the sockets and before the node is
-  /// closed: until then nobody else can attach the device.
+  /// Puts back what was remembered, after the driver has forgotten the sockets and before the node
+  /// is closed: until then no other program can attach the device.
   package static func restore(_ device: any KernelDevice) {
     let remembered = remembered(device.index)
     for setting in own + kernels {

@@ -35,7 +35,7 @@ package enum Sysfs {
     File.contents(of: "\(directory(index))/backend") != nil
   }
 
-  /// The number of this disk, of which each is used once in a boot; nil before Linux 5.15.
+  /// The sequence number of this disk, which is used only once per boot; nil before Linux 5.15.
   package static func sequence(of index: Int) -> String? {
     text("\(directory(index))/diskseq")
   }
@@ -45,9 +45,9 @@ package enum Sysfs {
     (text("\(directory(index))/size").flatMap { UInt64($0) } ?? 0) * 512
   }
 
-  /// Nobody has attached it.
+  /// Whether the device is not attached.
   ///
-  /// Somebody may still have it open.
+  /// A program may still have it open.
   package static func isFree(_ index: Int) -> Bool {
     attacher(of: index) == nil && sizeBytes(of: index) == 0
   }
@@ -104,7 +104,7 @@ package enum Sysfs {
 
   /// The index in "nbd3" or "/dev/nbd3"; nil for anything else.
   package static func index(of name: some StringProtocol) -> Int? {
-    // No name is longer; to compare hostile Unicode can take quadratic time.
+    // No name is longer; comparing hostile Unicode can take quadratic time.
     guard name.utf8.count <= "/dev/nbd32767".utf8.count else { return nil }
     let name = name.hasPrefix("/dev/") ? name.dropFirst("/dev/".count) : name[...]
     guard name.hasPrefix("nbd") else { return nil }

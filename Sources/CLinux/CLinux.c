@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-// What Swift cannot do: take the arguments of main, and run code between a fork and an exec. And what takes headers
-// that would make pthread_attr_t a type of this module, so that it is none of Glibc.
+// What Swift cannot do: take the arguments of main, and run code between a fork and an exec. And what needs
+// headers that would make pthread_attr_t a type of this module, and no longer one of Glibc.
 
 #include "CLinux.h"
 
@@ -43,8 +43,8 @@ int clinux_ended(int watch) {
   return epoll_wait(watch, &event, 1, 0) == 1 ? event.data.fd : -1;
 }
 
-// Undoes what MemoryPressure does to nbdd, and what a unit may have done: a program that somebody's file system makes
-// take all memory has to be killed before others are.
+// Undoes what MemoryPressure does to nbdd, and what a unit may have done: a program that uses up all memory
+// because of some file system must be killed before others are.
 static void become_ordinary(void) {
   prctl(PR_SET_IO_FLUSHER, 0, 0, 0, 0);
   int file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
@@ -75,7 +75,7 @@ int clinux_spawn(char *const values[], int output, pid_t *result) {
     if (input > 2) close(input);
     dup2(output, 1);
     dup2(output, 2);
-    // The calling thread blocks all signals; the program shall not inherit that.
+    // The calling thread blocks all signals; the program must not inherit that.
     for (int signal_number = 1; signal_number < NSIG; signal_number++) signal(signal_number, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
@@ -91,7 +91,7 @@ int clinux_spawn(char *const values[], int output, pid_t *result) {
     return -1;
   }
   if (error) return end_unstarted(process, error);
-  // Nobody else reaps it: the number is its own until we do.
+  // Nothing else reaps it: the number is its own until we do.
   int handle = (int)syscall(SYS_pidfd_open, process, 0);
   if (handle < 0) return end_unstarted(process, errno);
   *result = process;

@@ -10,7 +10,7 @@ internal import Varlink
 
 /// The daemon, from its command line to its end.
 package enum Program {
-  /// Runs the program; returns only if it was asked for something that ends at once.
+  /// Runs the program; returns only if the command line asks for something that ends at once.
   package static func main() {
     let options: Options
     do throws(Options.Misuse) {
@@ -64,7 +64,7 @@ package enum Program {
     dispatchMain()
   }
 
-  /// Ends the process; what was said last gets a second to arrive.
+  /// Ends the process; the last messages get a second to arrive.
   static func end(_ status: Int32) -> Never {
     let deadline = ContinuousClock.now + .seconds(1)
     Journal.drain(until: deadline)

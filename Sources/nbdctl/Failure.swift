@@ -63,7 +63,7 @@ struct Failure: Error {
     }
   }
 
-  /// A message about a device that nbdd does not have.
+  /// Returns a message about a device that nbdd does not have.
   private static func stranger(_ name: String) -> String {
     guard name.hasPrefix("/dev/"), let index = Sysfs.index(of: name) else {
       return "there is no device \(name)"

@@ -51,15 +51,15 @@ struct Nbdctl: ParsableCommand {
 }
 
 extension Nbdctl {
-  /// A message of the parser, which begins like our own.
+  /// Returns a message of the parser, changed to begin like our own.
   static func named(_ message: String) -> String {
     let prefix = "Error: "
     return message.hasPrefix(prefix) ? "nbdctl: \(message.dropFirst(prefix.count))" : message
   }
 
-  /// Gives streams that are closed something to be: a socket of ours must not become standard output.
+  /// Opens standard streams that are closed: a socket of ours must not become standard output.
   ///
-  /// What cannot be written there is a failure as before.
+  /// Writing to them still fails.
   private static func occupyStandardStreams() {
     for stream in 0...2 as ClosedRange<CInt> where fcntl(stream, F_GETFD) < 0 {
       // The lowest number that is free, which is this one.
@@ -67,11 +67,11 @@ extension Nbdctl {
     }
   }
 
-  /// The arguments with `--socket` behind the command, where it may stand too, and with `status`
-  /// for no command.
+  /// Returns the arguments with `--socket` after the command, where it is allowed too, and with
+  /// `status` if there is no command.
   ///
-  /// A default subcommand would do the latter as well, but take a misspelt command for the name of a
-  /// device.
+  /// A default subcommand would do the latter as well, but would take a misspelt command for the
+  /// name of a device.
   static func arranged(_ arguments: some Sequence<String>) -> [String] {
     var rest = Array(arguments)
     var socket: [String] = []

@@ -28,7 +28,7 @@ enum Usage {
     }
   }
 
-  /// The name of a kernel device, for nbdd to take.
+  /// Returns the name of a kernel device, as nbdd accepts it.
   static func kernelDevice(_ option: String, _ text: String) throws(Failure) -> String {
     guard Sysfs.index(of: text) != nil else {
       throw Failure(
@@ -38,7 +38,7 @@ enum Usage {
     return text
   }
 
-  /// Refuses a command that does not exist.
+  /// Throws for a command that does not exist.
   static func check(command: String, among commands: [String]) throws(Failure) {
     guard !command.hasPrefix("-"), !commands.contains(command) else { return }
     let near = Likeness.closest(to: command, among: commands)

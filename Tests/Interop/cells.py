@@ -80,7 +80,7 @@ def fill(scene, server, transport, security, operations):
         gap = server.gap(transport, security, operation)
         later = scene.daemon and operation == "attach" and scene.daemon.not_yet(place, security)
         if gap and (operation == "attach" or isinstance(gap.proof, Lacks)):
-            # What cannot be attached is proved by the other operations of the same server.
+            # What cannot be attached is proved by the other operations on the same server.
             has_it = isinstance(gap.proof, Lacks) and gap.proof.where(
                 gap.proof.program, gap.proof.word)
             cells.append((operation, *(

@@ -4,7 +4,7 @@
 import os, secrets, subprocess
 
 USER = "nbdd"
-# Stands in the server's certificate besides the loopback addresses.
+# In the server's certificate besides the loopback addresses.
 NAME = "server.example"
 EXTENSIONS = {
     "ca": "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n",

@@ -45,7 +45,7 @@ class Daemon:
             check("read-only", visit.server.read_only, number(f"{facts}/ro") == 1)
             check("smallest request", max(visit.server.minimum or 1, 512),
                   number(f"{facts}/queue/logical_block_size"))
-            # Past the page cache, which could know the bytes from another server.
+            # Bypasses the page cache, which could have the bytes from another server.
             seen = subprocess.run(
                 ["dd", f"if={device}", "bs=1M", "iflag=direct", "status=none"], capture_output=True)
             ends_well(seen)

@@ -114,7 +114,7 @@ class Visit:
         os.unlink(copy)
         if self.security != "plain":
             return
-        # Over the end of a hole, and aligned to nothing.
+        # Across the end of a hole, and unaligned.
         part = self.nbdctl("read", "--offset", f"{(3 << 20) - 1001}", "--length", "5003")
         ends_well(part)
         compare(self.scene.content[(3 << 20) - 1001:][:5003], part.stdout)

@@ -68,7 +68,7 @@ class NbdServer(Server):
                 transport=("vsock",)),
             Gap("nbd-server(5) has no pre-shared keys", Lacks(mentions, "nbd-server", "gnutls_psk"),
                 security=("PSK",)),
-            # Its manual has it otherwise; `verify_cert` in its source does not.
+            # Its manual says otherwise; `verify_cert` in its source does not.
             Gap("hangs up on a client without a certificate",
                 Ends(77, "asked for a client certificate"), security=("x509",)),
             NO_MAP)
@@ -140,8 +140,8 @@ NOT_FIXED = (
     NO_MAP)
 SERVERS = [
     Nbdkit(""),
-    # Read-only, because it says in old style that it can flush, and then refuses to (nbdkit 1.32):
-    # a device with writes could not be detached. One without has to be.
+    # Read-only, because in old style it reports that it can flush, and then refuses to (nbdkit 1.32): a
+    # device with writes could not be detached. One without writes must be.
     Nbdkit("--oldstyle", "--oldstyle", "--readonly", handshake="oldstyle", replies="simple",
            read_only=True, flags={"canMultiConn"}, gaps=(
                Gap("old style has no TLS", RefusesToStart("oldstyle protocol.* and require TLS"),

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# Bad input: each gets its own clear error, and an attached device goes on reading and writing.
+# Bad input: each gets its own clear error, and an attached device continues to read and write.
 . "$(dirname "$0")/common.sh"
 
 serve good --port 10809 memory 64M
 device good '{ "uri": "nbd://127.0.0.1/" }'
 
-# witness WHAT: the attached device still stores what it is given, and its status is as before.
+# witness WHAT: the attached device still stores data, and its status is unchanged.
 head -c 1M /dev/urandom >$work/random
 good_device='' good_thread=''
 witness() {
@@ -32,7 +32,7 @@ $python $machine/peer.py serve http 10824 >$work/http.log &
 $python $machine/peer.py serve silent 10825 >$work/silent.log &
 within 10 "peers listen" grep -q listening $work/http.log
 within 10 "peers listen" grep -q listening $work/silent.log
-# NAME PORT/EXPORT STATUS PATTERN: what is wrong with it must be in the error.
+# NAME PORT/EXPORT STATUS PATTERN: the error must say what is wrong.
 servers='
 tls 127.0.0.1:10821/ 77 TLS
 empty 127.0.0.1:10822/ 1 (size|empty|0.bytes)

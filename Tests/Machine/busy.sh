@@ -14,7 +14,7 @@ device disk '{ "uri": "nbd://127.0.0.1/" }'
 start_nbdd
 within 20 "disk is attached" in_state disk attached
 path=$(runtime disk .device)
-# refused WHO: detach fails, names who holds the device, and the device goes on working.
+# refused WHO: detach fails and names the holder of the device, and the device continues to work.
 refused() {
   ends "detach while $1 holds it" 1 nbdctl detach disk
   matches "the holder is named" "$1" "$noted"
@@ -89,7 +89,7 @@ done
 figure "50 rounds with udev in $(seconds $(($(now) - started))) s"
 udevadm settle
 check "attached devices" '' "$(busy)"
-# A detach may meet udev in the middle of a read: that read fails, and nothing else may.
+# A detach may come while udev is reading: that read fails, and nothing else may.
 reads='Buffer I/O error .* async page read|I/O error, .*\(READ\)'
 figure "reads of udev that a detach cut off: $(complaints | grep -Ec 'async page read')"
 check "other errors in the kernel log" '' "$(complaints | grep -Ev "$reads")"

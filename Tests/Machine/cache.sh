@@ -8,7 +8,8 @@
 . "$(dirname "$0")/loads.sh"
 
 kills=$(for_soak 10 50)
-# Writes stay in a file without a name, which nobody finds again (nbdkit-cache-filter(1)); a flush brings them over.
+# Writes stay in an unnamed file, which cannot be found again (nbdkit-cache-filter(1)); a flush transfers
+# them.
 up() { serve cached --unix $work/cached.sock --filter=cache file $work/cached.img cache=writeback; }
 device cached "{ \"uri\": \"nbd+unix:///?socket=$work/cached.sock\" }"
 head -c 1M /dev/urandom >$work/first
@@ -68,7 +69,7 @@ torture() {
   fio_stop cached
   done_kills=$count
 }
-# leave: the device goes; the server too.
+# leave: ends nbdd and the server.
 leave() {
   stop_nbdd
   end_server cached
@@ -92,7 +93,7 @@ leave
 quiet_kernel
 
 say "the relay forgets"
-# No release can be told to: this takes a build for tests.
+# A release build cannot do that: it needs a build for tests.
 [ -x "$tree/.build/debug/nbdd" ] || skip "no build for tests: swift build"
 mkdir $work/forgetful
 ln -s "$tree/.build/debug/nbdd" $work/forgetful/nbdd

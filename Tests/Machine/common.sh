@@ -77,7 +77,7 @@ is() { [ "$("${@:2}")" = "$1" ]; }
 
 # --- servers -------------------------------------------------------------------------------------------------------
 
-# serve NAME ARGUMENT...: nbdkit, which goes to the background when it listens.
+# serve NAME ARGUMENT...: starts nbdkit, which goes to the background when it listens.
 serve() {
   local name=$1; shift
   rm -f "$work/$name.pid"
@@ -136,7 +136,7 @@ counts() {
 
 # --- the end -------------------------------------------------------------------------------------------------------
 
-# The kernel's complaints so far; `quiet_kernel` checks that there are none, and starts afresh.
+# The errors that the kernel has logged so far; `quiet_kernel` checks that there are none, and starts afresh.
 complaints() { dmesg | grep -E 'I/O error|Buffer I/O|blocked for more than|BUG|WARNING|Oops|EXT4-fs error|Double reply|Unexpected reply'; }
 quiet_kernel() { check "kernel log" '' "$(complaints | tail -n 5)"; dmesg -C; }
 

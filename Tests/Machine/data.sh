@@ -136,7 +136,7 @@ check "it is read-only now" 1 "$(blockdev --getro /dev/nbd9)"
 ends "detach" 0 nbdctl detach nine
 check "as it was found" "$found" "$(settings)"
 check "for who comes next it is not read-only" 0 "$(blockdev --getro /dev/nbd9)"
-# Left by another program; and one that died could not put anything back.
+# As left by another program; a program that died could not restore anything.
 for value in read_ahead_kb=8 nomerges=2; do echo "${value#*=}" >/sys/block/nbd9/queue/"${value%=*}"; done
 blockdev --setro /dev/nbd9
 nine
@@ -149,7 +149,7 @@ ends "detach" 0 nbdctl detach web
 image foreign 32M
 mkfs.ext4 -q $work/foreign.img
 serve foreign --port 10815 file $work/foreign.img
-# By netlink, and so without a process.
+# By netlink, and therefore without a process.
 nbd-client -N '' 127.0.0.1 10815 /dev/nbd10 >$work/nbd-client.log 2>&1
 within 10 "nbd-client has nbd10" test -e /sys/block/nbd10/pid
 holds "by netlink" test -e /sys/block/nbd10/backend

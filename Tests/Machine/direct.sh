@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# The direct path and a server that goes away: what nbdd says, what it waits for, and that device, mount and data come back.
+# The direct path and a server that goes away: what nbdd reports, what it waits for, and that device, mount
+# and data come back.
 . "$(dirname "$0")/common.sh"
 kernel_errors_expected=1  # a file system loses its device here
 

@@ -6,7 +6,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 faults=(kill term stop-long stop-short reset half-open vanished flap cut-reply cut-request cut-next bigger smaller read-only gone expired moved)
-# What is run when there is no time for all: every fault, load, number of connections and security at least once.
+# What is run when there is no time for everything: every fault, load, number of connections and security at
+# least once.
 selection='
 kill writes 1 plain
 kill ext4 4 TLS
@@ -31,18 +32,18 @@ moved ext4 4 plain
 
 order() { echo "$*" >$work/proxy; }
 in_outage() { case $(runtime $name .state) in reconnecting | failed) ;; *) false ;; esac; }
-# failing PATTERN: the device reports a persistent error, with its reason; it is there all the same.
+# failing PATTERN: the device reports a persistent error, with its reason; the device still exists.
 failing() {
   within 20 "$cell: failed" in_state $name failed
   matches "$cell: the reason" "$1" "$(runtime $name .failure.message)"
   holds "$cell: the device is there" test -b "$path"
   check "$cell: its size" "$size" "$(cat "/sys/block/${path#/dev/}/size")"
 }
-# away SIGNAL: the server ends, and the device knows.
+# away SIGNAL: the server ends, and the device has noticed.
 away() {
   size=$(cat "/sys/block/${path#/dev/}/size")
   if [ "$1" = TERM ]; then
-    # nbdkit goes on for its TLS clients; then it is ended as a service manager does it.
+    # nbdkit continues for its TLS clients; then it is ended as a service manager would do it.
     local process; process=$(cat $work/main.pid)
     kill -TERM "$process"
     for _ in {1..20}; do gone "$process" && break; sleep 0.1; done
@@ -80,7 +81,7 @@ fault_half_open() {
   ip -n far route del blackhole 10.9.0.1/32
   back=$(now)
 }
-# The same while perhaps nobody asks for anything: TCP's own questions are not answered.
+# The same while there may be no requests: TCP's own probes get no reply.
 fault_vanished() {
   ip -n far route add blackhole 10.9.0.1/32
   within 60 "$cell: an outage" in_outage

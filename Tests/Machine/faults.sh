@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# What can go wrong between a device and its server, under each load: no I/O error, no wrong byte, and I/O flows when
-# the server is back. A table tells how it went and how long that took. NBD_SOAK=1: all combinations, not a selection.
-# With the arguments FAULT LOAD CONNECTIONS plain|TLS: that one alone.
+# What can go wrong between a device and its server, under each load: no I/O error, no wrong byte, and I/O
+# flows when the server is back. A table reports the results and the times. NBD_SOAK=1: all combinations, not
+# a selection. With the arguments FAULT LOAD CONNECTIONS plain|TLS: that one alone.
 # on-kernel: --timeout 600
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
@@ -21,7 +21,7 @@ for command in 'address add 10.9.0.2/24 dev far0' 'address add 10.9.0.3/24 dev f
 done
 # Not by ip netns exec: a mount namespace of its own would hold what is mounted.
 far() { nsenter --net=/run/netns/far "$@"; }
-# A service manager of a kind: nbdkit 1.32 may abort when a client that it is answering goes away.
+# A simple service manager: nbdkit 1.32 may abort when a client disconnects while it is replying to it.
 serve() {
   local name=$1; shift
   rm -f $work/$name.pid
@@ -71,7 +71,7 @@ cell() {
   at 10.9.0.2
   rm -rf $work/pki; cp -r $work/right $work/pki
   up
-  # What is shorter than requestTimeout must not be an outage.
+  # Anything shorter than requestTimeout must not be an outage.
   device $name "{ \"uri\": \"$scheme://storage.test:$port/\", \"connections\": $connections,
     \"tlsCertificates\": \"$work/right\", \"connectTimeout\": \"2s\", \"negotiationTimeout\": \"2s\",
     \"requestTimeout\": \"$([ $fault = stop-short ] && echo 20s || echo 2s)\", \"reconnectDelay\": \"2s\" }"
@@ -118,7 +118,7 @@ load_begin() {
     writes) fio_begin $name $path "${writing[@]}"; under_way $name 40 ;;
   esac
 }
-# The load goes on, and everything is right in the end.
+# The load continues, and everything is right in the end.
 load_end() {
   [ $load = idle ] || under_way $name 40
   case $load in

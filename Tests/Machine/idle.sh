@@ -24,7 +24,7 @@ check "wake-ups of nbdd in 10 s" 0 $((after - before))
 figure "wake-ups in 10 s: $((after - before)); $(awk '/^VmRSS/ { print $2 " kB resident" }' "/proc/$daemon/status"), \
 $(find "/proc/$daemon/task" -mindepth 1 -maxdepth 1 | wc -l) threads, 16 devices"
 
-# What a burst takes is given back when it has been idle for some seconds.
+# The memory that a burst takes is released after some idle seconds.
 resident() { awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status"; }
 before=$(resident)
 path=$(busy | head -n 1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# What keeps a device busy while its server comes and goes, and knows afterwards whether a byte is wrong. Sourced
-# after common.sh. Everything that is started has a NAME, under which it is awaited and ended.
+# What keeps a device busy while its server comes and goes, and checks afterwards whether a byte is wrong.
+# Sourced after common.sh. Everything that is started has a NAME, under which it is awaited and ended.
 # shellcheck shell=bash disable=SC2034
 
 command -v fio >/dev/null || skip "fio is missing"
@@ -34,7 +34,7 @@ exec {questions}>&"${status[1]}" {answers}<&"${status[0]}"
 # would not notice what an earlier pass has left in the same place.
 writing=(--verify=pattern --verify_pattern=PASS%o --verify_fatal=1 --rw=randwrite --bsrange=4k-64k --iodepth=16 --fsync=64
   --name=first --size=12M --name=second --offset=12M --size=12M --verify_backlog=64)
-# Random reads of what `patterned` has made.
+# Random reads of what `patterned` has written.
 pattern=(--verify=pattern --verify_pattern=%o --verify_fatal=1 --bs=16k --name=first --size=24M)
 reading=(--rw=randread --iodepth=16 "${pattern[@]}")
 
@@ -61,7 +61,7 @@ fio_stop() {
   wrong=$(head -n 5 "$work/$1.wrong" 2>/dev/null)
   ios=$(awk '{ sum += $1 } END { print sum + 0 }' "$work/$1.passes" 2>/dev/null)
 }
-# fio_end NAME: and states that every byte was right, and that there was something to be right.
+# fio_end NAME: ends fio; checks that every byte was right, and that there was at least one.
 fio_end() {
   fio_stop "$1"
   check "what fio found on $1" '' "$wrong"
@@ -82,7 +82,7 @@ files_begin() {
   $python "$machine/files.py" "$2" "$work/$1.stop" "$work/$1.sums" >"$work/$1.files" 2>&1 &
   echo $! >"$work/$1.load"
 }
-# files_end NAME: `files` then says how much was done.
+# files_end NAME: `files` then has how much was done.
 files_end() {
   touch "$work/$1.stop"
   within 60 "the work on the files of $1 ends" gone "$(cat "$work/$1.load")"
@@ -97,7 +97,7 @@ files_right() {
 }
 busy_on() { [ -e "$work/$1.wrong" ] || [ "$(runtime "$1" .relay.requestsAnswered)" -ge "$2" ]; }
 all_up() { [ "$(runtime "$1" '.relay.connections | all(.up)')" = true ]; }
-# under_way NAME [COUNT]: the device has answered so many requests more than now, or fio has ended.
+# under_way NAME [COUNT]: the device has completed this many more requests than now, or fio has ended.
 under_way() { within 20 "requests of $1 are answered" busy_on "$1" $(($(runtime "$1" .relay.requestsAnswered) + ${2:-20})); }
 
 # --- encryption ----------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def call(path, kind):
     connection.connect(path)
     connection.settimeout(20)
     if kind == "half":
-        # Says half a call and waits, and is still there when others call.
+        # Sends half a call and waits, and is still connected when others call.
         connection.sendall(b'{"method": "org.nbdd.Sta')
         print("waiting", flush=True)
         threading.Event().wait()

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# A reload while devices are in use: where the server is now, and how it is to be believed, ends an outage without a
-# detach; what is well stays as it is; what cannot change waits for the next attach.
+# A reload while devices are in use: where the server is now, and how it is verified, ends an outage without a
+# detach; what works stays as it is; what cannot change waits for the next attach.
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
 

@@ -36,7 +36,7 @@ has() { [ -n "$(command -v "$1")" ] && kinds+=("$2") || figure "no $2: $1 is mis
 has mkfs.ntfs ntfs && disk ntfs 64M mkfs.ntfs -Q -F
 serve disks --port 10809 file dir=$work/disks
 serve raw --unix $work/raw.sock memory 64M
-# A server of another user, who lets nobody else connect, and one with TLS.
+# A server of another user, to which no other user may connect, and one with TLS.
 echo "user:$(openssl rand -hex 32)" >$work/key
 serve secure --port 10810 --tls=require --tls-psk=$work/key memory 64M
 chown nobody $work/raw.sock
@@ -122,7 +122,7 @@ within 20 "it is mounted" mounted /srv/direct
 check "not spared when memory is short, and no I/O flusher" "0 0" "$(cat /run/probe)"
 
 say "a process whose name is meant for systemd"
-# Anybody may call himself anything, and stand in the way: he is named in the STATUS line.
+# A process may give itself any name, and be in the way: it is named in the STATUS line.
 (cd /srv/direct && exec setpriv --reuid=nobody --clear-groups $python -c 'import os, time
 open("/proc/self/comm", "w").write("\rMAINPID=%d\r" % os.getpid())
 time.sleep(1000)') &

@@ -11,7 +11,7 @@ for megabyte in 0 1000 4095; do
 done
 qemu-nbd --fork --persistent --read-only --format=raw --cache=none --port=10810 --pid-file=$work/sparse.pid $work/sparse.img 2>$work/qemu.log ||
   qemu-nbd --fork --persistent --read-only --format=raw --port=10810 --pid-file=$work/sparse.pid $work/sparse.img
-# What is on the wire is counted twice: by nbdd, and by what lies between it and the server.
+# What is on the wire is counted twice: by nbdd, and by the proxy between it and the server.
 $python $machine/proxy.py 10809 127.0.0.1:10810 $work/proxy >$work/proxy.log 2>&1 &
 within 10 "the proxy listens" grep -q listening $work/proxy.log
 device sparse '{ "uri": "nbd://127.0.0.1/" }'

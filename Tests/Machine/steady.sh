@@ -23,7 +23,7 @@ cycle() {
   up
   within 30 "all connections are back" all_up disk
 }
-# What is made once and kept is made by now: memory of the first writes, threads of a pool.
+# By now everything exists that is created once and kept: memory of the first writes, threads of a pool.
 cycle
 holds "first writes" dd if=/dev/urandom of="$path" bs=1M count=64 oflag=direct status=none
 settled() { before=$(counts); sleep 6; [ "$(counts)" = "$before" ]; }
@@ -49,6 +49,6 @@ check "held in the end" "$before" "$(counts)"
 end=$(memory)
 rate=$((ios * 64 / 1024 * 1000 / spent))
 figure "$((spent / 1000)) s, $rounds outages, $rate MiB/s; RSS in KiB: start $start, least $least, most $most, end $end; $before"
-# It may hold 64 MiB of writes and 32 MiB of reads, and what it is made of.
+# It may hold 64 MiB of writes and 32 MiB of reads, and what it needs for itself.
 [ "$most" -lt $((120 << 10)) ] || failed "memory of nbdd" "below 120 MiB" "$most KiB"
 finish

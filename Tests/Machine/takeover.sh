@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# A server that is there and slow, or does one request never; and an export that another machine takes over.
+# A server that is alive but slow, or never finishes one request; and an export that another machine takes
+# over.
 . "$(dirname "$0")/common.sh"
 kernel_errors_expected=1  # what is given up fails
 
@@ -10,8 +11,8 @@ block() { head -c 4096 /dev/zero | tr '\0' "$1"; }
 letter() { dd if="$1" bs=4096 skip="$2" count=1 iflag=direct status=none | head -c 1; }
 write_block() { block "$1" | dd of="$2" bs=4096 seek="$3" oflag=direct iflag=fullblock conv=notrunc status=none; }
 
-# slow: a server of one MiB that takes $work/slow.delay seconds for the write, and $work/slow.stop for the read, that comes
-# first after that file is there.
+# slow: a server of one MiB. The first write after $work/slow.delay exists takes the seconds that this file
+# contains; the first read after $work/slow.stop exists takes 100 s.
 cat >$work/slow.plugin <<PLUGIN
 #!/bin/sh
 case "\$1" in

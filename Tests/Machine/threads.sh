@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# One thread per attached device sits in NBD_DO_IT and bears the device's name.
+# One thread per attached device waits in NBD_DO_IT and has the device's name.
 . "$(dirname "$0")/common.sh"
 
 serve tcp --port 10809 memory 64M

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# A client of another hand drives the control socket: the varlink package of PyPI.
+# An independent client drives the control socket: the varlink package of PyPI.
 #   NBD_VARLINK_PYTHON   a Python that can import it (.build/varlink/bin/python3, which Tests/prerequisites makes)
 . "$(dirname "$0")/common.sh"
 

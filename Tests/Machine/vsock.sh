@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The nbdd authors
 #
-# What talks to a server directly does so over vsock too: in the clear and under TLS, and with words where it fails.
+# The commands that talk to a server directly do so over vsock too: unencrypted and under TLS, and with clear
+# errors where they fail.
 . "$(dirname "$0")/common.sh"
 
 modprobe vsock_loopback || skip "this kernel has no vsock_loopback"

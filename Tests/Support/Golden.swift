@@ -4,11 +4,11 @@
 internal import Base
 internal import Linux
 
-/// Files in Tests/Golden: output as it is expected, for people to read in a change.
+/// Files in Tests/Golden: the expected output, for people to read in a change.
 package enum Golden {
   /// Compares output with a file; with NBDD_UPDATE_GOLDEN=1 in the environment, writes the file.
   ///
-  /// - Returns: How they differ; nil if they do not.
+  /// - Returns: The difference; nil if there is none.
   package static func difference(_ output: String, from name: String) -> String? {
     let path = directory + name
     if Environment["NBDD_UPDATE_GOLDEN"] != nil {

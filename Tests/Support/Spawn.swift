@@ -8,7 +8,7 @@ package import Linux
 /// Where a standard stream of a program leads.
 package enum StandardStreamTarget {
   case nowhere
-  /// A file, which is made if it is missing, and appended to.
+  /// A file, which is created if it is missing, and appended to.
   case file(String)
   case descriptor(Descriptor)
 }
@@ -36,7 +36,8 @@ package func spawn(
     }
   }
 
-  // Threads of the tests block signals, and nohup(1) has one ignored; the program shall not inherit that.
+  // Threads of the tests block signals, and nohup(1) has one ignored; the program must not inherit
+  // that.
   var attributes = posix_spawnattr_t()
   unsafe posix_spawnattr_init(&attributes)
   defer { unsafe posix_spawnattr_destroy(&attributes) }

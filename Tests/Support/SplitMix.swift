@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// A source of numbers that is the same in each run.
+/// A random number generator with the same numbers in each run.
 package struct SplitMix: RandomNumberGenerator {
   private var state: UInt64
 

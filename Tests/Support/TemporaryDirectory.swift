@@ -21,7 +21,7 @@ package final class TemporaryDirectory: Sendable {
     Self.remove(path)
   }
 
-  /// Makes a file, with the directories it needs, and returns its path.
+  /// Creates a file, with the directories it needs, and returns its path.
   @discardableResult
   package func write(_ text: String, to name: String) throws(SystemError) -> String {
     let path = "\(self.path)/\(name)"

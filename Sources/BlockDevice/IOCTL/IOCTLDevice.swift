@@ -27,7 +27,7 @@ package final class IOCTLDevice: KernelDevice {
   package func configure(
     _ sockets: [Descriptor], _ geometry: DeviceGeometry
   ) throws(SystemError) {
-    // A failure here has given nothing yet, so what is there is another program's.
+    // If this fails, nothing has been handed over yet: the driver's sockets are another program's.
     if let first = sockets.first { try request("NBD_SET_SOCK", .setSocket, UInt(first.number)) }
     do throws(SystemError) {
       for socket in sockets.dropFirst() {
@@ -48,7 +48,7 @@ package final class IOCTLDevice: KernelDevice {
     guard ioctl(node.number, .doIt, 0) == -1 else { return .orderly }
     let code = errno
     return switch code {
-    // What an orderly disconnect used to be called.
+    // An orderly disconnect used to return this.
     case EPIPE: .orderly
     case EBUSY: .interrupted
     default: .failed(SystemError("NBD_DO_IT", code))

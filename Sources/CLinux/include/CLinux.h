@@ -61,12 +61,12 @@ static inline int clinux_lift_memory_lock_limit(void)
 /// WIFEXITED and its like are function-like macros: the exit status, or 128 + signal.
 int clinux_exit_status(int status) __attribute__((swift_name("exitStatus(_:)")));
 
-/// How many arguments main has got, and which: Swift reads its own from /proc, where that is mounted.
+/// How many arguments main has received, and which: Swift reads its own from /proc, where that is mounted.
 int clinux_argument_count(void) __attribute__((swift_name("argumentCount()")));
 char *_Nullable *_Nullable clinux_arguments(void) __attribute__((swift_name("arguments()")));
 
-/// epoll(7) for the ends of connections only: what is asked for is nothing, and that they have ended is told unasked.
-/// Each is told once.
+/// epoll(7) for the ends of connections only: no events are requested, and the end of a connection is
+/// reported without a request. Each is reported once.
 int clinux_end_watch(void) __attribute__((swift_name("endWatch()")));
 int clinux_watch_end(int watch, int socket) __attribute__((swift_name("watchEnd(_:_:)")));
 
@@ -77,7 +77,7 @@ int clinux_ended(int watch) __attribute__((swift_name("ended(_:)")));
 /// its own. Returns a pidfd, readable when the program has ended, and its process in `process`; -1 and errno if it
 /// cannot be run, and nothing is left of it then.
 ///
-/// The program starts as any other does, whatever nbdd has become: with no signal blocked, without PR_SET_IO_FLUSHER,
-/// and not spared when memory is short. posix_spawn(3) can do the first of these only.
+/// The program starts as any other does, whatever nbdd has set for itself: with no signal blocked, without
+/// PR_SET_IO_FLUSHER, and not spared when memory is short. posix_spawn(3) can do the first of these only.
 int clinux_spawn(char *_Nullable const *_Nonnull arguments, int output, pid_t *_Nonnull process)
     __attribute__((swift_name("spawn(_:_:_:)")));

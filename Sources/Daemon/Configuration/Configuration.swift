@@ -7,22 +7,22 @@ internal import Glibc
 internal import Linux
 internal import Varlink
 
-/// What the configuration files say, with every fault in them.
+/// The contents of the configuration files, with every fault in them.
 ///
-/// A fault takes only its own file's device out.
+/// A fault excludes only the device of its own file.
 nonisolated struct Configuration: Sendable {
   /// A device and the file that declares it.
   struct Declaration: Sendable, Equatable {
     var configuration: DeviceConfiguration
     var file: String
-    /// Where its URI stands.
+    /// The place of its URI in the file.
     var place: JSON.Place?
   }
 
   /// By the device's name.
   var devices: [String: Declaration] = [:]
   var problems: [Problem] = []
-  /// For settings that a device's file, or the context of an Attach, leaves out.
+  /// The values of settings that a device's file, or the context of an Attach, omits.
   var defaults = DeviceConfiguration.Settings()
   /// How long a stop may take before devices are given up by force.
   var stopTimeout = Duration.seconds(30)
@@ -37,7 +37,7 @@ nonisolated struct Configuration: Sendable {
 
   /// Reads nbdd.json in `directory`, and devices.d/*.json there and in the `lower` directories.
   ///
-  /// Of files of one name the first counts, in this order.
+  /// Of several files with the same name, the first in this order counts.
   static func read(_ directory: String, above lower: [String]) -> Configuration {
     var configuration = Configuration()
     configuration.check(directory, mayBeMissing: directory == defaultDirectory)
@@ -56,7 +56,7 @@ nonisolated struct Configuration: Sendable {
     return configuration
   }
 
-  /// Notes if a directory cannot be read: to know nothing is not to know that there is nothing.
+  /// Records a fault if a directory cannot be read: unreadable does not mean empty.
   private mutating func check(_ directory: String, mayBeMissing: Bool) {
     do throws(SystemError) { _ = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY) } catch {
       guard !(mayBeMissing && error.errno == ENOENT) else { return }
@@ -64,7 +64,7 @@ nonisolated struct Configuration: Sendable {
     }
   }
 
-  // Hidden files and editors' backups are not meant for us.
+  // Hidden files and editors' backups are not configuration files.
   private static func isConfiguration(_ name: String) -> Bool {
     name.hasSuffix(".json") && !name.hasPrefix(".")
   }

@@ -5,7 +5,7 @@ internal import Varlink
 
 /// A part of the configuration whose properties are keys.
 nonisolated protocol Configurable: Sendable {
-  /// What holds if nothing is configured.
+  /// The values if nothing is configured.
   static var standard: Self { get }
 }
 
@@ -14,12 +14,12 @@ nonisolated protocol Configurable: Sendable {
 /// The tables of all keys are in ConfigurationKeys.swift.
 nonisolated struct ConfigurationKey<Root: Configurable>: Sendable {
   var description: KeyDescription
-  /// Reads the key into a property; notes if it is missing and must not be.
+  /// Reads the key into a property; records a fault if the key is required and missing.
   let read: @Sendable (inout ConfigurationReader, inout Root) -> Void
-  /// Its value as a file has it; nil if it is left out.
+  /// Its value as a file contains it; nil if it is omitted.
   let json: @Sendable (Root) -> JSON?
   let isEqual: @Sendable (Root, Root) -> Bool
-  /// Sets the property to the value that it has in the first argument.
+  /// Copies the property's value from the first argument to the second.
   let copy: @Sendable (Root, inout Root) -> Void
 
   var name: String { description.name }
@@ -34,7 +34,7 @@ nonisolated extension ConfigurationKey {
     in section: Section, examples: [JSON] = [], _ text: String, details: String? = nil
   ) {
     var presence = presence
-    // A property that is needed has no default, only a value to begin with.
+    // The property of a required key has no default, only an initial value.
     if case .optional(nil) = presence {
       presence = .optional(type.shown(Root.standard[keyPath: path]).map { .value($0) })
     }
@@ -69,7 +69,7 @@ nonisolated extension ConfigurationKey {
     copy = { $1[keyPath: path] = $0[keyPath: path] }
   }
 
-  /// The same key of a configuration that `Root` is a part of.
+  /// Returns the same key for a configuration that contains a `Root`.
   func of<Whole>(_ part: any WritableKeyPath<Whole, Root> & Sendable) -> ConfigurationKey<Whole> {
     ConfigurationKey<Whole>(
       description: description,
@@ -90,30 +90,30 @@ nonisolated struct KeyDescription: Sendable {
   var type: ValueDescription
   var presence: Presence
   var effect: Effect
-  /// nbdd follows it as root, so only root may give it in an Attach.
+  /// nbdd acts on it as root, so only root may give it in an Attach.
   var isForRoot: Bool
   var section: Section
   var examples: [JSON]
-  /// What it means; literals in backquotes, such as `relay`.
+  /// Its meaning, with literals in backquotes, such as `relay`.
   var text: String
-  /// What only the manual of the configuration says, in Markdown.
+  /// What only the configuration manual contains, in Markdown.
   var details: String?
 
-  /// Whether a key may be left out.
+  /// Whether a key may be omitted.
   enum Presence: Sendable {
     case optional(Default?)
-    /// It must be there; with what is expected if it is not.
+    /// It is required; the error for a missing key says that this text was expected.
     case needed(String)
-    /// It must be there in the context of an Attach; in a file the file's name says it.
+    /// It is required in the context of an Attach; for a file, the file's name gives it.
     case neededInCalls
 
     var needed: String? { if case .needed(let expected) = self { expected } else { nil } }
   }
 
-  /// What holds without the key.
+  /// The value without the key.
   enum Default: Sendable {
     case value(JSON)
-    /// Something that no value of the key says.
+    /// Something that no value of the key can express.
     case words(String)
   }
 
@@ -121,11 +121,11 @@ nonisolated struct KeyDescription: Sendable {
   ///
   /// On the direct path every change waits for the next attach.
   enum Effect: Sendable, CaseIterable {
-    /// It concerns only what nbdd does from now on.
+    /// It affects only what nbdd does from now on.
     case atOnce
     case nextConnection
     case nextAttach
-    /// It is only looked at when nbdd starts.
+    /// It is only read when nbdd starts.
     case nextStart
   }
 

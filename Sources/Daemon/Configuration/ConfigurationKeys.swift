@@ -5,9 +5,9 @@ internal import Base
 internal import NBD
 internal import Varlink
 
-// The keys of the configuration, once: parsing, writing, what a reload may change, the schemas in
-// config/, the tables of the manuals and the `Context` of the control interface all come from here.
-// To add one, add a property and its row here, and run
+// The only definition of the configuration keys: parsing, writing, what a reload may change, the
+// schemas in config/, the tables of the manuals and the `Context` of the control interface all come
+// from here. To add one, add a property and its row here, and run
 //
 //     NBDD_UPDATE_GOLDEN=1 swift test --filter GeneratedDocuments
 //
@@ -152,7 +152,7 @@ nonisolated extension DeviceConfiguration.Settings {
       \.negotiationTimeout, "negotiationTimeout", .duration(.milliseconds(1)...hour),
       effect: .atOnce, in: .timeAndMemory, examples: ["30s"],
       "How long each step of the negotiation may take, the TLS handshake among them."),
-    // On the direct path the driver counts seconds, and 0 would mean to wait for ever.
+    // On the direct path the driver counts seconds, and 0 would mean no limit.
     .init(
       \.requestTimeout, "requestTimeout", .duration(.seconds(1)...hour * 24),
       in: .timeAndMemory, examples: ["5min"],
@@ -228,14 +228,14 @@ nonisolated extension DeviceConfiguration.Settings {
   private static let hour = Duration.seconds(3600)
 }
 
-// MARK: what holds if nothing is configured
+// MARK: values if nothing is configured
 
 nonisolated extension Configuration: Configurable {
   static let standard = Self()
 }
 
 nonisolated extension DeviceConfiguration: Configurable {
-  /// Its name and URI only stand for those that every device has.
+  /// Its name and URI are placeholders for those that every device has.
   static let standard: Self = {
     guard let uri = try? URI(parsing: "nbd://localhost") else {
       preconditionFailure("the shortest URI is none")

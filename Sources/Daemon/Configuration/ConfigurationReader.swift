@@ -5,7 +5,7 @@ internal import Base
 internal import NBD
 internal import Varlink
 
-/// Reads the members of a JSON object one by one and notes every fault with its place.
+/// Reads the members of a JSON object one by one and records every fault with its place.
 ///
 /// A member that has not been read by `finish` is unknown.
 nonisolated struct ConfigurationReader {
@@ -17,7 +17,7 @@ nonisolated struct ConfigurationReader {
   private var given: Set<String> = []
   private var found: [Problem] = []
 
-  /// The faults so far, in the order in which they stand in the text.
+  /// The faults so far, in the order of the text.
   var problems: [Problem] {
     found.enumerated().sorted {
       let (left, right) = ($0.element.place, $1.element.place)
@@ -26,7 +26,8 @@ nonisolated struct ConfigurationReader {
     }.map(\.element)
   }
 
-  /// Begins with an object; `path` is where it is in the file, such as "mount", empty for the whole.
+  /// Starts with an object; `path` is its place in the file, such as "mount", or empty for the
+  /// whole file.
   init(_ object: JSON, file: String, path: String = "") {
     self.file = file
     self.path = path
@@ -47,7 +48,7 @@ nonisolated struct ConfigurationReader {
     take(name, "a string", \.string)
   }
 
-  /// A string that must mean something.
+  /// Reads a string that `meaning` must be able to interpret.
   mutating func string<Value>(
     _ name: String, _ expected: String, _ meaning: (String) -> Value?
   ) -> Value? {
@@ -102,12 +103,12 @@ nonisolated struct ConfigurationReader {
     return value
   }
 
-  /// Reads the keys of a table into `root`, except those that were read before by rules of their own.
+  /// Reads the keys of a table into `root`, except those that were read before by their own rules.
   mutating func read<Root>(_ keys: [ConfigurationKey<Root>], into root: inout Root) {
     for key in keys where !known.contains(key.name) { key.read(&self, &root) }
   }
 
-  /// What the whole object says, which has the keys of a table and no others.
+  /// Reads the whole object, which may have only the keys of a table.
   mutating func all<Root>(_ keys: [ConfigurationKey<Root>]) -> Root {
     var root = Root.standard
     read(keys, into: &root)
@@ -115,7 +116,7 @@ nonisolated struct ConfigurationReader {
     return root
   }
 
-  /// An NBD URI.
+  /// Reads an NBD URI.
   mutating func uri(_ name: String) -> URI? {
     guard let text = string(name) else { return nil }
     do throws(URIError) {
@@ -126,7 +127,7 @@ nonisolated struct ConfigurationReader {
     }
   }
 
-  /// Notes that a member is needed, if it is absent.
+  /// Records a fault if a required member is absent.
   mutating func missing(_ name: String, _ expected: String) {
     guard !given.contains(name) else { return }
     found.append(
@@ -135,7 +136,7 @@ nonisolated struct ConfigurationReader {
         message: "\(qualified(name)) is missing; expected \(expected)"))
   }
 
-  /// Notes a fault in a member's value.
+  /// Records a fault in a member's value.
   mutating func fault(_ name: String, _ message: String) {
     found.append(
       Problem(
@@ -143,7 +144,7 @@ nonisolated struct ConfigurationReader {
         message: "\(qualified(name)): \(message)"))
   }
 
-  /// Notes every member that was not read.
+  /// Records a fault for every member that was not read.
   mutating func finish() {
     for member in members {
       let near = Likeness.closest(to: member.name, among: known)
@@ -175,7 +176,7 @@ nonisolated struct ConfigurationReader {
     return result
   }
 
-  // More than any URI or path needs; to compare longer hostile Unicode would hold the daemon.
+  // More than any URI or path needs; comparing longer hostile Unicode would block the daemon.
   private static let textLimit = 16384
 
   private mutating func note(_ name: String, _ value: JSON, _ expected: String) {

@@ -5,11 +5,11 @@ internal import Base
 internal import NBD
 internal import Varlink
 
-/// What the user decides about a device: a configuration file, or the context of an Attach.
+/// The user's settings for a device: a configuration file, or the context of an Attach.
 nonisolated struct DeviceConfiguration: Sendable, Equatable {
   var name: String
   var uri: URI
-  /// Index of the /dev/nbdN asked for; nil: any that is free.
+  /// Index of the requested /dev/nbdN; nil: any free one.
   var device: Int?
   var readOnly = false
   var autoAttach = true
@@ -33,23 +33,24 @@ nonisolated struct DeviceConfiguration: Sendable, Equatable {
 // MARK: comparing
 
 extension DeviceConfiguration {
-  /// True if the difference to another configuration does not concern what is attached.
+  /// True if the differences from another configuration do not affect what is attached.
   nonisolated func servesAlike(_ other: DeviceConfiguration) -> Bool {
     Self.keys.allSatisfy { key in
       key.effect == .atOnce || key.effect == .nextStart || key.isEqual(self, other)
     }
   }
 
-  /// This one, with what another says about everything but the attachment itself.
+  /// Returns this configuration, with everything that does not concern the attachment itself taken
+  /// from another.
   ///
-  /// The kernel or the relay was given the rest, or it was done, when the device was attached.
+  /// The rest was passed to the kernel or the relay, or carried out, when the device was attached.
   nonisolated func connecting(as other: DeviceConfiguration) -> DeviceConfiguration {
     var configuration = self
     for key in Self.keys where key.effect != .nextAttach { key.copy(other, &configuration) }
     return configuration
   }
 
-  /// The keys whose values are not the other's.
+  /// Returns the keys whose values differ from the other's.
   nonisolated func keys(unlike other: DeviceConfiguration) -> [String] {
     Self.keys.filter { !$0.isEqual(self, other) }.map(\.name).sorted()
   }
@@ -61,9 +62,9 @@ extension DeviceConfiguration {
   /// Reads a configuration; nil if `reader` found a fault.
   ///
   /// - Parameters:
-  ///   - reader: The object; its faults are added to.
-  ///   - name: The name by the file; nil if it must be in the object.
-  ///   - defaults: For settings that are absent.
+  ///   - reader: The object; faults that are found are added to it.
+  ///   - name: The name that the file's name gives; nil if the object must contain it.
+  ///   - defaults: The values of settings that are absent.
   nonisolated init?(_ reader: inout ConfigurationReader, name: String?, defaults: Settings) {
     self = .standard
     settings = defaults
@@ -75,7 +76,7 @@ extension DeviceConfiguration {
     self.name = chosen
   }
 
-  /// As the control interface and a configuration file have it.
+  /// The configuration as the control interface and a configuration file contain it.
   nonisolated var json: JSON { .object(Self.keys, of: self) }
 
   nonisolated private static func name(
@@ -131,7 +132,7 @@ extension DeviceConfiguration {
 }
 
 extension URI {
-  /// Why only the relay can attach it, for people; nil if the kernel can as well.
+  /// Why only the relay can attach it, for people; nil if the kernel can too.
   nonisolated fileprivate var relayNeed: String? {
     if tls != nil { return "the kernel does not speak TLS; leave \"path\": \"direct\" out" }
     if case .vsock = transport {

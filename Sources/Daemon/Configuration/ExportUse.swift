@@ -4,23 +4,23 @@
 internal import Linux
 internal import NBD
 
-/// The export that a device uses, and on which terms.
+/// The export that a device uses, and how it uses it.
 ///
-/// Two devices with one export are two caches of one disk: each writes over what the other has
-/// written, unless both only read or a cluster file system keeps them apart.
+/// Two devices with the same export are two caches of one disk: each overwrites what the other has
+/// written, unless both only read or a cluster file system coordinates them.
 nonisolated struct ExportUse: Sendable, Equatable {
   let export: ExportIdentity
   private let readOnly: Bool
   private let shared: Bool
 
-  /// Looks at the file system if the server has a UNIX socket.
+  /// Accesses the file system if the server has a UNIX socket.
   init(_ configuration: DeviceConfiguration) {
     export = ExportIdentity(configuration.uri)
     readOnly = configuration.readOnly
     shared = configuration.shared
   }
 
-  /// True if both must not be in use at a time.
+  /// True if the two must not be in use at the same time.
   func clashes(with other: Self) -> Bool {
     export == other.export && !(readOnly && other.readOnly) && !(shared && other.shared)
   }
@@ -34,8 +34,8 @@ nonisolated struct ExportUse: Sendable, Equatable {
 /// An export, however its URI is written: with or without the default port, with a host in
 /// capitals, through a symbolic link.
 ///
-/// With TLS or without it is the same export. A name and an address of one server are not found to
-/// be the same: that would take the network.
+/// It is the same export with and without TLS. A name and an address of the same server count as
+/// different: comparing them would need the network.
 nonisolated struct ExportIdentity: Sendable, Hashable {
   private let transport: URI.Transport
   private let name: String
@@ -51,7 +51,7 @@ nonisolated struct ExportIdentity: Sendable, Hashable {
     }
   }
 
-  /// The real path of a socket, which is not there while its server is away.
+  /// Returns the real path of a socket, which does not exist while its server is down.
   private static func resolved(_ path: String) -> String {
     let real = File.realPath(path)
     guard real == path, let slash = path.lastIndex(of: "/") else { return real }

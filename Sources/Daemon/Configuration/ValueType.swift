@@ -9,9 +9,9 @@ internal import Varlink
 /// The values that a key can have: how they are read and written.
 nonisolated struct ValueType<Value: Equatable & Sendable>: Sendable {
   var description: ValueDescription
-  /// Reads the member of a name; nil if it is absent or, with a fault noted, not such a value.
+  /// Reads the member with a name; nil if it is absent or, with a fault recorded, not such a value.
   let read: @Sendable (inout ConfigurationReader, String) -> Value?
-  /// The value as the control interface has it; nil if it is left out.
+  /// The value as the control interface contains it; nil if it is omitted.
   let json: @Sendable (Value) -> JSON?
   /// The value as a user would write it.
   var shown: @Sendable (Value) -> JSON?
@@ -32,9 +32,9 @@ nonisolated struct ValueType<Value: Equatable & Sendable>: Sendable {
 nonisolated struct ValueDescription: Sendable {
   /// For people, such as "duration".
   var name: String
-  /// As the control interface has it, such as "string".
+  /// The type in the control interface, such as "string".
   var interface: String
-  /// What a JSON Schema demands.
+  /// What a JSON Schema requires.
   var schema: [JSON.Member]
   /// The lowest and the highest value, for people.
   var range: (low: String, high: String)?
@@ -120,7 +120,7 @@ nonisolated extension ValueType<Duration> {
 }
 
 nonisolated extension ValueType<String> {
-  /// Any text, or text that `accept` takes.
+  /// Any text, or text that `accept` accepts.
   static func text(
     _ expected: String = "a string", pattern: String? = nil,
     accept: @escaping @Sendable (String) -> Bool = { _ in true }
@@ -139,7 +139,7 @@ nonisolated extension ValueType<String> {
 }
 
 nonisolated extension ValueType<[String]> {
-  /// Texts that `accept` takes, as `pattern` says it too.
+  /// Texts that `accept` accepts, which `pattern` describes too.
   static func texts(
     _ expected: String, pattern: String, accept: @escaping @Sendable (String) -> Bool
   ) -> Self {
@@ -191,7 +191,7 @@ nonisolated extension ValueType where Value: Configurable {
 }
 
 nonisolated extension JSON {
-  /// The keys of a part of the configuration.
+  /// Returns an object with the keys of a part of the configuration.
   static func object<Root>(_ keys: [ConfigurationKey<Root>], of root: Root) -> JSON {
     JSON(
       .object(

@@ -3,7 +3,8 @@
 
 internal import Base
 
-/// How one connection of a relayed device is made and made again, as a value: events in, actions out.
+/// The state machine that makes one connection of a relayed device, and makes it again: events in,
+/// actions out.
 ///
 ///     idle ── start ──▶ connecting ── handed ──▶ handed ── up ──▶ up
 ///                        ▲     │ failed             │ down         │ down
@@ -22,7 +23,7 @@ nonisolated struct ConnectionLifecycle: Sendable {
     /// There is no connection.
     case failed(Failure)
     case timer
-    /// There is reason to stop waiting.
+    /// There is a reason to stop waiting.
     case retry
     /// The configuration was changed: an attempt under way is discarded too.
     case changed
@@ -47,7 +48,7 @@ nonisolated struct ConnectionLifecycle: Sendable {
   var reconnectDelay: Duration
   var connectTimeout: Duration
   private var upSince: ContinuousClock.Instant?
-  /// The beginning of the time in which it was up only for moments.
+  /// Since when it has only been up for moments.
   private var troubleSince: ContinuousClock.Instant?
 
   /// A connection that has been up for this long was healthy.
@@ -78,7 +79,7 @@ nonisolated struct ConnectionLifecycle: Sendable {
     case .start: connect(now)
     case .handed: handed()
     case .stop: stop()
-    // What was under way when it was stopped reports all the same.
+    // Whatever was under way when it was stopped still reports.
     case .up, .down, .failed, .timer, .retry, .changed: []
     }
   }
@@ -162,7 +163,7 @@ nonisolated struct ConnectionLifecycle: Sendable {
     return [.cancelTimer] + connect(now)
   }
 
-  /// With other settings, what was before says nothing about the next attempt.
+  /// Forgets earlier losses: with other settings, they say nothing about the next attempt.
   private mutating func forgetTrouble() -> [Action] {
     troubleSince = nil
     return []
@@ -173,7 +174,7 @@ nonisolated struct ConnectionLifecycle: Sendable {
   ) -> [Action] {
     if let upSince, upSince.duration(to: now) >= Self.health { troubleSince = nil }
     upSince = nil
-    // A loss that comes again and again counts as a failed attempt.
+    // A repeated loss counts as a failed attempt.
     if troubleSince != nil { attempts += 1 }
     return wait(for: failure, now, random)
   }
@@ -181,8 +182,8 @@ nonisolated struct ConnectionLifecycle: Sendable {
   private mutating func connect(_ now: ContinuousClock.Instant) -> [Action] {
     phase = .connecting
     nextAttempt = nil
-    // TCP repeats a lost first packet after a second: early in an outage a new attempt is faster. A
-    // slower path gets its time when the outage is older.
+    // TCP retransmits a lost first packet after a second: early in an outage a new attempt is
+    // faster. A slower path gets enough time later in the outage.
     let age = troubleSince.map { $0.duration(to: now) }
     let time = age.map { min(connectTimeout, max(.milliseconds(300), $0 / 4)) }
     return [.connect(within: time ?? connectTimeout)]

@@ -10,16 +10,17 @@ internal import NBD
 internal import Relay
 internal import Transport
 
-/// The connections of a relayed device: performs what their lifecycles say, and keeps account of outages.
+/// The connections of a relayed device: performs the actions of their lifecycles, and keeps track
+/// of outages.
 final class ConnectionSet {
   let relay: DeviceRelay
   /// The geometry that the kernel has; the number of blocks grows with the export.
   private(set) var geometry: DeviceGeometry
   private(set) var lifecycles: [ConnectionLifecycle]
-  /// What each connection reaches, and how it is encrypted, if there is one.
+  /// Where each connection leads, and how it is encrypted, if there is one.
   private(set) var peers: [Peer?]
   private(set) var outages = Outages()
-  /// How long the last outage was, if there was one.
+  /// The duration of the last outage, if there was one.
   private(set) var lastOutage: Duration?
   /// Waiting requests fail until the server is back.
   private(set) var isGivenUp = false
@@ -41,11 +42,11 @@ final class ConnectionSet {
   private var growthTimer: Loop.Timer?
   private var watch: SocketWatch?
   private var isStopped = false
-  /// Connections that will be made when there is one: in an outage only the first one tries.
+  /// Connections to make once there is one: in an outage only the first one is tried.
   private var waitingForFirst: Set<Int> = []
-  /// The next connection will lead to another place than the existing ones.
+  /// The next connection will lead to another server than the existing ones.
   private var isMoving = false
-  /// Failed attempts of any connection that have been reported: several fail alike.
+  /// Failed attempts of any connection that have been reported: several fail for the same reason.
   private var attemptsTold = 0
 
   struct Peer: Sendable {
@@ -71,7 +72,7 @@ final class ConnectionSet {
     case other
   }
 
-  /// Begins with the connection that the relay already has.
+  /// Starts with the connection that the relay already has.
   init(
     _ configuration: DeviceConfiguration, _ attachment: AttachThread.Attachment,
     _ relay: DeviceRelay,
@@ -110,7 +111,7 @@ final class ConnectionSet {
   /// No connection carries requests.
   var isCut: Bool { outages.since != nil }
   var upCount: Int { lifecycles.count { $0.phase == .up } }
-  /// Why there is no connection: persistent errors of any connection count most.
+  /// Why there is no connection: a persistent error of any connection takes precedence.
   var failure: Failure? {
     if isAbandoned { return Self.abandonment }
     let failures = lifecycles.compactMap(\.failure)
@@ -193,7 +194,7 @@ final class ConnectionSet {
     }
   }
 
-  /// Replaces all connections: what is flushed in one place is not in the other.
+  /// Replaces all connections: what is flushed at one server is not flushed at the other.
   private func move() {
     isMoving = false
     relay.reconnect()
@@ -220,8 +221,8 @@ final class ConnectionSet {
     for action in lifecycles[index].handle(event, at: .now, random: .random(in: 0..<1)) {
       switch action {
       case .connect(let time):
-        // The first one must replay anyway, and is there sooner if the server is not busy with the
-        // handshakes of others.
+        // The first one must replay anyway, and is up sooner if the server is not busy with other
+        // handshakes.
         if index == 0 || !isCut {
           connect(index, within: time)
         } else {
@@ -240,7 +241,8 @@ final class ConnectionSet {
 
   // MARK: attempts
 
-  /// A name may have several addresses, with a server each: all connections must go to the same one.
+  /// Starts an attempt; a name may have several addresses, each with its own server: all
+  /// connections must go to the same one.
   private func connect(_ index: Int, within time: Duration) {
     let contact = ServerDialer(
       configuration, address: addressInUse, connectTime: time, interrupt: interrupt)
@@ -297,7 +299,7 @@ final class ConnectionSet {
     changed(.attemptFailed(failure, attempts: attempts))
   }
 
-  /// A server with a UNIX socket shows in the file system when it is back.
+  /// Watches the server's UNIX socket, which appears in the file system when the server is back.
   private func watchSocket() {
     watch = nil
     guard case .unix(let path) = configuration.uri.transport else { return }
@@ -306,7 +308,7 @@ final class ConnectionSet {
 
   // MARK: size
 
-  /// Makes the device as large as the export is on every connection, once I/O flows.
+  /// Grows the device to the size that the export has on every connection, once I/O flows.
   private func grow() {
     let sizes = lifecycles.indices.compactMap {
       lifecycles[$0].phase == .up ? peers[$0]?.sizeBytes : nil

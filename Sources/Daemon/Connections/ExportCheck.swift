@@ -5,15 +5,15 @@ internal import BlockDevice
 internal import ControlAPI
 internal import NBD
 
-/// Whether an export after an outage is still what the kernel was told.
+/// Checks whether an export after an outage is still what the kernel was told.
 nonisolated enum ExportCheck {
-  /// What the kernel relies on, by the names that users know.
+  /// The features that the kernel relies on, with the names that users know.
   private static let promised: [(TransmissionFlags, String)] = [
     (.sendFlush, "flush"), (.sendFUA, "FUA"), (.sendTrim, "trim"),
     (.sendWriteZeroes, "write zeroes"),
   ]
 
-  /// Finds what is missing; nil if the device can go on.
+  /// Returns what is missing; nil if the device can continue.
   static func flaw(
     _ export: Export, _ geometry: DeviceGeometry, isFirst: Bool
   ) -> Failure? {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// How often, and for how long, no connection carried requests.
+/// Counts how often, and for how long, no connection carried requests.
 nonisolated struct Outages: Sendable {
   private(set) var count = 0
   private(set) var total = Duration.zero
   private(set) var longest = Duration.zero
-  /// The beginning of the present one.
+  /// The start of the current outage.
   private(set) var since: ContinuousClock.Instant?
 
-  /// False if one is under way already.
+  /// Begins an outage; returns false if one is under way already.
   mutating func begin(at now: ContinuousClock.Instant) -> Bool {
     guard since == nil else { return false }
     since = now
@@ -17,7 +17,7 @@ nonisolated struct Outages: Sendable {
     return true
   }
 
-  /// How long it was; nil if there was none.
+  /// Ends the outage and returns its duration; nil if there was none.
   mutating func end(at now: ContinuousClock.Instant) -> Duration? {
     guard let begin = since else { return nil }
     since = nil

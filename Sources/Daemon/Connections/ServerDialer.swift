@@ -9,10 +9,11 @@ internal import NBD
 internal import TLS
 internal import Transport
 
-/// Connects to a device's server and negotiates the export, top to bottom on a thread that may wait.
+/// Connects to a device's server and negotiates the export, in sequence, on a thread that may
+/// block.
 nonisolated struct ServerDialer: Sendable {
   let configuration: DeviceConfiguration
-  /// The only address to try; nil: all that the name has.
+  /// The only address to try; nil: all addresses of the name.
   let address: Address?
   /// The time for one address to accept the connection.
   let connectTime: Duration

@@ -3,15 +3,15 @@
 
 internal import Base
 
-/// When changes of devices are announced: another state at once, everything else, and the summary of
-/// all devices, at most ten times per second.
+/// Decides when to announce changes of devices: a new state at once; everything else, and the
+/// summary of all devices, at most ten times per second.
 ///
-/// A thousand devices without their server have a thousand messages each time they try to connect.
+/// A thousand devices without their server cause a thousand messages each time they try to connect.
 /// While nothing changes there is no timer.
 final class Announcements {
   private static let pause = Duration.milliseconds(100)
 
-  /// The state of each device that was announced last.
+  /// The last announced state of each device.
   private var states: [String: Lifecycle.State] = [:]
   /// Devices with another change, to be announced when the timer ends.
   private var waiting: Set<String> = []
@@ -21,14 +21,14 @@ final class Announcements {
   private let summarize: () -> Void
 
   /// - Parameters:
-  ///   - announce: Announces the device of that name.
+  ///   - announce: Announces the device with that name.
   ///   - summarize: Announces the summary.
   init(announce: @escaping (String) -> Void, summarize: @escaping () -> Void) {
     self.announce = announce
     self.summarize = summarize
   }
 
-  /// A device, or what is known about it, has changed; its state is nil if it is gone.
+  /// Records that a device, or what is known about it, has changed; its state is nil if it is gone.
   func changed(_ name: String, _ state: Lifecycle.State?) {
     if let state, state == states[name] {
       waiting.insert(name)

@@ -24,7 +24,7 @@ final class AttachCall {
   ///
   /// - Parameters:
   ///   - parameters: What the call asks for.
-  ///   - context: The context as it was sent, whose faults have places.
+  ///   - context: The context as it was sent, so that its faults have places.
   /// - Throws: The error to reply with; none if the reply comes later.
   func run(_ parameters: AttachParameters, context: JSON?) throws(ControlError) {
     waitTime = try waitTime(parameters)
@@ -40,7 +40,7 @@ final class AttachCall {
     device.attach()
   }
 
-  // MARK: what is asked for
+  // MARK: the request
 
   /// The device to attach, and whether it is new: then it is forgotten if that fails.
   private func target(
@@ -63,7 +63,8 @@ final class AttachCall {
       guard keys.isEmpty else { throw .onlyRoot(keys) }
       return (manager.add(context), isNew: true)
     }
-    // What waits for the next attempt counts as well: that may be the one that this call asks for.
+    // A configuration that waits for the next attempt counts too: it may be the one that this call
+    // asks for.
     for known in [device.configuration, device.nextConfiguration].compactMap(\.self)
     where !known.servesAlike(context) {
       throw .deviceExists(

@@ -10,16 +10,16 @@ internal import Varlink
 
 /// One client of the control socket: its calls in, in order, and the replies out.
 ///
-/// Everything a client can make grow is bounded, and nothing it does or leaves undone holds the
-/// loop.
+/// Everything that a client can make grow is bounded, and nothing that it does or fails to do
+/// blocks the loop.
 final class ControlClient {
   let peer: ControlSocket.Peer
   /// Called once, when the connection is closed from either side.
   var onClose: () -> Void = {}
-  /// Called if the client has gone before the reply to its current call; the work may go on, but
-  /// nobody waits for it.
+  /// Called if the client has gone before the reply to its current call; the work may continue, but
+  /// nothing waits for it.
   private var onAbandoned: () -> Void = {}
-  /// Called whenever everything sent so far has left.
+  /// Called whenever everything queued so far has been sent.
   var onDrained: () -> Void = {}
 
   let descriptor: Descriptor
@@ -32,7 +32,7 @@ final class ControlClient {
   private var reader: (any DispatchSourceRead)?
   private var writer: (any DispatchSourceWrite)?
   private var isPaused = false
-  /// The client has ended its side, or is of no use any more.
+  /// The client has closed its side, or can no longer be served.
   private var isEnding = false
   private var isClosed = false
   private var messageTimer: Loop.Timer?
@@ -69,7 +69,7 @@ final class ControlClient {
       "\(device.name): \(wish) asked for by \(caller)", Journal.Fields(device: device.name))
   }
 
-  /// Bytes that the client has not taken yet.
+  /// The number of bytes that still wait to be sent to the client.
   var backlog: Int { outgoing.count }
 
   // MARK: in
@@ -105,8 +105,8 @@ final class ControlClient {
     }
   }
 
-  /// Tells the client what was wrong with what it sent, and closes: where the next message
-  /// begins cannot be known.
+  /// Reports to the client what was wrong with its message, and closes: where the next message
+  /// begins is unknown.
   private func reject(_ message: String) {
     guard !isClosed else { return }
     Journal.notice("control socket: \(caller): \(message); closing")
@@ -129,9 +129,9 @@ final class ControlClient {
     closeWhenDone()
   }
 
-  /// The client sends no more.
+  /// Called when the client sends no more.
   ///
-  /// It may still read the replies to its calls, but not for ever.
+  /// It may still read the replies to its calls, but only for a limited time.
   private func end() {
     isEnding = true
     messageTimer = nil
@@ -140,12 +140,12 @@ final class ControlClient {
     closeWhenDone()
   }
 
-  /// The client has gone, for both directions.
+  /// Called when the client has closed both directions.
   ///
-  /// Its calls are carried out, but nobody waits for their results, and its place is free.
+  /// Its calls are still carried out, but nothing waits for their results, and its place is free.
   func hangUp() {
     guard !isClosed else { return }
-    // It sends no more, so there is an end to this.
+    // It sends no more, so this loop ends.
     while let bytes = try? ControlSocket.receive(from: descriptor, limit: 65536), !bytes.isEmpty,
       (try? deframer.append(bytes)) != nil
     {

@@ -19,7 +19,7 @@ final class ControlService {
   private let socketGroup: UInt32?
   private let hangUps: HangUps
   private var hangUpSource: (any DispatchSourceRead)?
-  /// Users with a client that was turned away, which the log has said already.
+  /// Users with a rejected client that the log has mentioned already.
   private var turnedAway: Set<UInt32> = []
   private var turningAwayPace = LogRateLimit()
 
@@ -28,7 +28,7 @@ final class ControlService {
   private static let connectionLimit = 256
   private static let connectionLimitForRoot = 32
   private static let connectionLimitPerUser = 32
-  /// The file to remove at the end; not if systemd made it.
+  /// The file to remove at the end, unless systemd made it.
   private static var ownPath: String?
 
   /// Listens on the socket that systemd handed over, else on one of its own at `path`.
@@ -68,7 +68,7 @@ final class ControlService {
       while let descriptor = try ControlSocket.accept(on: socket) {
         let peer = try ControlSocket.peer(of: descriptor)
         if let limit = limit(for: peer) {
-          // It is closed at once: anything else would cost what the limit is to save.
+          // It is closed at once: anything else would cost what the limit is meant to save.
           turnAway(peer, limit)
           continue
         }

@@ -4,7 +4,7 @@
 internal import BlockDevice
 internal import ControlAPI
 
-/// A call of Detach, until it is answered.
+/// A call of Detach, until its reply.
 struct DetachCall {
   let manager: Manager
   let client: ControlClient

@@ -15,8 +15,8 @@ extension ControlSocket.Peer {
 extension DeviceConfiguration {
   /// The keys of a context given to Attach that only root may give.
   ///
-  /// nbdd follows them as root: it opens the files that they name, a UNIX socket among them, and
-  /// mounts where and how they say. For the rest of its callers that would be a way to become root.
+  /// nbdd acts on them as root: it opens the files that they name, including a UNIX socket, and
+  /// mounts where and how they say. For all other callers that would be a way to become root.
   nonisolated func keysForRoot(in given: JSON) -> [String] {
     var keys = Self.keys.filter(\.description.isForRoot).map(\.name)
       .filter { given[$0].map { !$0.isNull } ?? false }

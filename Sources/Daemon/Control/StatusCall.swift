@@ -16,7 +16,7 @@ struct StatusCall {
 }
 
 extension Manager {
-  /// The device of that name.
+  /// Returns the device with that name.
   func device(called name: String) throws(ControlError) -> Device {
     guard let device = device(named: name) else { throw .noDevice(named: name) }
     return device

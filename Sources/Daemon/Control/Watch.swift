@@ -5,8 +5,8 @@ internal import ControlAPI
 
 /// A client that called Watch.
 ///
-/// A client that reads too slowly is sent nothing until it has caught up, and then the present state
-/// again. So it costs a bounded amount of memory and never blocks the daemon.
+/// A client that reads too slowly is sent nothing until it has caught up, and then the current
+/// state again. So it costs a bounded amount of memory and never blocks the daemon.
 final class Watch {
   private unowned let client: ControlClient
   private unowned let manager: Manager

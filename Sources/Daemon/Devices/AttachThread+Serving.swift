@@ -11,7 +11,7 @@ internal import Transport
 
 /// The two paths on which a kernel device is served.
 nonisolated extension AttachThread {
-  /// Peculiarities that an admin may want to know; also records that the device is nbdd's.
+  /// Returns peculiarities that an admin may want to know; also records that the device is nbdd's.
   private func notes(_ negotiated: Negotiated, _ geometry: DeviceGeometry) -> [String] {
     var notes = negotiated.notes
     let size = negotiated.export.sizeBytes
@@ -28,7 +28,7 @@ nonisolated extension AttachThread {
     return notes
   }
 
-  /// The kernel talks to the server itself.
+  /// Serves the direct path: the kernel talks to the server itself.
   func serve(
     direct stream: ServerStream, _ negotiated: Negotiated, _ geometry: DeviceGeometry
   ) throws(Failure) {
@@ -45,7 +45,7 @@ nonisolated extension AttachThread {
     serve(device)
   }
 
-  /// The kernel talks to a relay, which outlives connections.
+  /// Serves the relay path: the kernel talks to a relay, which outlives connections.
   func serve(
     relaying stream: ServerStream, _ negotiated: Negotiated, _ geometry: DeviceGeometry
   ) throws(Failure) {
@@ -65,8 +65,8 @@ nonisolated extension AttachThread {
         relay.stop()
         return report(error.isInUse ? .inUse(error) : .ended(error))
       }
-      // With several sockets the driver gives up those on which it has waited for long, whatever its
-      // timeout (Linux 6.1); and no outage is too long.
+      // With several sockets the driver gives up those on which it has waited for long, whatever
+      // its timeout (Linux 6.1); but an outage may last for any time.
       try? Sysfs.setQueue("io_timeout", "2147483647", of: index)
     } catch {
       throw Failure(.kernel, error.description)

@@ -10,8 +10,8 @@ internal import NBD
 internal import Relay
 internal import Transport
 
-/// One attempt to attach a device, top to bottom on a thread of its own, which then serves the device
-/// until the connection ends.
+/// One attempt to attach a device, in sequence, on a thread of its own, which then serves the
+/// device until the connection ends.
 nonisolated struct AttachThread: Sendable {
   let configuration: DeviceConfiguration
   /// Index of the kernel device to use.
@@ -26,12 +26,12 @@ nonisolated struct AttachThread: Sendable {
     case serving(Attachment)
     /// What the relay of the device reports.
     case relay(DeviceRelay.Event)
-    /// Another program has the kernel device.
+    /// Another program uses the kernel device.
     case inUse(Failure)
     case ended(Failure)
   }
 
-  /// A device that the kernel serves, and what is needed to look after it.
+  /// A device that the kernel serves, and what is needed to manage it.
   struct Attachment: Sendable {
     let device: any KernelDevice
     /// On the direct path, the socket that the kernel holds as well.
@@ -89,10 +89,9 @@ nonisolated struct AttachThread: Sendable {
       requestTimeoutSeconds: timeout)
   }
 
-  /// Gives sockets to the kernel device.
+  /// Hands sockets to the kernel device.
   ///
-  /// Waits for a moment if the device is busy, as one that has just been detached is while udev looks at
-  /// it.
+  /// Waits for a moment if the device is busy, as it is just after a detach while udev probes it.
   func handOver(
     _ sockets: [Descriptor], _ geometry: DeviceGeometry
   ) throws(Failure) -> any KernelDevice {
@@ -101,7 +100,7 @@ nonisolated struct AttachThread: Sendable {
       do throws(SystemError) {
         guard Sysfs.attacher(of: index) == nil else { throw SystemError("attach", EBUSY) }
         let device = try KernelDriver.open(index)
-        // Without it, the next user of the device gets what this one has set.
+        // Without it, the next user of the device gets the settings of this one.
         try? RequestQueue.remember(index)
         try device.configure(sockets, geometry)
         return device

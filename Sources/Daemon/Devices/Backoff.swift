@@ -10,7 +10,7 @@ internal import Base
 nonisolated struct Backoff: Sendable {
   private var failures = 0
 
-  /// The pause before the next attempt.
+  /// Returns the pause before the next attempt.
   ///
   /// `random` is from 0 up to 1.
   mutating func next(limit: Duration, random: Double) -> Duration {
@@ -21,7 +21,7 @@ nonisolated struct Backoff: Sendable {
     return full * (1 - random / 4)
   }
 
-  /// The pause after a persistent error.
+  /// Returns the pause after a persistent error.
   mutating func slowest(limit: Duration, random: Double) -> Duration {
     failures += 1
     return limit * (1 - random / 4)

@@ -113,7 +113,8 @@ extension Device {
 
   /// Runs `body` on a thread named after the device.
   ///
-  /// The lifecycle waits for its event, so if no thread can be started, it is retried until one is.
+  /// The lifecycle waits for its event, so if no thread can be started, this is retried until one
+  /// can.
   func run(_ body: @escaping @Sendable () -> Void) {
     do throws(SystemError) {
       try Thread.start(name, body)

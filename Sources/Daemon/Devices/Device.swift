@@ -8,9 +8,9 @@ internal import Linux
 internal import Relay
 internal import Synchronization
 
-/// A device that nbdd looks after: performs what its lifecycle says and feeds it what happens.
+/// A device that nbdd manages: performs the actions of its lifecycle and feeds it events.
 final class Device {
-  /// The configuration in force as long as the device is attached.
+  /// The configuration in force while the device is attached.
   private(set) var configuration: DeviceConfiguration {
     didSet { if configuration != oldValue { use = ExportUse(configuration) } }
   }
@@ -20,7 +20,7 @@ final class Device {
   }
   private var use: ExportUse
   private var nextUse: ExportUse?
-  /// Where connections that are up may still lead, although the URI was changed.
+  /// Exports that existing connections may still use, although the URI was changed.
   private var formerUses: [ExportUse] = []
   /// The configuration file; nil for a device that was attached by its URI.
   var file: String?
@@ -35,7 +35,7 @@ final class Device {
   private var shownRefusal: Failure?
   private var shownHolders: [String] = []
   private var log = DeviceLog()
-  /// Since when it is in its state, in microseconds since 1970.
+  /// When it entered its state, in microseconds since 1970.
   private(set) var since = Clocks.realtime
   private(set) var index: Int?
   private(set) var attachment: AttachThread.Attachment?
@@ -64,7 +64,7 @@ final class Device {
   private var observers: [(Observation) -> Bool] = []
   private unowned let manager: Manager
 
-  /// What an observer of a device is told.
+  /// What an observer of a device receives.
   enum Observation {
     case changed
     case attemptFailed(Failure)
@@ -87,7 +87,7 @@ final class Device {
   /// The exports that it uses, or will use; the one configured last is last.
   var uses: [ExportUse] { formerUses + [use] + (nextUse.map { [$0] } ?? []) }
 
-  /// The state for the control interface: the lifecycle's, as long as I/O flows.
+  /// The state for the control interface: the lifecycle's, while I/O flows.
   var state: Lifecycle.State {
     guard lifecycle.state == .attached, let connections, connections.isCut else {
       return lifecycle.state
@@ -118,7 +118,8 @@ final class Device {
         + "it is back, or drop them with --force")
   }
 
-  /// In a forced detach nothing waits for a server that is unreachable, nor for long for another.
+  /// Fails waiting requests in a forced detach: at once if the server is unreachable, otherwise
+  /// after a short wait.
   private func failSoon(_ connections: ConnectionSet) {
     guard !connections.isCut else { return fail(connections) }
     forceTimer = Loop.timer(after: Lifecycle.grace) { self.fail(connections) }
@@ -137,7 +138,7 @@ final class Device {
     if lifecycle.phase == .waiting || lifecycle.phase == .held { handle(.attach) }
   }
 
-  /// Fails the requests that wait; false if none does and there is no outage.
+  /// Fails the waiting requests; returns false if there are none and there is no outage.
   func giveUp() -> Bool {
     guard let connections, !connections.isAbandoned else { return false }
     let held = connections.relay.counters.requestsHeld.load(ordering: .relaxed)
@@ -146,8 +147,8 @@ final class Device {
     return true
   }
 
-  /// Drops unflushed writes and waiting requests and does not connect again; false if that was done
-  /// before, or if the device is not relayed.
+  /// Drops unflushed writes and waiting requests and does not connect again; returns false if that
+  /// was done before, or if the device is not relayed.
   func abandon() -> Bool {
     guard let connections, !connections.isAbandoned else { return false }
     connections.relay.abandon()
@@ -212,7 +213,7 @@ final class Device {
   /// Logs and reports the present state.
   private func show() {
     if state != shownState {
-      // An action may have led further already, and have shown that.
+      // An action may already have changed the state again, and have shown that.
       let before = shownState
       shownState = state
       since = Clocks.realtime
@@ -330,7 +331,7 @@ final class Device {
       avoided = []
       if let relay = attachment.relay { begin(relay, attachment) }
       handle(.serving)
-      // It was changed while the attempt was under way.
+      // The configuration was changed while the attempt was under way.
       if let nextConfiguration { change(nextConfiguration) }
     case .relay(let event): take(event)
     case .inUse(let failure):
@@ -339,13 +340,13 @@ final class Device {
       handle(.inUse)
     case .ended(let failure):
       // The kernel has forgotten the socket, so closing the device does not wait for anything. The
-      // node comes last: closing it makes udev look, which must find an empty device by then.
+      // node comes last: closing it makes udev probe the device, which must be empty by then.
       claim = nil
       endAttachment()
       settled = KernelWork.Settled()
       if lifecycle.isWritingBack { noteLoss() }
       handle(.ended(failure))
-      // A change that came during a first attempt may be the cure.
+      // A change that came during a first attempt may fix the failure.
       if nextConfiguration != nil, lifecycle.phase == .waiting { attach() }
     }
   }
@@ -354,7 +355,7 @@ final class Device {
     do throws(SystemError) {
       connections = try ConnectionSet(configuration, attachment, relay) { self.take($0) }
     } catch {
-      // Nothing could look after its connections.
+      // Nothing could manage its connections.
       Journal.error("\(name): \(error)", Journal.Fields(device: name))
       relay.stop()
     }

@@ -6,7 +6,7 @@ internal import BlockDevice
 internal import ControlAPI
 internal import Linux
 
-/// One line in the log for each transition of a device, and few for what repeats itself.
+/// Logs one line for each transition of a device, and few for events that repeat.
 struct DeviceLog {
   private var rateLimit = LogRateLimit()
 
@@ -25,24 +25,24 @@ struct DeviceLog {
     case .detached: Journal.notice("\(device.name): detached", fields(of: device))
     case .reconnecting where before == .attached, .failed where before == .attached:
       write(.warning, device.report.sentence, device)
-    // Failed attempts have lines of their own; steps on the way are only for Watch.
+    // Failed attempts have their own lines; intermediate steps are only for Watch.
     case .connecting, .attaching, .reconnecting, .detaching, .failed: break
     }
   }
 
-  /// The first three failed attempts, then each whose number is a power of two.
+  /// Logs the first three failed attempts, then each whose number is a power of two.
   mutating func attemptFailed(_ device: Device, _ failure: Failure, _ attempts: Int) {
     guard attempts <= 3 || attempts.nonzeroBitCount == 1 else { return }
     write(.warning, "attempt \(attempts) failed: \(failure.message)", device)
   }
 
-  /// What keeps a device from being attached again, whenever that changes.
+  /// Logs what keeps a device from being attached again, whenever that changes.
   func held(_ device: Device) {
     guard !device.lifecycle.holders.isEmpty, let trouble = device.report.trouble else { return }
     Journal.warning("\(device.name): \(trouble)", fields(of: device))
   }
 
-  /// Which keys were changed for the connections to come.
+  /// Logs which keys were changed for the connections to come.
   func changed(_ device: Device, _ configuration: DeviceConfiguration) {
     let keys = configuration.keys(unlike: device.configuration).joined(separator: ", ")
     Journal.notice("\(device.name): changed for its next connections: \(keys)", fields(of: device))
@@ -93,7 +93,7 @@ struct DeviceLog {
     Journal.warning("\(device.name): not detached: \(failure.message)", fields(of: device))
   }
 
-  /// Writes a line of a kind that may repeat itself often.
+  /// Writes a line of a kind that may be repeated often.
   private mutating func write(_ level: Journal.Level, _ message: String, _ device: Device) {
     guard let addition = rateLimit.admit(at: .now) else { return }
     Journal.write(level, "\(device.name): \(message)\(addition)", fields(of: device))

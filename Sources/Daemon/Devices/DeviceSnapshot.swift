@@ -4,12 +4,12 @@
 internal import BlockDevice
 internal import NBD
 
-/// How a device stands at one moment: what its lifecycle and its connections know, put together.
+/// The status of a device at one moment, combined from its lifecycle and its connections.
 ///
 /// While a device is attached, the connections of its relay have outages and attempts of their own;
 /// on the direct path, and until it is attached, these are the lifecycle's.
 struct DeviceSnapshot {
-  /// The state for the control interface: the lifecycle's, as long as I/O flows.
+  /// The state for the control interface: the lifecycle's, while I/O flows.
   let state: Lifecycle.State
   /// Why it is not attached or has no connection, or what is wrong although it is attached.
   let failure: Failure?
@@ -24,7 +24,8 @@ struct DeviceSnapshot {
   /// The export as the server described it last, and its size on every connection.
   let export: Export?
   let sizeBytes: UInt64
-  /// How many bytes at the end of the export are no whole block of the server or of the kernel.
+  /// The number of bytes at the end of the export that do not fill a block of the server or of the
+  /// kernel.
   let unreachableBytes: UInt64
 }
 

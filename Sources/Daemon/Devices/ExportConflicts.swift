@@ -3,7 +3,7 @@
 
 internal import ControlAPI
 
-// Exports that several devices would use at a time.
+// Exports that several devices would use at the same time.
 
 extension Device {
   /// An attempt is under way, or the kernel has the device.
@@ -23,7 +23,7 @@ extension Manager {
         + "first: \(ExportUse.remedy)", isPersistent: true)
   }
 
-  /// What in a configuration contradicts the devices that are attached.
+  /// Returns what in a configuration conflicts with the attached devices.
   func conflicts(_ configuration: Configuration) -> [Problem] {
     configuration.devices.sorted { $0.key < $1.key }.compactMap { name, declaration in
       conflict(name, declaration).map {
@@ -43,7 +43,8 @@ extension Manager {
         "device \(name) \(origin) with another export, \(device.configuration.uri); detach it first "
         + "(nbdctl detach \(name)), or rename this file"
     }
-    // A clash that existed before is no fault of this reload: attempts of the device fail meanwhile.
+    // A conflict that existed before is not a fault of this reload: attempts of the device fail
+    // meanwhile.
     if let device, device.uses.last == use { return nil }
     return other(than: name, clashingWith: use).map {
       "this export is attached as device \($0.name) already; detach \($0.name) first: "

@@ -14,7 +14,7 @@ nonisolated struct Failure: Error, Sendable, Equatable {
   var kind: FailureKind
   /// A persistent error, unlikely to go away on its own: retried only at the slowest pace.
   var isPersistent = false
-  /// Another program has the kernel device; another device may be free.
+  /// Another program uses the kernel device; another device may be free.
   var isInUse = false
   /// The users of the device, if they are the reason.
   var holders: [String] = []

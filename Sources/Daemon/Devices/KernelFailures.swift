@@ -31,7 +31,7 @@ nonisolated extension Failure {
 }
 
 nonisolated extension KernelDriver {
-  /// What to do if there is no kernel device, or not the one that is wanted.
+  /// What to do if there is no kernel device, or not the requested one.
   static var hint: String {
     switch (Sysfs.isDriverLoaded, Sysfs.devices().count) {
     case (false, 0): "the nbd driver is not loaded; load it with: modprobe nbd"

@@ -96,7 +96,7 @@ nonisolated enum KernelWork {
 
   /// Returns what keeps the kernel from forgetting a device; empty if it has.
   ///
-  /// Patiently: waits for programs that look at it for a moment, such as udev.
+  /// `patiently`: waits for programs that open it briefly, such as udev.
   static func release(_ index: Int, patiently: Bool) -> [String] {
     let deadline = ContinuousClock.now + (patiently ? .seconds(2) : .zero)
     var pause: UInt32 = 500

@@ -22,7 +22,7 @@ nonisolated extension Lifecycle {
     /// The kernel device turned out to be in use by others; another may be free.
     case inUse
     case unmounted(Failure?)
-    /// Nobody holds the device and all writes are at the server, or why not.
+    /// Nothing holds the device and all writes are at the server, or why not.
     case quiesced(Failure?)
     /// The kernel has forgotten the device, or these hold it.
     case released(holders: [String])
@@ -54,7 +54,7 @@ nonisolated extension Lifecycle {
     case attached
     case unmounting(force: Bool, lazily: Bool, hasEnded: Bool = false)
     case quiescing(force: Bool, hasEnded: Bool = false)
-    /// `leaving` tells a detach from a retry.
+    /// `leaving` distinguishes a detach from a retry.
     case disconnecting(by: Means, leaving: Bool)
     /// The connection is gone; the kernel device must become free.
     case releasing(leaving: Bool)
@@ -64,9 +64,9 @@ nonisolated extension Lifecycle {
     case waiting
   }
 
-  /// How the kernel is made to let go of a device, each after the one before had no effect.
+  /// The means to make the kernel release a device, each used after the one before had no effect.
   enum Means: Int, Sendable {
-    /// The server is told to close the connection.
+    /// The server is asked to close the connection.
     case goodbye
     case shutDown, clear
     /// Every means has been tried.
@@ -77,7 +77,7 @@ nonisolated extension Lifecycle {
   enum PendingDetach: Sendable {
     case none, gently, byForce
 
-    /// Of several requests, one by force counts.
+    /// Adds a request; of several, one by force takes precedence.
     mutating func add(force: Bool) {
       self = force || self == .byForce ? .byForce : .gently
     }

@@ -3,7 +3,7 @@
 
 internal import ControlAPI
 
-/// The life of a device as a value: events in, actions out.
+/// The state machine of a device: events in, actions out.
 ///
 /// The phases, and what each waits for:
 ///
@@ -34,7 +34,7 @@ nonisolated struct Lifecycle: Sendable {
   /// The longest pause between attempts.
   var reconnectDelay: Duration
   private var backoff = Backoff()
-  /// The pauses between looks at a device that others hold.
+  /// The pauses between checks of a device that is held by others.
   private var patience = Backoff()
   /// Since when it is attached; a refused detach does not change that.
   private(set) var attachedAt: ContinuousClock.Instant?
@@ -42,7 +42,7 @@ nonisolated struct Lifecycle: Sendable {
   private var mountUsers: [String] = []
   /// A detach that waits for a helper to report.
   private var pendingDetach = PendingDetach.none
-  /// The last event that cannot come, and came all the same: a fault of the program.
+  /// The last event that came although it should be impossible: a bug in the program.
   private(set) var surprise: Event?
 
   init(reconnectDelay: Duration) {
@@ -52,7 +52,7 @@ nonisolated struct Lifecycle: Sendable {
   var state: State {
     switch phase {
     case .detached: .detached
-    // Through an outage and its attempts the state stays what it is.
+    // The state does not change during an outage and its attempts.
     case .connecting:
       failure.map { $0.isPersistent ? .failed : .reconnecting } ?? .connecting
     case .settling, .mounting: pendingDetach == .none ? .attaching : .detaching
@@ -65,7 +65,7 @@ nonisolated struct Lifecycle: Sendable {
     }
   }
 
-  /// A detach is bringing the last writes to the server.
+  /// A detach is sending the last writes to the server.
   var isWritingBack: Bool {
     switch phase {
     case .unmounting, .quiescing: true
@@ -73,10 +73,10 @@ nonisolated struct Lifecycle: Sendable {
     }
   }
 
-  /// How long a server may take to close the connection after a goodbye, and how long each harder means
-  /// may take after that.
+  /// How long a server may take to close the connection after a goodbye, and how long each stronger
+  /// means may take after that.
   static let grace = Duration.seconds(5)
-  /// Attached for so long, a device counts as healthy: the next outage starts afresh.
+  /// A device that was attached for this long counts as healthy: the next outage starts afresh.
   static let health = Duration.seconds(60)
 
   /// Takes an event and returns what is to be done.
@@ -326,7 +326,7 @@ nonisolated struct Lifecycle: Sendable {
   private mutating func settled(_ failure: Failure?, hasEnded: Bool) -> [Action] {
     if hasEnded { return neverAttached() }
     if let failure {
-      // The driver has the connection but the device is of no use: give it back.
+      // The driver has the connection but the device is unusable: give it back.
       attempts += 1
       self.failure = failure
       return [.attemptFailed(failure)] + disconnect(leaving: pendingDetach != .none)
@@ -381,8 +381,8 @@ nonisolated struct Lifecycle: Sendable {
     return release(leaving: false)
   }
 
-  /// Lets the kernel forget the device: after a lost connection the declared mount has to go
-  /// first; `leaving`, that is in a detach, it has gone already.
+  /// Makes the kernel forget the device; after a lost connection the declared mount must be
+  /// unmounted first; when `leaving`, that is in a detach, it was unmounted already.
   private mutating func release(leaving: Bool) -> [Action] {
     phase = .releasing(leaving: leaving)
     nextAttempt = nil
@@ -472,7 +472,7 @@ nonisolated struct Lifecycle: Sendable {
     if hasEnded {
       return refusal + lost(self.failure ?? Self.connectionLost, now)
     }
-    // Whatever was unmounted on the way is mounted again.
+    // Whatever was unmounted during the detach is mounted again.
     return refusal + mount()
   }
 

@@ -11,7 +11,7 @@ internal import Linux
 final class Manager {
   private let directory: String
   private(set) var devices: [String: Device] = [:]
-  /// The one that was applied last.
+  /// The configuration that was applied last.
   private var configuration = Configuration()
   /// The stop that is under way.
   private var stopping: Stop?
@@ -33,7 +33,7 @@ final class Manager {
   /// Devices by name.
   var sorted: [Device] { devices.values.sorted { $0.name < $1.name } }
 
-  /// The device of a name.
+  /// Returns the device with a name.
   ///
   /// Text that cannot be a name is not looked up: comparing hostile Unicode can take quadratic time.
   func device(named name: String) -> Device? {
@@ -59,10 +59,10 @@ final class Manager {
     loadDriver()
   }
 
-  /// Reads the configuration again; a fault anywhere changes nothing.
+  /// Reads the configuration again; if there is any fault, nothing changes.
   ///
-  /// Nothing is detached: what an attached device cannot apply waits for its next attach. The log and
-  /// the service manager are told.
+  /// Nothing is detached: what an attached device cannot apply waits for its next attach. The
+  /// result is logged and reported to the service manager.
   func reload(askedForBy caller: String) throws(ConfigurationFaults) -> ReloadResult {
     Journal.notice("reload asked for by \(caller)")
     ServiceManager.reloading()
@@ -99,7 +99,7 @@ final class Manager {
       device.change(declaration.configuration)
       result.changed.append(name)
       if device.lifecycle.phase == .waiting {
-        // This may be the cure, so do not wait.
+        // This may fix the failure, so do not wait.
         device.attach()
       } else if device.nextConfiguration != nil {
         result.deferred.append(name)
@@ -171,7 +171,7 @@ final class Manager {
     announcements.changed(device.name, nil)
   }
 
-  /// The kernel device for a device: the one asked for, or any that is free.
+  /// The kernel device for a device: the requested one, or any free one.
   func reserve(for device: Device, avoiding avoided: Set<Int>) throws(Failure) -> Int {
     if let index = device.configuration.device {
       if let owner = self.device(at: index), owner !== device {
@@ -195,7 +195,7 @@ final class Manager {
 
   var isStopping: Bool { stopping != nil }
 
-  /// Detaches everything and ends the process; asked for a second time, by force.
+  /// Detaches everything and ends the process; if called a second time, by force.
   func stop() {
     if let stopping { return stopping.force() }
     let stop = Stop(self)
@@ -212,7 +212,7 @@ final class Manager {
     stopping?.proceed()
   }
 
-  /// Nothing is in the kernel, nor will be.
+  /// No device is in the kernel, or will be.
   var isIdle: Bool { devices.values.allSatisfy(\.isIdle) }
 
   private func publish() {

@@ -3,9 +3,10 @@
 
 internal import Linux
 
-/// What is on a device that mount(8) does not take, as blkid(8) finds out.
+/// What blkid(8) finds on a device that mount(8) refuses.
 extension Mounting {
-  /// A failure with the finding in front of mount's own message, which names many possible causes.
+  /// Returns a failure with the finding in front of mount's own message, which names many possible
+  /// causes.
   nonisolated static func mountFailed(
     _ device: String, asked type: String?, _ failure: Failure
   ) -> Failure {
@@ -17,7 +18,7 @@ extension Mounting {
 
   /// For people; nil if blkid cannot be run, or finds what was expected.
   private nonisolated static func finding(on device: String, asked type: String?) -> String? {
-    // It reads the device itself, not what it found there some time ago.
+    // With -p it reads the device itself, not its cache of earlier findings.
     guard let result = try? run(["blkid", "-p", "-o", "export", "--", device]) else { return nil }
     switch result.status {
     case 0:

@@ -41,7 +41,7 @@ nonisolated enum Mounting {
   ///
   /// Lazily: out of the tree at once, though processes still have it open.
   static func unmount(_ path: String, _ index: Int, lazily: Bool) throws(Failure) {
-    // One path can carry several mounts of the device, one upon the other.
+    // Several mounts of the device can be stacked on one path.
     while isMounted(path, index) { try unmountTopmost(path, lazily: lazily) }
   }
 
@@ -54,7 +54,7 @@ nonisolated enum Mounting {
       .detach, "\(path) is in use: \(users.joined(separator: ", "))", holders: users)
   }
 
-  /// Unmounts what an nbdd that died has left mounted at a path.
+  /// Unmounts what an nbdd that died left mounted at a path.
   ///
   /// Any other mount there stays, and is an error.
   private static func clear(_ path: String) throws(Failure) {

@@ -4,7 +4,7 @@
 internal import BlockDevice
 internal import Dispatch
 
-/// The mount table, read once in a turn of the loop, however many devices it reports.
+/// The mount table, read once per turn of the loop, however many devices are reported.
 enum Mounts {
   private static var table: MountTable?
 

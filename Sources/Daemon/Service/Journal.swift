@@ -54,7 +54,7 @@ enum Journal {
     outbox.append(Line(level: level, message: message, fields: fields))
   }
 
-  /// Waits until all is in the log, but not longer than until the deadline.
+  /// Waits until everything is in the log, but not beyond the deadline.
   static func drain(until deadline: ContinuousClock.Instant) {
     outbox.drain(until: deadline)
   }
@@ -74,7 +74,7 @@ enum Journal {
     if isJournal {
       send([("MESSAGE", message), ("PRIORITY", "\(line.level.rawValue)")] + line.fields.pairs)
     } else {
-      // A terminal's reader has no use for the number.
+      // On a terminal the number is of no use.
       let prefix = isTerminal ? "nbdd: " : "<\(line.level.rawValue)>"
       StandardStream.error.print("\(prefix)\(message)\n")
     }

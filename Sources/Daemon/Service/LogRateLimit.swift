@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Lets through so many lines a minute, and counts the rest: a server that comes and goes all day shall not
-/// fill the log.
+/// Admits a limited number of lines per minute, and counts the rest: a server that comes and goes
+/// all day must not fill the log.
 nonisolated struct LogRateLimit: Sendable {
   static let linesPerMinute = 20
 
@@ -10,7 +10,7 @@ nonisolated struct LogRateLimit: Sendable {
   private var count = 0
   private var leftOut = 0
 
-  /// What to add to the line, nothing as a rule; nil if the line is to be left out.
+  /// Returns what to append to the line, usually nothing; nil if the line is to be left out.
   mutating func admit(at now: ContinuousClock.Instant) -> String? {
     if begin.map({ $0.duration(to: now) >= .seconds(60) }) ?? true {
       begin = now

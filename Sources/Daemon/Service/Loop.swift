@@ -36,7 +36,7 @@ enum Loop {
     return timer
   }
 
-  /// Runs `body` again and again, for the life of the process.
+  /// Runs `body` repeatedly, for the life of the process.
   static func repeatTimer(every time: Duration, _ body: @escaping () -> Void) {
     let source = DispatchSource.makeTimerSource(queue: .main)
     source.schedule(deadline: .now() + time.interval, repeating: time.interval)
@@ -45,7 +45,7 @@ enum Loop {
     permanent.append(source)
   }
 
-  /// Runs `body` for each arrival of a signal, for the life of the process.
+  /// Runs `body` each time a signal arrives, for the life of the process.
   static func onSignal(_ signal: Int32, _ body: @escaping () -> Void) {
     let source = DispatchSource.makeSignalSource(signal: signal, queue: .main)
     source.setEventHandler(handler: body)

@@ -25,10 +25,10 @@ nonisolated final class Outbox<Item: Sendable>: Sendable {
   private let state = Mutex(State())
   private let wakeup = DispatchSemaphore(value: 0)
 
-  /// Makes one that is empty; its thread begins with the first item.
+  /// Creates an empty outbox; its thread starts with the first item.
   ///
   /// - Parameters:
-  ///   - name: Of the thread.
+  ///   - name: The name of the thread.
   ///   - limit: How many items may wait besides those that the thread is writing; further items are
   ///     dropped.
   ///   - note: An item that says how many were dropped.
@@ -57,7 +57,7 @@ nonisolated final class Outbox<Item: Sendable>: Sendable {
     state.withLock { $0.hasThread = false }
   }
 
-  /// Waits until everything has been written, but not longer than until the deadline.
+  /// Waits until everything has been written, but not beyond the deadline.
   func drain(until deadline: ContinuousClock.Instant) {
     while !isEmpty, ContinuousClock.now < deadline { usleep(2000) }
   }

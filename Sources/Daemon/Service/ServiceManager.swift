@@ -26,20 +26,20 @@ enum ServiceManager {
     notify("RELOADING=1\nMONOTONIC_USEC=\(Clocks.monotonic)")
   }
 
-  /// The line that `systemctl status` shows, and nothing but that: a line break would begin another
-  /// assignment, as that of MAINPID.
+  /// Sets the line that `systemctl status` shows, and nothing else: a line break would begin
+  /// another assignment, such as MAINPID.
   static func status(_ text: String) {
     guard text != lastStatus else { return }
     lastStatus = text
     notify("STATUS=\(shown(text))")
   }
 
-  /// Asks for so much more time to stop.
+  /// Asks for this much more time to stop.
   static func extendTimeout(_ time: Duration) {
     notify("EXTEND_TIMEOUT_USEC=\(time.milliseconds * 1000)")
   }
 
-  /// Tells systemd that the loop runs, three times in each period that it allows.
+  /// Reports to systemd that the loop runs, three times in each period that it allows.
   static func startWatchdog() {
     var period: UInt64 = 0
     guard unsafe sd_watchdog_enabled(0, &period) > 0, period > 0 else { return }
@@ -54,7 +54,7 @@ enum ServiceManager {
     return listener
   }
 
-  /// Waits until it knows all, but not longer than until the deadline.
+  /// Waits until systemd has received everything, but not beyond the deadline.
   static func drain(until deadline: ContinuousClock.Instant) {
     outbox.drain(until: deadline)
   }

@@ -8,7 +8,7 @@ nonisolated enum StatusLine {
   struct Entry: Sendable {
     var name: String
     var state: Lifecycle.State
-    /// What is amiss and what happens next.
+    /// What is wrong and what happens next.
     var trouble: String?
   }
 

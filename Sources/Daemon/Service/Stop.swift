@@ -25,7 +25,7 @@ final class Stop {
     for device in manager.sorted {
       device.observe { observation in
         guard case .refused = observation else { return false }
-        // Whoever uses it may be about to end, as everything does at a shutdown.
+        // Its users may be about to end, as all processes do at a shutdown.
         self.retry = Loop.timer(after: .milliseconds(500)) { self.detachAll() }
         return false
       }
@@ -67,10 +67,10 @@ final class Stop {
 }
 
 extension Device {
-  /// Nothing of it is in the kernel, nor will be.
+  /// It is not in the kernel, and will not be.
   var isIdle: Bool {
     switch lifecycle.phase {
-    // A thread that is giving up may sit in a name server's time limit; it has written nothing.
+    // A thread that is giving up may still wait for a name server; it has written nothing.
     case .detached, .waiting, .cancelling: true
     default: false
     }

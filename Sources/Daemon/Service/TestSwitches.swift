@@ -15,7 +15,7 @@
         })
     }
 
-    /// Says so in the log: such a daemon must not be trusted with data.
+    /// Logs a warning: such a daemon must not be trusted with data.
     @MainActor static func warn() {
       let rules = rulesTakenOut.map(\.rawValue).sorted().joined(separator: ", ")
       if !rules.isEmpty {

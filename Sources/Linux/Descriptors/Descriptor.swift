@@ -4,9 +4,9 @@
 package import Base
 internal import Glibc
 
-/// An open file descriptor, closed when nobody refers to it any more.
+/// An open file descriptor, closed with the last reference to it.
 ///
-/// Closing a block device can block; let the last reference end on a thread that may.
+/// Closing a block device can block; let the last reference end on a thread that may block.
 package final class Descriptor: Sendable {
   package let number: CInt
 
@@ -19,25 +19,25 @@ package final class Descriptor: Sendable {
     close(number)
   }
 
-  /// Opens a file, not to be inherited by other programs.
+  /// Opens a file; other programs do not inherit the descriptor.
   ///
-  /// ENOENT: there is none; EACCES: it may not be opened like that; EBUSY, with `O_EXCL`: the block device is
-  /// in use. Blocks for a FIFO without another end, unless the flags say otherwise. The corresponding C
-  /// function is `open`.
+  /// ENOENT: there is none; EACCES: it may not be opened in this mode; EBUSY, with `O_EXCL`: the
+  /// block device is in use. Blocks for a FIFO without another end, unless the flags say otherwise.
+  /// The corresponding C function is `open`.
   package static func open(_ path: String, _ flags: CInt) throws(SystemError) -> Descriptor {
     Descriptor(owning: try check("open \(path)") { unsafe Glibc.open(path, flags | O_CLOEXEC) })
   }
 
   /// Opens a regular file to read it.
   ///
-  /// Anything else is refused, unopened: a FIFO or a terminal would hold the thread for as long as
-  /// nobody writes, and some devices act when they are opened. EISDIR: it is a directory; `notAFile`: it is
-  /// something else. The corresponding C functions are `stat` and `open`.
+  /// Anything else is refused, unopened: a FIFO or a terminal would block the thread until
+  /// something is written, and some devices act when they are opened. EISDIR: it is a directory;
+  /// `notAFile`: it is something else. The corresponding C functions are `stat` and `open`.
   package static func openFile(_ path: String) throws(SystemError) -> Descriptor {
     var status = stat()
     try check("open \(path)") { unsafe stat(path, &status) }
     try requireFile(status, path)
-    // It may be another one by now: O_NONBLOCK so that opening a FIFO does not block.
+    // It may be another file by now: O_NONBLOCK so that opening a FIFO does not block.
     let file = try open(path, O_RDONLY | O_NONBLOCK)
     try check("fstat \(path)") { unsafe fstat(file.number, &status) }
     try requireFile(status, path)
@@ -78,7 +78,7 @@ package final class Descriptor: Sendable {
     try check("fcntl") { fcntl(number, F_SETFL, wanted) }
   }
 
-  /// Takes an advisory lock on the file, or returns false if somebody else has it.
+  /// Takes an advisory lock on the file, or returns false if it is held elsewhere.
   ///
   /// udevd leaves a block device alone while it is locked. The lock ends with the last descriptor of this
   /// open file. Does not block. The corresponding C function is `flock`.
@@ -94,7 +94,7 @@ package final class Descriptor: Sendable {
     shutdown(number, CInt(SHUT_RDWR))
   }
 
-  /// Says on a socket that nothing more comes; what the peer says can still be received.
+  /// Ends the sending side of a socket; what the peer sends can still be received.
   ///
   /// Does not block. The corresponding C function is `shutdown` with `SHUT_WR`.
   package func endSending() {

@@ -8,8 +8,8 @@ internal import Glibc
 extension Descriptor {
   /// Receives what there is, at most `count` bytes: 0 at the end of the stream, nil if nothing has come.
   ///
-  /// Does not block. ECONNRESET: the peer has reset the connection; ETIMEDOUT: TCP has given the peer up. The
-  /// corresponding C function is `recv`.
+  /// Does not block. ECONNRESET: the peer has reset the connection; ETIMEDOUT: TCP has given up on
+  /// the peer. The corresponding C function is `recv`.
   package func receive(
     into region: Region, at place: Int, _ count: Int
   ) throws(SystemError) -> Int? {
@@ -26,7 +26,7 @@ extension Descriptor {
   }
 }
 
-/// Bytes in several places that leave together, in order.
+/// Bytes in several places that are sent together, in order.
 @safe package final class Gather {
   package private(set) var byteCount = 0
   package private(set) var count = 0
@@ -44,7 +44,7 @@ extension Descriptor {
 
   package var isFull: Bool { count == capacity }
 
-  /// Whether so many parts can be added.
+  /// Whether this many parts can be added.
   package func hasRoom(for parts: Int) -> Bool { count + parts <= capacity }
 
   package func removeAll() {
@@ -67,10 +67,10 @@ extension Descriptor {
     byteCount += bytes.count
   }
 
-  /// Sends what the socket takes of it, and returns how many bytes: nil if it takes nothing now.
+  /// Sends what the socket accepts, and returns the number of bytes; nil if it accepts nothing now.
   ///
-  /// Does not block. EPIPE, ECONNRESET: the peer has gone; that is never a signal. The corresponding C
-  /// function is `sendmsg`.
+  /// Does not block. EPIPE, ECONNRESET: the peer has gone; there is never a signal. The
+  /// corresponding C function is `sendmsg`.
   package func send(over descriptor: Descriptor) throws(SystemError) -> Int? {
     var message = unsafe msghdr()
     unsafe message.msg_iov = parts
@@ -87,8 +87,8 @@ extension Descriptor {
     }
   }
 
-  /// Bytes from a place on, at most as many as the region has: from where they are if they lie together,
-  /// else copied to the region.
+  /// Returns bytes from a place on, at most as many as the region has: in place if they are
+  /// contiguous, otherwise copied to the region.
   package func bytes(from place: Int, orCopiedTo region: Region) -> UnsafeRawBufferPointer {
     var skip = place
     var filled = 0

@@ -5,11 +5,11 @@ package import Base
 internal import CLinux
 internal import Glibc
 
-/// Reports which sockets have lost their peers for good: in both directions, and whether or not
-/// there is something left to read.
+/// Reports which sockets have lost their peers for good: in both directions, whether or not there
+/// is something left to read.
 ///
-/// A peer that only sends no more does not count: it may wait for answers. The corresponding C
-/// function is `epoll_create1`.
+/// A peer that has only stopped sending does not count: it may wait for replies. The corresponding
+/// C function is `epoll_create1`.
 package final class HangUps: Sendable {
   /// Readable while there is one that `next` has not returned yet.
   package let descriptor: Descriptor
@@ -25,7 +25,7 @@ package final class HangUps: Sendable {
     try check("epoll_ctl") { watchEnd(descriptor.number, socket.number) }
   }
 
-  /// The number of a socket whose peer has gone, each once; nil if there is none.
+  /// Returns the number of a socket whose peer has gone, each once; nil if there is none.
   ///
   /// Does not block. The corresponding C function is `epoll_wait`.
   package func next() -> CInt? {

@@ -27,21 +27,21 @@ internal import Glibc
 
   /// Adds a descriptor, and returns its index.
   ///
-  /// One for which nothing is asked is left out, so that its end does not wake the thread either; where
-  /// anything is asked its end is noticed.
+  /// A descriptor without requested events is left out, so that its end does not wake the thread
+  /// either; with any requested event, its end is noticed.
   package func add(
     _ descriptor: Descriptor, reading: Bool, writing: Bool, ending: Bool = false
   ) -> Int {
     precondition(count < capacity, "no room for another descriptor")
     let events = (reading ? POLLIN : 0) | (writing ? POLLOUT : 0)
-    // poll(2) passes over a negative number.
+    // poll(2) skips a negative number.
     let number = events == 0 && !ending ? -1 : descriptor.number
     unsafe entries[count] = pollfd(fd: number, events: Int16(events), revents: 0)
     count += 1
     return count - 1
   }
 
-  /// Blocks until something is ready, or for so many milliseconds; -1 is for ever.
+  /// Blocks until something is ready, or for at most this many milliseconds; -1: without limit.
   ///
   /// The corresponding C function is `poll`.
   package func wait(_ milliseconds: CInt) {
@@ -51,12 +51,12 @@ internal import Glibc
     }
   }
 
-  /// Something can be read, be it the end of the stream or an error.
+  /// Whether something can be read, even if only the end of the stream or an error.
   package func isReadable(_ index: Int) -> Bool {
     unsafe entries[index].revents & Int16(POLLIN | POLLHUP | POLLERR | POLLNVAL) != 0
   }
 
-  /// The peer neither sends nor receives any more.
+  /// Whether the peer has stopped both sending and receiving.
   package func hasEnded(_ index: Int) -> Bool {
     unsafe entries[index].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0
   }
@@ -65,14 +65,14 @@ internal import Glibc
 extension Readiness {
   /// Waits until one of a few descriptors is ready; returns a bit mask of those, 0 at the deadline.
   ///
-  /// Blocks; without a deadline for ever. The corresponding C function is `poll`.
+  /// Blocks; without a deadline, until one is ready. The corresponding C function is `poll`.
   static func wait(
     for descriptors: [(Descriptor, CInt)], until deadline: ContinuousClock.Instant?
   ) throws(SystemError) -> UInt {
     var entries = descriptors.map { pollfd(fd: $0.0.number, events: Int16($0.1), revents: 0) }
     let count = nfds_t(entries.count)
     try check("poll") {
-      // Counted anew after an interruption, and rounded up, so as not to wake too early.
+      // Recalculated after an interruption, and rounded up, so as not to wake too early.
       let timeout = deadline.map { max(0, (ContinuousClock.now.duration(to: $0)).milliseconds) }
       return unsafe poll(&entries, count, timeout.map { CInt(clamping: $0) } ?? -1)
     }

@@ -20,9 +20,10 @@ package func check<Result: SignedInteger>(
 extension SystemError {
   /// The error that a system call has returned.
   ///
-  /// Traps on the numbers that only a mistake in this program can cause. EBADF: a descriptor was used after
-  /// it had been closed, and the next time its number may be that of another device's socket. EFAULT: memory
-  /// was named that is not ours. To go on would put data where it does not belong.
+  /// Traps on the numbers that only a bug in this program can cause. EBADF: a descriptor was used
+  /// after it had been closed, and the next time its number may be that of another device's socket.
+  /// EFAULT: the call was given memory that is not ours. Continuing would put data where it does
+  /// not belong.
   package init(returned code: CInt, by call: String) {
     precondition(code != EBADF && code != EFAULT, "\(call): error \(code), which is a bug")
     self.init(call, code)

@@ -24,7 +24,7 @@ package final class Wakeup: Sendable {
     eventfd_write(descriptor.number, 1)
   }
 
-  /// Clears what has been signalled.
+  /// Clears pending signals.
   ///
   /// Does not block. The corresponding C function is `eventfd_read`.
   package func clear() {
@@ -32,10 +32,10 @@ package final class Wakeup: Sendable {
     unsafe eventfd_read(descriptor.number, &count)
   }
 
-  /// Has signals interrupt instead of ending the process; the second of them ends it.
+  /// Makes signals interrupt instead of ending the process; the second one ends it.
   ///
-  /// One that is ignored stays so, as nohup(1) wants it. For a process that has no thread yet besides the
-  /// calling one. The corresponding C function is `sigwait`.
+  /// A signal that is ignored stays ignored, as nohup(1) requires. For a process that has only the
+  /// calling thread so far. The corresponding C function is `sigwait`.
   package func signal(on signals: CInt...) throws(SystemError) {
     var set = sigset_t()
     unsafe sigemptyset(&set)

@@ -24,17 +24,17 @@ package enum Directory {
     return names
   }
 
-  /// Makes a directory and all above it that are missing.
+  /// Creates a directory and all missing ones above it.
   ///
-  /// ENOTDIR: something on the way is no directory; EACCES, EROFS: it may not be made there. The corresponding
-  /// C function is `mkdir`.
+  /// ENOTDIR: a part of the path is not a directory; EACCES, EROFS: it may not be created there.
+  /// The corresponding C function is `mkdir`.
   package static func create(_ path: String) throws(SystemError) {
     var made = path.hasPrefix("/") ? "" : "."
     for part in path.split(separator: "/") {
       made += "/\(part)"
       guard unsafe mkdir(made, 0o755) != 0 else { continue }
       let code = errno
-      // On a read-only file system it is EROFS even for what exists.
+      // On a read-only file system the error is EROFS even for what exists.
       guard code != EEXIST, unsafe access(made, F_OK) != 0 else { continue }
       throw SystemError("mkdir \(made)", code)
     }

@@ -60,7 +60,7 @@ package enum File {
     guard count == text.utf8.count else { throw SystemError("write \(path)", ENOSPC) }
   }
 
-  /// Whether there is something at a path; an error if that cannot be found out.
+  /// Whether there is something at a path; throws if that cannot be determined.
   ///
   /// EACCES: a directory on the way may not be searched. The corresponding C function is `access`.
   package static func exists(_ path: String) throws(SystemError) -> Bool {
@@ -72,14 +72,15 @@ package enum File {
     }
   }
 
-  /// Removes a file; it may have gone already.
+  /// Removes a file, if it still exists.
   ///
   /// The corresponding C function is `unlink`.
   package static func remove(_ path: String) {
     unsafe unlink(path)
   }
 
-  /// A path without symbolic links, dots and doubled slashes; as it is if that cannot be found out.
+  /// A path without symbolic links, dots and doubled slashes; unchanged if that cannot be
+  /// determined.
   ///
   /// The corresponding C function is `realpath`.
   package static func realPath(_ path: String) -> String {
@@ -88,7 +89,8 @@ package enum File {
     return unsafe String(cString: real)
   }
 
-  /// Device and inode of an open file, as systemd writes them into JOURNAL_STREAM; nil if it is not open.
+  /// Device and inode of an open file, as systemd writes them to JOURNAL_STREAM; nil if it is not
+  /// open.
   ///
   /// The corresponding C function is `fstat`.
   package static func identity(of descriptor: CInt) -> String? {

@@ -4,7 +4,7 @@
 package import Base
 internal import Glibc
 
-/// Notices when a file of a name appears in its directory.
+/// Notices when a file with a given name appears in its directory.
 ///
 /// The corresponding C function is `inotify_add_watch`.
 package final class FileWatch: Sendable {
@@ -26,7 +26,7 @@ package final class FileWatch: Sendable {
     }
   }
 
-  /// Takes what has happened; true if the name was in it.
+  /// Reads the pending events; returns true if the name was among them.
   ///
   /// Does not block.
   package func hasAppeared() -> Bool {

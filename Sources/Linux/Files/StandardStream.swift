@@ -3,7 +3,7 @@
 
 internal import Glibc
 
-/// Where a program prints.
+/// A stream that a program prints to.
 package enum StandardStream: CInt {
   case output = 1
   case error = 2
@@ -30,7 +30,7 @@ private func printText(_ text: String, to descriptor: CInt) {
       unsafe write(descriptor, $0.baseAddress, $0.count)
     }
     if count < 0, errno == EAGAIN {
-      // It was opened not to block; this function does.
+      // The stream was opened as non-blocking; this function blocks.
       var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
       unsafe poll(&entry, 1, -1)
       continue

@@ -4,13 +4,13 @@
 internal import CLinux
 internal import Glibc
 
-/// What a process does that the kernel may need in order to free memory.
+/// What a process does if the kernel may need it in order to free memory.
 package enum MemoryPressure {
-  /// Prepares the process; to be called before it has a second thread.
+  /// Prepares the process; must be called before it has a second thread.
   ///
-  /// Each step works for itself, and each takes a privilege: without it nbdd works as well, only not
-  /// under extreme pressure. The corresponding C functions are `prctl` with `PR_SET_IO_FLUSHER`, and
-  /// `mlockall`.
+  /// The steps are independent, and each needs a privilege: without it nbdd works too, but not
+  /// under extreme memory pressure. The corresponding C functions are `prctl` with
+  /// `PR_SET_IO_FLUSHER`, and `mlockall`.
   package static func prepare() {
     // The thread's allocations, and those of the threads it creates, do not wait for writeback that may
     // need this very process.
@@ -19,18 +19,19 @@ package enum MemoryPressure {
     protectFromKiller()
   }
 
-  /// Keeps what is in use from being paged out: to page it in again could take this very process.
+  /// Keeps memory in use from being paged out: paging it in again could need this very process.
   ///
-  /// What is reserved only, and not used, costs nothing.
+  /// Memory that is only reserved, and not used, costs nothing.
   private static func lockMemory() {
     // Under a limit, later allocations would fail instead of not being locked.
     guard liftMemoryLockLimit() == 0 else { return }
     mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
   }
 
-  /// The process's end would not free much, but take the devices from all that use them.
+  /// Protects the process: its end would free little memory, but take the devices from all that use
+  /// them.
   ///
-  /// A value that somebody has set stays.
+  /// A value that was set before stays.
   private static func protectFromKiller() {
     let path = "/proc/self/oom_score_adj"
     guard File.firstLine(of: path) == "0",

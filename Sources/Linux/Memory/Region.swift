@@ -4,14 +4,14 @@
 package import Base
 internal import Glibc
 
-/// Memory of a fixed size beside the heap: a part of it costs nothing until it is used.
+/// Memory of a fixed size outside the heap: a part of it costs nothing until it is used.
 ///
 /// For one thread at a time. Every place is checked against the size. The corresponding C function is `mmap`.
 @safe package final class Region: @unchecked Sendable {
   package let byteCount: Int
   private let start: UnsafeMutableRawPointer
 
-  /// Reserves the memory; ENOMEM: there are not so many addresses.
+  /// Reserves the memory; ENOMEM: there is not enough address space.
   package init(byteCount: Int) throws(SystemError) {
     self.byteCount = byteCount
     let mapped = unsafe mmap(
@@ -53,13 +53,13 @@ internal import Glibc
     unsafe memset(pointer(place, count), 0, count)
   }
 
-  /// Gives the memory of whole pages back; they are zeroes when they are used again.
+  /// Returns the memory of whole pages to the system; they are zeroes when they are used again.
   ///
   /// The corresponding C function is `madvise` with `MADV_DONTNEED`.
   package func giveBack(_ range: Range<Int>) {
     guard !range.isEmpty else { return }
     let place = unsafe pointer(range.lowerBound, range.count)
-    // Memory that is locked cannot be given back (madvise(2)).
+    // Locked memory cannot be returned (madvise(2)).
     unsafe munlock(place, range.count)
     unsafe madvise(place, range.count, MADV_DONTNEED)
     unsafe mlock2(place, range.count, UInt32(MLOCK_ONFAULT))

@@ -4,7 +4,7 @@
 internal import CLinux
 internal import Glibc
 
-/// The command line as main got it.
+/// The command line that main received.
 ///
 /// `CommandLine.arguments` has none where /proc is not mounted, as in a plain chroot.
 package enum Arguments {

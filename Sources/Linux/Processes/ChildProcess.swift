@@ -5,7 +5,7 @@ package import Base
 internal import CLinux
 internal import Glibc
 
-/// A program of the system that is run to its end.
+/// Runs a program of the system to its end.
 package enum ChildProcess {
   /// How a program ended.
   package struct Result: Sendable {
@@ -107,8 +107,8 @@ private struct RunningProgram {
 
   /// Kills the program's process group, and reaps the program.
   ///
-  /// One that sits in a call that cannot be interrupted, as on a device that does not respond, ends only
-  /// after that: it is left to a thread.
+  /// A program in an uninterruptible call, for example on a device that does not respond, ends only
+  /// after that call: a thread waits for it.
   func kill() {
     Glibc.kill(-process, SIGKILL)
     if let ready = try? Readiness.wait(for: [(handle, POLLIN)], until: .now + .seconds(1)),

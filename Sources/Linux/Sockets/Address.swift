@@ -4,7 +4,7 @@
 internal import Base
 internal import Glibc
 
-/// Where a stream socket can be connected to.
+/// An address that a stream socket can connect to.
 package struct Address: Sendable, Equatable, CustomStringConvertible {
   let family: CInt
   /// A socket address structure as the kernel takes it.
@@ -12,10 +12,10 @@ package struct Address: Sendable, Equatable, CustomStringConvertible {
   /// As in "127.0.0.1:10809", "[::1]:10809" or "/run/nbd.sock".
   package let description: String
 
-  /// Every address of a host, in the order in which they should be tried.
+  /// Returns every address of a host, in the order in which they should be tried.
   ///
-  /// Blocks while name servers are asked, for which there is no deadline. The corresponding C function is
-  /// `getaddrinfo`.
+  /// Blocks while name servers are queried, for which there is no deadline. The corresponding C
+  /// function is `getaddrinfo`.
   package static func resolve(
     host: String, port: UInt16
   ) throws(ResolutionError) -> [Address] {
@@ -50,8 +50,8 @@ package struct Address: Sendable, Equatable, CustomStringConvertible {
   /// A host in one spelling: an address as the kernel writes it, a name in small letters and without
   /// the dot of the root.
   ///
-  /// Asks no name server, so a name and its address stay different. The corresponding C function is
-  /// `getaddrinfo` with `AI_NUMERICHOST`.
+  /// Queries no name server, so a name and its address stay different. The corresponding C function
+  /// is `getaddrinfo` with `AI_NUMERICHOST`.
   package static func canonical(host: String) -> String {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
@@ -82,7 +82,7 @@ package struct Address: Sendable, Equatable, CustomStringConvertible {
 
   /// A virtual machine, or its host, by number (U-022).
   package static func vsock(cid: UInt32, port: UInt32) -> Address {
-    // struct sockaddr_vm: family, nothing, port, CID, and four bytes of nothing.
+    // struct sockaddr_vm: family, padding, port, CID, and four bytes of padding.
     let family = sa_family_t(AF_VSOCK)
     let head = unsafe withUnsafeBytes(of: family) { unsafe Array($0) } + [0, 0]
     let numbers: [UInt32] = [port, cid, 0]

@@ -6,7 +6,7 @@ internal import Glibc
 
 /// The listening UNIX socket through which nbdd is controlled.
 package enum ControlSocket {
-  /// Who is at the other end of a connection, as the kernel says.
+  /// The process at the other end of a connection, as the kernel reports it.
   package struct Peer: Sendable {
     package let user: UInt32
     package let process: Int32
@@ -14,7 +14,7 @@ package enum ControlSocket {
     package let groups: [UInt32]
   }
 
-  /// Makes a socket at `path`, for its owner and group only, and listens on it.
+  /// Creates a socket at `path`, for its owner and group only, and listens on it.
   ///
   /// A socket file without a listener is replaced. EADDRINUSE: there is a listener, or something else has the
   /// path; ENAMETOOLONG: the path is too long, or not absolute. Blocks for at most a second. The corresponding
@@ -28,7 +28,7 @@ package enum ControlSocket {
       throw SystemError("bind \(path)", EADDRINUSE)
     }
     if isSocket(path) { unsafe unlink(path) }
-    // The file takes over the socket's mode: nobody may connect before its group is right.
+    // The file takes over the socket's mode: no process may connect before its group is right.
     try check("fchmod") { fchmod(listener.number, 0o600) }
     try check("bind \(path)") {
       unsafe address.bytes.withUnsafeBytes { raw -> CInt in
@@ -50,7 +50,7 @@ package enum ControlSocket {
     return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
   }
 
-  /// A connection that is waiting, nil if there is none any more.
+  /// Accepts a waiting connection; nil if there are no more.
   ///
   /// Does not block. EMFILE, ENFILE: too many files are open. The corresponding C function is `accept4`.
   package static func accept(on listener: Descriptor) throws(SystemError) -> Descriptor? {
@@ -65,7 +65,8 @@ package enum ControlSocket {
     }
   }
 
-  /// What a peer has sent, at most `limit` bytes; nil if there is nothing yet, empty at the end.
+  /// Returns what a peer has sent, at most `limit` bytes; nil if there is nothing yet, empty at the
+  /// end.
   ///
   /// Does not block. ECONNRESET: the peer left without reading all. The corresponding C function is `recv`.
   package static func receive(
@@ -84,7 +85,7 @@ package enum ControlSocket {
     }
   }
 
-  /// Sends what the peer takes at once; returns how many bytes.
+  /// Sends what the peer accepts at once; returns the number of bytes.
   ///
   /// Does not block. EPIPE: the peer has gone. The corresponding C function is `send`.
   package static func send(
@@ -142,8 +143,8 @@ package enum ControlSocket {
 
   /// The number of a group by its name, nil if there is none.
   ///
-  /// May block while a name service is asked; for one thread at a time. The corresponding C function is
-  /// `getgrnam`.
+  /// May block while a name service is queried; for one thread at a time. The corresponding C
+  /// function is `getgrnam`.
   package static func group(named name: String) -> UInt32? {
     unsafe getgrnam(name)?.pointee.gr_gid
   }

@@ -11,8 +11,8 @@ package struct SocketPair: Sendable {
   package let kernel: Descriptor
   package let ours: Descriptor
 
-  /// Buffers are so large that the driver almost never stops in the middle of a request, which Linux
-  /// 6.6 to 6.13 do not survive when a signal comes at that moment.
+  /// The buffers are so large that the driver almost never stops in the middle of a request, which
+  /// Linux 6.6 to 6.13 do not survive when a signal comes at that moment.
   package init() throws(SystemError) {
     var ends: [CInt] = [-1, -1]
     let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
@@ -21,7 +21,7 @@ package struct SocketPair: Sendable {
     ours = Descriptor(owning: ends[1])
     var size: CInt = 32 << 20
     for end in [kernel, ours] {
-      // Without the privilege it is as large as everybody may have it.
+      // Without the privilege it gets the largest size that every process may have.
       for option in [SO_SNDBUF, SO_SNDBUFFORCE] {
         let length = socklen_t(MemoryLayout<CInt>.size)
         unsafe setsockopt(end.number, SOL_SOCKET, option, &size, length)

@@ -14,10 +14,11 @@ package final class StreamSocket: Sendable {
     self.interrupt = interrupt
   }
 
-  /// Connects; blocks at most as long as `time`, which the error names, and not beyond `end`.
+  /// Connects; blocks for at most `time`, which the error mentions, and not beyond `end`.
   ///
-  /// ECONNREFUSED: nobody listens there; ENOENT: there is no such UNIX socket; EACCES, EPERM: it is not
-  /// allowed; EHOSTUNREACH, ENETUNREACH: there is no way. The corresponding C function is `connect`.
+  /// ECONNREFUSED: nothing listens there; ENOENT: there is no such UNIX socket; EACCES, EPERM: it
+  /// is not allowed; EHOSTUNREACH, ENETUNREACH: there is no route. The corresponding C function is
+  /// `connect`.
   package static func connect(
     to address: Address, within time: Duration, until end: ContinuousClock.Instant? = nil,
     interrupt: Wakeup? = nil
@@ -45,8 +46,8 @@ package final class StreamSocket: Sendable {
     }
   }
 
-  /// Receives exactly `count` bytes, in however many pieces they come (N-012); `time` is named in the
-  /// error at the deadline.
+  /// Receives exactly `count` bytes, in however many pieces they come (N-012); the error at the
+  /// deadline mentions `time`.
   ///
   /// Blocks. ECONNRESET: the peer has reset the connection; ETIMEDOUT: TCP has given the peer up. The
   /// corresponding C function is `recv`.
@@ -75,8 +76,8 @@ package final class StreamSocket: Sendable {
 
   /// Sends all bytes.
   ///
-  /// Blocks. EPIPE, ECONNRESET: the peer has gone; that is never a signal (N-015). The corresponding C
-  /// function is `send`.
+  /// Blocks. EPIPE, ECONNRESET: the peer has gone; there is never a signal (N-015). The
+  /// corresponding C function is `send`.
   package func send(
     _ bytes: [UInt8], until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(SocketError) {
@@ -97,8 +98,8 @@ package final class StreamSocket: Sendable {
     }
   }
 
-  /// Receives what there is, at most `limit` bytes, waiting for the first until the deadline, if there is one;
-  /// `time` is named in the error then.
+  /// Receives what there is, at most `limit` bytes, waiting for the first until the deadline, if
+  /// there is one; the error then mentions `time`.
   ///
   /// Empty at the end of the stream. Blocks; the errors are those of `receive`.
   package func receiveSome(
@@ -121,9 +122,9 @@ package final class StreamSocket: Sendable {
 
   /// Prepares the socket for the nbd driver (Linux 6.1 and 6.12).
   ///
-  /// TCP: no delay, and a peer that has vanished is noticed. Both: a send buffer so large that
-  /// the kernel almost never stops in the middle of a request, which 6.6 to 6.13 do not survive
-  /// when a signal comes at that moment.
+  /// TCP: no delay, and a vanished peer is detected. Both: a send buffer so large that the kernel
+  /// almost never stops in the middle of a request, which 6.6 to 6.13 do not survive when a signal
+  /// comes at that moment.
   package func prepareForKernel() throws(SystemError) {
     try descriptor.setBlocking(true)
     prepareForRequests()
@@ -132,11 +133,11 @@ package final class StreamSocket: Sendable {
 
   /// Prepares the socket for requests, once it is connected.
   ///
-  /// TCP notices within half a minute that a peer has vanished while nothing is sent, and sends small
-  /// messages at once. How long what was sent may go unanswered is for the request timeout alone:
-  /// TCP_USER_TIMEOUT would also end connections to a peer that is there and only does not read
-  /// (Linux 6.1). Others know by themselves; their send buffer, which does not adapt, takes a
-  /// large write at once, if the process has the privilege.
+  /// TCP detects within half a minute that a peer has vanished while nothing is sent, and sends
+  /// small messages at once. Only the request timeout limits how long the peer may take to respond:
+  /// TCP_USER_TIMEOUT would also end connections to a peer that is alive but does not read (Linux
+  /// 6.1). Other sockets detect a vanished peer by themselves; their send buffer, which does not
+  /// adapt, accepts a large write at once, if the process has the privilege.
   package func prepareForRequests() {
     guard isTCP else { return set(SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20) }
     let tcp = CInt(IPPROTO_TCP)
@@ -159,7 +160,7 @@ package final class StreamSocket: Sendable {
     return result == 0 ? .milliseconds(Int64(info.tcpi_last_ack_recv)) : nil
   }
 
-  /// Has the connection reset when the socket is closed: what has not left yet never does.
+  /// Makes closing the socket reset the connection: data that was not sent yet is discarded.
   ///
   /// The corresponding C function is `setsockopt` with `SO_LINGER`.
   package func abort() {
@@ -247,11 +248,11 @@ package final class StreamSocket: Sendable {
   }
 }
 
-/// How an operation on a stream socket ended badly.
+/// Why an operation on a stream socket failed.
 package enum SocketError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The peer ended the stream after so many of the bytes that were asked for.
+  /// The peer ended the stream after this many of the requested bytes.
   case ended(received: Int)
-  /// Nothing happened for so long.
+  /// Nothing happened for this long.
   case timedOut(Duration)
   /// Our own side gave up.
   case interrupted

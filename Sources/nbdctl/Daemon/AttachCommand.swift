@@ -65,7 +65,7 @@ struct AttachCommand: ParsableCommand {
 
   private var isURI: Bool { target.contains("://") }
 
-  /// No name has either.
+  /// No device name contains either.
   private var isMeantAsURI: Bool { target.contains("/") || target.contains(":") }
 
   private func waitTimeout() throws(Failure) -> String? {
@@ -100,7 +100,7 @@ struct AttachCommand: ParsableCommand {
     return parameters
   }
 
-  /// The last part of the export's name, else the host, in letters that a name can have.
+  /// The last part of the export's name, else the host, in characters that a name can have.
   private static func name(from uri: URI) -> String {
     var source = uri.exportName.split(separator: "/").last.map(String.init) ?? ""
     if source.isEmpty, case .tcp(let host, _) = uri.transport { source = host }

@@ -9,16 +9,16 @@ internal import Varlink
 
 /// What nbdd returned.
 struct Response<Value: Structure> {
-  /// As it came, with whatever a newer nbdd adds to it.
+  /// The reply as received, with anything that a newer nbdd adds to it.
   let json: JSON
 
-  /// As a document for programs.
+  /// The reply as a document for programs.
   var document: String {
     let version = JSON.Member(name: "formatVersion", value: 1)
     return JSON(.object([version] + (json.members ?? []))).indentedText + "\n"
   }
 
-  /// What it says.
+  /// Returns the decoded reply.
   func value() throws(Failure) -> Value {
     do throws(FieldError) {
       return try Value(decoding: json)
@@ -28,7 +28,7 @@ struct Response<Value: Structure> {
   }
 }
 
-/// A connection to nbdd; calls block until there is a reply, or for as long as given.
+/// A connection to nbdd; calls block until there is a reply, or until the time limit.
 final class Client {
   private let socket: StreamSocket
   private let path: String
@@ -57,7 +57,7 @@ final class Client {
     return Response(json: try receive().parameters)
   }
 
-  /// Calls a method that replies again and again, until there is no more.
+  /// Calls a method that replies repeatedly, until there are no more replies.
   func follow<Input, Output>(
     _ method: Method<Input, Output>, _ input: Input,
     _ take: (Response<Output>) throws(Failure) -> Void

@@ -6,11 +6,11 @@ internal import BlockDevice
 internal import ControlAPI
 internal import Linux
 
-/// Finds a device by what people call it.
+/// Finds a device by any name that users may give.
 extension Client {
-  /// The name of a device, given that, its nbdN, a node of it, or where it is mounted.
+  /// Returns the name of a device, given its name, its nbdN, one of its nodes, or its mount point.
   ///
-  /// Anything else is returned as it is, for nbdd to refuse.
+  /// Anything else is returned unchanged, for nbdd to refuse.
   func name(for text: String) throws(Failure) -> String {
     guard text.hasPrefix("/") || Sysfs.index(of: text) != nil else { return text }
     let devices = try devices()
@@ -29,13 +29,13 @@ extension Client {
 }
 
 extension DeviceStatus {
-  /// Where the device is found: its nodes, and its mount point.
+  /// The paths of the device: its nodes, and its mount point.
   fileprivate var paths: [String] {
     [runtime.device, runtime.mount?.path].compactMap(\.self) + (runtime.partitions ?? [])
   }
 }
 
-/// What a shell offers where a device is to be named: nothing if nbdd does not reply at once.
+/// The device names that a shell offers as completions: none if nbdd does not reply at once.
 enum DeviceNames {
   static let completion = CompletionKind.custom { words, _, prefix in
     let given = words.firstIndex(of: "--socket").flatMap { words.dropFirst($0 + 1).first }

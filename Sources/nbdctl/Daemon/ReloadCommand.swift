@@ -34,7 +34,7 @@ struct ReloadCommand: ParsableCommand {
 
   /// Which part of a device's change is not in force yet.
   private func waiting(_ name: String, _ client: Client) -> String {
-    // It may have gone since.
+    // It may have been removed since.
     let status = try? client.call(ControlMethod.status, StatusParameters(name: name)).value()
     let keys = status?.devices.first?.runtime.pendingKeys ?? []
     return keys.isEmpty

@@ -40,7 +40,7 @@ struct WatchCommand: ParsableCommand {
     }
   }
 
-  /// The event with the moment at which it came.
+  /// Returns the event with the time at which it came.
   private static func timed(_ event: JSON) -> JSON {
     let time = JSON.Member(name: "realtimeUSec", value: JSON(Clocks.realtime))
     return JSON(.object((event.members ?? []) + [time]))

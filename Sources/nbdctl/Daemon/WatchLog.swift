@@ -5,13 +5,13 @@ internal import ControlAPI
 
 /// Events as lines for people, without those that would repeat the line before.
 ///
-/// The interface reports each step of each attempt. A reader wants to know what has become of a device:
-/// its state, why, and what else does not count seconds.
+/// The interface reports each step of each attempt. A reader wants to know what has happened to a
+/// device: its state, the reason, and whatever else does not change every second.
 struct WatchLog {
-  /// What was shown last of each device.
+  /// What was last shown of each device.
   private var shown: [String: Facts] = [:]
 
-  /// The lines for an event, of which there may be none.
+  /// Returns the lines for an event, possibly none.
   mutating func lines(for event: WatchEvent) -> [String] {
     let name = event.name ?? ""
     switch event.event {

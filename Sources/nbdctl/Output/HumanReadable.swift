@@ -54,12 +54,12 @@ enum HumanReadable {
 }
 
 extension String {
-  /// Padded with blanks to a width.
+  /// Returns the text padded with blanks to a width.
   func padded(to width: Int) -> String {
     self + String(repeating: " ", count: max(0, width - count))
   }
 
-  /// Cut to a width, but at least 10, with "…" for what is left out.
+  /// Returns the text cut to a width, but at least 10, with "…" for what is left out.
   func cut(to width: Int) -> String {
     let most = max(width, 10)
     return count <= most ? self : prefix(most - 1) + "…"

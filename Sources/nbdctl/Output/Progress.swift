@@ -3,7 +3,7 @@
 
 internal import Linux
 
-/// A bar on standard error while something takes its time, where that is a terminal.
+/// A progress bar on standard error during a long operation, if that is a terminal.
 struct Progress {
   private static let cells = 30
 
@@ -13,7 +13,7 @@ struct Progress {
     if isShown { StandardStream.error.print("\r\(Self.line(done, of: all, what))\u{1B}[K") }
   }
 
-  /// Leaves the line as it was before.
+  /// Clears the line.
   func remove() {
     if isShown { StandardStream.error.print("\r\u{1B}[K") }
   }

@@ -9,7 +9,7 @@ internal import Linux
 enum Terminal {
   static var isTerminal: Bool { isatty(1) == 1 }
 
-  /// How many characters a line of standard output has room for; nil if it is no terminal.
+  /// How many characters a line of standard output has room for; nil if it is not a terminal.
   static var width: Int? {
     guard isTerminal else { return nil }
     var size = winsize()
@@ -17,21 +17,21 @@ enum Terminal {
     return isKnown ? Int(size.ws_col) : .max
   }
 
-  /// Whether a line on standard error is seen, and can be overwritten.
+  /// Whether a line on standard error is visible, and can be overwritten.
   static var hasProgress: Bool { isatty(2) == 1 && Environment["TERM"] != "dumb" }
 
-  /// Whether colour is seen and wanted (https://no-color.org/).
+  /// Whether colour is visible and wanted (https://no-color.org/).
   static var hasColor: Bool {
     isTerminal && Environment["NO_COLOR"].map(\.isEmpty) != false
       && Environment["TERM"] != "dumb"
   }
 
-  /// Says something on standard error, in one line whatever is in it.
+  /// Prints a message on standard error, in one line whatever it contains.
   static func note(_ text: String) {
     StandardStream.error.print("nbdctl: \(shown(text))\n")
   }
 
-  /// A line of output, whatever is in it.
+  /// Prints a line of output, in one line whatever it contains.
   static func line(_ text: String) throws(Failure) {
     try put("\(shown(text))\n")
   }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Writes text to standard output; a failed write is a failure, also if nobody reads the pipe any more.
+/// Writes text to standard output; a failed write throws, also if the pipe no longer has a reader.
 func put(_ text: String) throws(Failure) {
   try OutputFile(nil).write(Array(text.utf8)[...])
 }
 
-/// Writes text to standard output in large pieces, or at once if that is a terminal.
+/// Writes text to standard output in large pieces, or immediately if that is a terminal.
 struct TextOutput {
   private let sink: OutputFile
   private let most = Terminal.isTerminal ? 0 : 65536

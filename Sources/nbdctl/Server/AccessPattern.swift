@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Which block of an export comes next.
+/// Chooses the next block of an export.
 struct AccessPattern: Sendable {
   private let blocks: UInt64
   private let isSequential: Bool
   private var following: UInt64 = 0
 
-  /// There is at least one block.
+  /// Starts a pattern; there must be at least one block.
   init(_ blocks: UInt64, isSequential: Bool) {
     self.blocks = blocks
     self.isSequential = isSequential
   }
 
-  /// The next one in order, from the first again after the last, or any one; blocks that are taken,
-  /// which must not be all, are passed over.
+  /// Returns the next block in order, after the last the first again, or a random one; skips blocks
+  /// that are taken, which must not be all.
   mutating func next(except isTaken: (UInt64) -> Bool = { _ in false }) -> UInt64 {
     var place = isSequential ? following : .random(in: 0..<blocks)
     while isTaken(place) { place = after(place) }

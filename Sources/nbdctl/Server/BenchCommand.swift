@@ -61,7 +61,7 @@ struct BenchCommand: ParsableCommand {
     try measure(loads, transmission, stream.server, interrupt)
   }
 
-  /// The loads that the export can have; those that somebody asked for have to be among them.
+  /// Returns the loads that fit the export; those that the user asked for must be among them.
   private func fitting(
     _ wanted: [Workload], _ export: Export, isUsual: Bool
   ) throws(Failure) -> [Workload] {

@@ -21,7 +21,7 @@ struct BenchmarkRun {
   private var places: AccessPattern
   private var turns: [Turn] = []
   private var latencies = Histogram()
-  /// Whether it was ended from outside.
+  /// Whether it was interrupted.
   private(set) var isInterrupted = false
 
   init(
@@ -35,9 +35,9 @@ struct BenchmarkRun {
     turns.reserveCapacity(load.depth)
   }
 
-  /// Sends requests for that long, and waits for their replies.
+  /// Sends requests for this long, and waits for their replies.
   ///
-  /// From time to time `goesOn` is called with how much of the time has passed; false ends the run, and
+  /// From time to time `goesOn` is called with the time that has passed; false ends the run, and
   /// what was measured until then counts.
   mutating func run(
     for time: Duration, _ goesOn: (Duration) -> Bool
@@ -73,7 +73,7 @@ struct BenchmarkRun {
     turns.append(Turn(cookie: cookie, block: block, begin: begin))
   }
 
-  /// Waits for the next reply, and returns when it came.
+  /// Waits for the next reply, and returns the time at which it came.
   private mutating func finishNext() throws(TransmissionError) -> ContinuousClock.Instant {
     let completion = transmission.next()
     let now = ContinuousClock.now
@@ -85,7 +85,7 @@ struct BenchmarkRun {
     return now
   }
 
-  /// Bytes in which no server finds zeroes, or much to compress.
+  /// Returns bytes in which no server finds zeroes, or much to compress.
   private static func noise(_ count: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count + 7)

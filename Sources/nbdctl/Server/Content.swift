@@ -9,7 +9,7 @@ internal import Transport
 
 /// What an export contains, as far as its beginning shows it.
 enum Content {
-  /// As much as has the marks of file systems and partition tables.
+  /// Enough to contain the signatures of file systems and partition tables.
   private static let most: UInt64 = 128 << 10
 
   /// Returns what file(1) says about data read over a new connection; nil without that program, or if
@@ -33,7 +33,7 @@ enum Content {
   }
 
   private static func describe(_ bytes: [UInt8]) throws -> String? {
-    // Nothing of it gets onto a disk.
+    // None of it is written to a disk.
     let file = Descriptor(
       owning: try check("memfd_create") { unsafe memfd_create("export", UInt32(MFD_CLOEXEC)) })
     let count = unsafe bytes.withUnsafeBytes {

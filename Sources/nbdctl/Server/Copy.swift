@@ -5,7 +5,8 @@ internal import Linux
 internal import NBD
 internal import Transport
 
-/// Reads a range in order with several requests in flight, and none for what the server calls zeroes.
+/// Reads a range in order with several requests in flight, and none for what the server reports as
+/// zeroes.
 struct Copy {
   private static let depth = 8
   private static let window: UInt64 = 256 << 20
@@ -24,7 +25,7 @@ struct Copy {
     var pieces: [Piece]?
   }
 
-  /// `time` is that after which a server that sends nothing counts as gone.
+  /// Prepares a copy; a server that sends nothing for `time` counts as unreachable.
   init(
     _ transmission: Transmission<ServerStream>, _ range: Range<UInt64>, time: Duration,
     _ interrupt: Wakeup
@@ -40,7 +41,7 @@ struct Copy {
   }
 
   mutating func run(into sink: inout SparseOutput) throws(Failure) {
-    // Requests are about whole blocks; what is beside the range is left out.
+    // Requests cover whole blocks; what lies outside the range is left out.
     let end = (range.upperBound + block - 1) / block * block
     var place = range.lowerBound / block * block
     while place < end, !range.isEmpty {
@@ -56,9 +57,11 @@ struct Copy {
     }
   }
 
-  /// The blocks of a part that the server says are zeroes; none if it does not say, or fails to.
+  /// Returns the blocks of a part that the server reports as zeroes; none if it does not report
+  /// them, or fails to.
   ///
-  /// A server may report smaller pieces than may be read. A block of which a byte is data is data.
+  /// A server may report smaller pieces than may be read. A block with any byte of data counts as
+  /// data.
   private mutating func zeroes(in part: Range<UInt64>) throws(Failure) -> [Range<UInt64>] {
     guard tellsZeroes else { return [] }
     var zeroes: [Range<UInt64>] = []
@@ -85,7 +88,8 @@ struct Copy {
     }
   }
 
-  /// Reads a part; what comes early waits for its turn, so that no more than `depth` pieces are held.
+  /// Reads a part; replies that come early wait for their turn, so that at most `depth` pieces are
+  /// held.
   private mutating func read(
     _ part: Range<UInt64>, into sink: inout SparseOutput
   ) throws(Failure) {
@@ -130,7 +134,7 @@ struct Copy {
     }
   }
 
-  /// Writes what of a piece is in the range.
+  /// Writes what part of a piece is in the range.
   private func emit(_ piece: Piece, into sink: inout SparseOutput) throws(Failure) {
     let begin = max(piece.offset, range.lowerBound)
     let end = min(piece.offset + piece.length, range.upperBound)

@@ -5,16 +5,16 @@ internal import Base
 internal import Glibc
 internal import Linux
 
-/// A regular file that is written beside the one that it is to become, so that a copy that is not complete is
-/// never taken for one that is.
+/// A regular file that is written beside the one that it will replace, so that an incomplete copy
+/// is never taken for a complete one.
 struct DraftFile {
   let file: Descriptor
   private let path: String
   private let target: String
 
-  /// What is at a path, open for writing; nil if there is nothing.
+  /// Opens what is at a path for writing; nil if there is nothing.
   ///
-  /// A block device that is mounted, or in use in another way, is refused with EBUSY.
+  /// A block device that is mounted, or otherwise in use, is refused with EBUSY.
   static func existing(
     _ path: String
   ) throws(SystemError) -> (file: Descriptor, status: stat, kind: mode_t)? {
@@ -32,9 +32,10 @@ struct DraftFile {
     return (file, status, status.st_mode & S_IFMT)
   }
 
-  /// Makes the draft, with the mode and, as far as that is allowed, the owner of the file it will replace.
+  /// Creates the draft, with the mode and, as far as that is allowed, the owner of the file it will
+  /// replace.
   init(for target: String, inPlaceOf existing: stat?) throws(SystemError) {
-    // A symbolic link stays, and what it points to is replaced.
+    // A symbolic link stays, and its target is replaced.
     let target = File.realPath(target)
     let directory = target.lastIndex(of: "/").map { target[...$0] } ?? ""
     let path = "\(directory).nbdctl-\(String(UInt64.random(in: .min ... .max), radix: 36))"
@@ -43,14 +44,14 @@ struct DraftFile {
     file = Descriptor(owning: try check("open \(path)") { unsafe open(path, flags, mode) })
     if let existing {
       _ = fchown(file.number, existing.st_uid, existing.st_gid)
-      // After the owner has changed, because that takes some bits away.
+      // After the owner has changed, because that clears some bits.
       _ = fchmod(file.number, mode)
     }
     self.target = target
     self.path = path
   }
 
-  /// Has the draft take its place.
+  /// Puts the draft in place of the file.
   func publish() throws(SystemError) {
     try check("rename") { unsafe rename(path, target) }
   }

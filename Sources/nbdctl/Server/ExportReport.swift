@@ -35,7 +35,7 @@ enum ExportReport {
   }
 }
 
-/// Rows of cells as a table, the last column as wide as it likes.
+/// Rows of cells as a table, the last column of any width.
 enum Table {
   static func text(_ rows: [[String]]) -> String {
     let rows = rows.map { $0.map { shown($0) } }

@@ -7,12 +7,12 @@ internal import Varlink
 /// Renders the extents of an export one by one, without keeping them: as a table with totals and a
 /// picture of one line, or as JSON.
 ///
-/// Neighbours with the same flags are joined.
+/// Adjacent extents with the same flags are joined.
 struct ExtentMap {
   enum Form { case table, json }
 
   private static let cells = 64
-  /// How many different flags have totals of their own.
+  /// How many different flags get their own totals.
   private static let mostTotals = 64
 
   private let form: Form

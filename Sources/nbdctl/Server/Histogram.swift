@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// How often which values came: quantiles within 1/64 of the truth, in memory that does not grow.
+/// Counts how often each value came: gives quantiles within 1/64 of the true value, in constant
+/// memory.
 ///
 /// Values below 128 have a bucket each; from there on each doubling is split into 64 buckets of the
 /// same width.
@@ -10,7 +11,7 @@ struct Histogram: Sendable {
 
   private var buckets = [UInt64](repeating: 0, count: Histogram.bucket(of: .max) + 1)
   private(set) var count: UInt64 = 0
-  /// The smallest and the largest value, exactly; 0 where none came.
+  /// The smallest and the largest value, exactly; 0 if none came.
   private(set) var minimum: UInt64 = 0
   private(set) var maximum: UInt64 = 0
 
@@ -21,8 +22,8 @@ struct Histogram: Sendable {
     buckets[Self.bucket(of: value)] += 1
   }
 
-  /// A value that so many in a thousand do not exceed: at least the smallest such value that came,
-  /// and above it by less than 1/64.
+  /// Returns a value that this many in a thousand do not exceed: at least the smallest such value
+  /// that came, and above it by less than 1/64.
   func quantile(perMille: UInt64) -> UInt64 {
     let rank = max(1, (count * perMille + 999) / 1000)
     var seen: UInt64 = 0

@@ -63,7 +63,7 @@ struct InfoCommand: ParsableCommand {
     try put(json ? report.json.indentedText + "\n" : report.text)
   }
 
-  /// What the export contains; that this cannot be found out is no failure.
+  /// Returns what the export contains; not being able to determine it is not a failure.
   private func content(_ request: ExportRequest, _ stream: ServerStream) -> String? {
     do {
       return try Content.describe(request, over: stream)

@@ -44,7 +44,7 @@ struct MapCommand: ParsableCommand {
         return output.failure == nil
       }
     } catch {
-      // JSON that is cut short is no document, and cannot be taken for the whole map.
+      // Truncated JSON is not a document, and cannot be taken for the whole map.
       try output.finish()
       throw Failure(error)
     }

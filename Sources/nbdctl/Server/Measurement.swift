@@ -3,7 +3,7 @@
 
 internal import Varlink
 
-/// What a load has shown: a row of the table, and an object of the JSON document.
+/// The result of a load: a row of the table, and an object of the JSON document.
 struct Measurement: Sendable {
   var load: Workload
   /// In nanoseconds.
@@ -75,7 +75,7 @@ struct Measurement: Sendable {
 }
 
 extension Duration {
-  /// Whole nanoseconds; 0 for less than none.
+  /// Whole nanoseconds; 0 if negative.
   var nanoseconds: UInt64 {
     let (seconds, attoseconds) = components
     return UInt64(clamping: seconds * 1_000_000_000 + attoseconds / 1_000_000_000)

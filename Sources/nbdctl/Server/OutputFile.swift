@@ -15,7 +15,7 @@ struct OutputFile {
 
   /// Opens what is at a path, or prepares a new file; nil is standard output.
   ///
-  /// Blocks if it is a FIFO that nobody reads yet.
+  /// Blocks if it is a FIFO without a reader so far.
   init(_ path: String?) throws(Failure) {
     name = path ?? "standard output"
     do throws(SystemError) {
@@ -39,7 +39,7 @@ struct OutputFile {
   /// Whether there is a draft to remove after a failure.
   var isDraft: Bool { draft != nil }
 
-  /// How much fits, if that is known.
+  /// How many bytes fit, if that is known.
   var capacity: UInt64? {
     guard kind == S_IFBLK else { return nil }
     defer { lseek(file.number, 0, SEEK_SET) }
@@ -58,7 +58,7 @@ struct OutputFile {
     }
   }
 
-  /// Writes zeroes, or leaves them out where they are what is read anyway.
+  /// Writes zeroes, or leaves them out where reading returns zeroes anyway.
   func writeZeroes(_ count: UInt64) throws(Failure) {
     if isDraft {
       guard lseek(file.number, off_t(clamping: count), SEEK_CUR) >= 0 else {
@@ -89,7 +89,7 @@ struct OutputFile {
     }
   }
 
-  /// Removes what was written to a regular file; one that was there before is as it was.
+  /// Removes what was written to a regular file; a file that existed before is unchanged.
   func discard() {
     draft?.remove()
   }

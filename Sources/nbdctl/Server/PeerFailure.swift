@@ -29,7 +29,7 @@ extension Failure {
 }
 
 extension FailureKind {
-  /// The exit status for the failure, whether nbdctl or nbdd had it.
+  /// The exit status for the failure, whether it happened in nbdctl or in nbdd.
   var status: Int32 {
     switch self {
     case .unreachable: EX_UNAVAILABLE

@@ -66,13 +66,13 @@ struct ReadCommand: ParsableCommand {
     }
   }
 
-  /// What is to be read.
+  /// Returns the range to read.
   private func range(in export: Export) throws(Failure) -> Range<UInt64> {
     let (size, begin) = (export.sizeBytes, offset?.bytes ?? 0)
     guard begin <= size, length?.bytes ?? 0 <= size - begin else {
       throw Failure("the range goes beyond the export, which has \(size) bytes", EX_USAGE)
     }
-    // A copy of a part only is what somebody has to ask for.
+    // A partial copy must be requested explicitly.
     if length == nil, export.unreachableBytes > 0 {
       throw Failure("the end of the export cannot be read; --length \(size - begin) reads the rest")
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// How much to ask for at once, while a number of requests is in flight: more as long as replies come soon, and
-/// less where they take a good part of the time after which a server counts as gone.
+/// How much to request at once while several requests are in flight: more as long as replies come
+/// soon, and less where they take a large part of the time after which a server counts as
+/// unreachable.
 ///
-/// A server that does little in a second is not taken for one that does nothing, then.
+/// So a server that does little in a second is not taken for one that does nothing.
 struct RequestSize {
   private static let least: UInt64 = 8 << 10
 
@@ -16,7 +17,7 @@ struct RequestSize {
   /// How many replies have come since the size was changed.
   private var replies = 0
 
-  /// For blocks of this size; `most` is the most that the server sends at once.
+  /// Starts for blocks of this size; `most` is the most that the server sends at once.
   init(block: UInt64, most: UInt64, depth: Int, time: Duration) {
     let least = max(block, min(Self.least, most))
     range = least...max(least, most)
@@ -26,7 +27,7 @@ struct RequestSize {
     self.time = time
   }
 
-  /// Takes into account that a reply took so long.
+  /// Takes into account how long a reply took.
   ///
   /// The effect of a change shows only after a reply to each request that was in flight.
   mutating func adapt(to elapsed: Duration) {

@@ -40,12 +40,12 @@ struct ServerOptions: ParsableArguments {
   /// Connects.
   ///
   /// - Parameters:
-  ///   - uri: Where to.
-  ///   - isTotal: The timeout is for the whole command; else it is for each request.
-  ///   - rest: What the command may take in addition, because it is meant to.
+  ///   - uri: The server to connect to.
+  ///   - isTotal: Whether the timeout is for the whole command; otherwise it is for each request.
+  ///   - rest: The time that the command may take in addition, because it is meant to.
   ///   - interrupt: Ends the wait.
   /// - Returns: The stream, connected and encrypted if the URI says so.
-  /// - Throws: What went wrong, with its exit status.
+  /// - Throws: The failure, with its exit status.
   func connect(
     to uri: URI, isTotal: Bool, besides rest: Duration = .zero, interrupt: Wakeup? = nil
   ) throws(Failure) -> ServerStream {
@@ -68,7 +68,7 @@ struct ServerOptions: ParsableArguments {
     }
   }
 
-  /// What is asked of the server for a URI.
+  /// Returns what to request from the server for a URI.
   func request(for uri: URI) -> ExportRequest {
     var request = ExportRequest(uri)
     request.structuredReplies = true

@@ -18,7 +18,7 @@ struct SparseOutput {
 
   mutating func write(_ bytes: ArraySlice<UInt8>) throws(Failure) {
     guard file.isDraft else { return try file.write(bytes) }
-    // What has the same fate leaves together.
+    // Neighbouring blocks of the same kind are written together.
     var run = bytes.prefix(0)
     var isRunZero = false
     var rest = bytes

@@ -20,8 +20,8 @@ struct Workload: Sendable, Equatable {
   /// The most requests in flight.
   static let deepest = 256
 
-  /// Each size with each depth, from words with commas between them; a lone list of sizes goes with 1
-  /// and 16 in flight, one of depths with 4 KiB.
+  /// Combines each size with each depth, given as comma-separated words; sizes alone are combined
+  /// with 1 and 16 in flight, depths alone with 4 KiB.
   static func list(_ blockSizes: [String], _ depths: [String]) throws(Failure) -> [Workload] {
     let parts = { (words: [String]) in
       words.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
@@ -43,7 +43,7 @@ struct Workload: Sendable, Equatable {
     return sizes.flatMap { size in depths.map { Workload(blockBytes: size, depth: $0) } }
   }
 
-  /// Why an export cannot be measured with it, if that is so.
+  /// Returns why an export cannot be measured with it; nil if it can.
   func flaw(for export: Export, writes: Bool) -> String? {
     let minimum = UInt64(export.blockSizes?.minimum ?? 1)
     if blockBytes > export.sizeBytes {
