@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-// A program's own malloc is everybody's: what is linked with this counts what its libraries ask for, too.
+// A program's own malloc replaces that of its libraries, so their allocations are counted as well.
 
 #include "CAllocations.h"
 

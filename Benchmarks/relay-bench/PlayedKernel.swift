@@ -6,11 +6,11 @@ internal import Linux
 internal import NBD
 internal import Transport
 
-/// Plays the kernel: keeps as many requests in flight as the depth says, and allocates nothing.
+/// Plays the kernel: keeps `depth` requests in flight, and allocates nothing.
 struct PlayedKernel {
-  /// What requests go out on.
+  /// The channel on which requests are sent.
   enum Wire {
-    /// The end of a socketpair that the kernel would have.
+    /// The kernel's end of a socketpair.
     case socket(Descriptor)
     /// A negotiated connection.
     case server(ServerStream)
@@ -22,7 +22,7 @@ struct PlayedKernel {
       }
     }
 
-    /// A part of what it took has not left.
+    /// Some of the accepted bytes have not been sent.
     var isSending: Bool {
       switch self {
       case .socket: false
@@ -35,7 +35,7 @@ struct PlayedKernel {
   let command: NBD.Command
   let blockBytes: Int
   let depth: Int
-  /// How many blocks there are; one after the other is used, around and around.
+  /// How many blocks there are; they are used in turn, cyclically.
   let blockCount: Int
 
   private let headers: Region
@@ -44,13 +44,13 @@ struct PlayedKernel {
   private let gather = Gather(capacity: 64)
   private let readiness = Readiness(capacity: 1)
 
-  /// How many requests have been begun, have left as a whole, and have been answered.
+  /// How many requests have been begun, have been sent completely, and have got a reply.
   private var begun = 0
   private var left = 0
   private var answered = 0
-  /// How many bytes of the first request that has not left as a whole are gone.
+  /// How many bytes of the first request that is not sent completely have been sent.
   private var gone = 0
-  /// What the inbox has of a reply's header, and how many bytes of data are still to come.
+  /// How many bytes of a reply's header are in the inbox, and how many bytes of data are still to arrive.
   private var headerBytes = 0
   private var dataBytes = 0
 
@@ -68,13 +68,13 @@ struct PlayedKernel {
     headers = try Region(byteCount: depth * 32)
     data = try Region(byteCount: blockBytes)
     inbox = try Region(byteCount: 256 << 10)
-    // No server finds zeroes in it.
+    // Contains no zeroes that a server could detect.
     data.write(0, blockBytes) { bytes in
       for index in bytes.indices { bytes[index] = UInt8(truncatingIfNeeded: index | 1) }
     }
   }
 
-  /// Sends requests for so long, at most so many, and waits for all answers; says how many.
+  /// Sends requests for `time`, at most `limit`, waits for all replies, and returns how many.
   mutating func run(for time: Duration, atMost limit: Int) throws(Fault) -> Int {
     let start = answered
     let end = Clocks.monotonic + time.milliseconds * 1000
@@ -99,7 +99,7 @@ struct PlayedKernel {
     begun += 1
   }
 
-  /// Sends what is taken; false if that is nothing.
+  /// Sends what is accepted; returns false if that is nothing.
   private mutating func send() throws(Fault) -> Bool {
     guard left < begun || wire.isSending else { return false }
     gather.removeAll()
@@ -152,7 +152,7 @@ struct PlayedKernel {
     return true
   }
 
-  /// Takes what is in the inbox: replies, each followed by its data.
+  /// Processes the inbox: replies, each followed by its data.
   private mutating func take(_ end: Int) throws(Fault) {
     var place = 0
     while true {
@@ -175,7 +175,7 @@ struct PlayedKernel {
   private static let simpleMagic: UInt32 = 0x6744_6698
 }
 
-/// Why nothing was measured.
+/// Why the measurement failed.
 struct Fault: Error, CustomStringConvertible {
   let description: String
 

@@ -10,9 +10,9 @@ internal import NBD
 internal import Relay
 internal import Transport
 
-/// Loads a server through the relay, or without it, in the place of the kernel.
+/// Loads a server through the relay, or without it, in place of the kernel.
 ///
-/// Prints requests, microseconds, microseconds of processor time of all threads but the one that plays
+/// Prints requests, microseconds, microseconds of processor time of all threads except the one that plays
 /// the kernel, and allocations, after a warm-up that does not count.
 @main
 struct RelayBench: ParsableCommand {

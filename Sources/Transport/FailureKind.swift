@@ -67,10 +67,10 @@ extension FailureKind {
       }
   }
 
-  /// What the number of a failed system call says about the way to a server.
+  /// Classifies the errno of a system call that failed on the way to a server.
   ///
-  /// EACCES and EPERM: a socket's permissions, or a firewall, forbid it. ETIMEDOUT: TCP itself gave the
-  /// peer up, for instance because nothing acknowledged its probes.
+  /// EACCES and EPERM: a socket's permissions, or a firewall, forbid it. ETIMEDOUT: TCP itself gave up
+  /// the peer, for instance because its probes were not acknowledged.
   init(_ error: SystemError) {
     self =
       switch error.errno {

@@ -7,26 +7,26 @@ internal import Linux
 package import NBD
 package import TLS
 
-/// Where credentials are found unless the URI says so itself.
+/// Where to find credentials that the URI does not specify.
 package struct SecurityFiles: Sendable {
-  /// A directory with `ca-cert.pem`, `ca-crl.pem`, `client-cert.pem`, `client-key.pem` and `psk.txt`, as
-  /// far as they are needed.
+  /// A directory with those of `ca-cert.pem`, `ca-crl.pem`, `client-cert.pem`, `client-key.pem` and
+  /// `psk.txt` that are needed.
   package var directory: String?
   /// The file with the pre-shared key.
   package var pskFile: String?
   /// GnuTLS's priority string.
   package var priority: String?
-  /// The name that the server's certificate has to be for, unless the URI gives one.
+  /// The name that the server's certificate must be valid for, unless the URI gives one.
   package var hostname: String?
-  /// Whether the server is verified, if it is not for the URI to say.
+  /// Whether to verify the server, if the URI does not decide that.
   package var verifyPeer: Bool?
 
   package init() {}
 
-  /// The credentials for a URI; nil for a scheme without TLS.
+  /// Returns the credentials for a URI; nil for a scheme without TLS.
   ///
-  /// Reads the files (U-014 to U-017). A server is verified by the URI's host, or the name that the URI
-  /// gives; a socket that has no host needs one, or the word that nobody is to be verified (N-054).
+  /// Reads the files (U-014 to U-017). A server is verified by the URI's host, or by the name that the URI
+  /// gives; a socket, which has no host, needs a name, or verification turned off (N-054).
   package func credentials(for uri: URI) throws(CredentialsError) -> Credentials? {
     guard let tls = uri.tls else { return nil }
     var settings = Credentials.Settings()
@@ -46,7 +46,7 @@ package struct SecurityFiles: Sendable {
       settings.revocationFile = try Self.file("ca-crl.pem", in: directory)
       settings.certificateFile = try Self.file("client-cert.pem", in: directory)
       settings.keyFile = try Self.file("client-key.pem", in: directory)
-      // One without the other is a fault, which names the file that is missing.
+      // One without the other is an error that names the missing file.
       if let directory, settings.certificateFile != nil || settings.keyFile != nil {
         settings.certificateFile = "\(directory)/client-cert.pem"
         settings.keyFile = "\(directory)/client-key.pem"
@@ -60,9 +60,9 @@ package struct SecurityFiles: Sendable {
     return try Credentials(settings)
   }
 
-  /// The path of a file that may be absent.
+  /// Returns the path of a file that may be absent.
   ///
-  /// A directory that is not there is a fault: a slip in its name must not end in trusting the system's
+  /// A missing directory is an error: a typo in its name must not result in trusting the system's
   /// authorities instead of the user's.
   private static func file(
     _ name: String, in directory: String?

@@ -7,12 +7,12 @@ package import Linux
 package import NBD
 package import TLS
 
-/// Connecting to where a URI points.
+/// Connects to the server of a URI.
 extension ServerStream {
-  /// Tries every address in order, or only the one that is wanted, and returns a connection to the first
-  /// that accepts.
+  /// Tries every address in order, or only the requested one, and returns a connection to the first that
+  /// accepts.
   ///
-  /// Blocks as long as the name servers and the pace let it.
+  /// Blocks as long as the name servers and the pace allow.
   package static func connect(
     to transport: URI.Transport, only wanted: Address? = nil, _ pace: Pace,
     _ credentials: Credentials? = nil,
@@ -49,15 +49,15 @@ extension ServerStream {
 
 /// Why there is no connection.
 package enum ConnectError: Error, Sendable, Equatable {
-  /// The name has no address, or nobody could be asked.
+  /// The name has no address, or it could not be resolved.
   case unresolved(ResolutionError)
   case noAddress
-  /// The path of a UNIX socket does not fit.
+  /// The path of a UNIX socket is too long.
   case pathTooLong
   /// The last address that was tried, and how it failed.
   case unreachable(String, SocketError)
 
-  /// Whether it failed before there was an address to try.
+  /// Whether it failed before an address could be tried.
   package var isResolution: Bool {
     switch self {
     case .unresolved, .noAddress: true
@@ -74,7 +74,7 @@ extension ConnectError: CustomStringConvertible {
     case .pathTooLong: "the socket's path is too long"
     case .unreachable(let address, let error):
       switch error {
-      // A vsock is reset where TCP is refused.
+      // Where TCP refuses a connection, a vsock resets it.
       case .system(let error) where [ECONNREFUSED, ECONNRESET].contains(error.errno):
         "\(address): connection refused"
       case .system(let error) where error.errno == ENODEV:

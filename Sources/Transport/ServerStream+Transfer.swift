@@ -6,9 +6,9 @@ package import Linux
 package import NBD
 internal import TLS
 
-/// Receiving and sending without waiting and without an allocation, once the negotiation is over.
+/// Receives and sends without blocking and without allocations, after the negotiation.
 extension ServerStream {
-  /// Receives what there is, at most `count` bytes: 0 at the end of the stream, nil if nothing has come.
+  /// Receives at most `count` available bytes: 0 at the end of the stream, nil if nothing has arrived.
   package func receive(
     into region: Region, at place: Int, _ count: Int
   ) throws(StreamError) -> Int? {
@@ -20,14 +20,14 @@ extension ServerStream {
       try session.receive(into: region, at: place, count), to: StreamError.init(tls:))
   }
 
-  /// Whether there may be something to receive although the socket has nothing.
+  /// Whether there may be data to receive although the socket has none.
   package var hasMore: Bool { session?.hasMore ?? false }
 
-  /// Sends what the connection takes of the parts, and returns how many bytes; nil if it takes nothing
-  /// now: then the same bytes have to come first the next time.
+  /// Sends as much of the parts as the connection accepts, and returns how many bytes; nil if it accepts
+  /// nothing now: then the next call must begin with the same bytes.
   ///
-  /// A part of what it took may not have left while `isSending`: that leaves with the next call, also with
-  /// one without parts.
+  /// While `isSending`, some of the accepted bytes are still buffered: the next call sends them, even one
+  /// without parts.
   package func send(_ parts: Gather) throws(StreamError) -> Int? {
     guard let session else {
       return try mapError(try parts.send(over: socket.descriptor), to: StreamError.failed)

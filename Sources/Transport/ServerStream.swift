@@ -8,7 +8,7 @@ internal import TLS
 
 /// A connection to a server: unencrypted at first, and under TLS from `secure` on.
 ///
-/// Used by one thread only. The socket is closed when nobody refers to it any more (N-185).
+/// Used by one thread only. The socket is closed with the last reference to it (N-185).
 package final class ServerStream: ByteStream {
   package private(set) var socket: StreamSocket
   /// The address that accepted the connection.
@@ -58,8 +58,8 @@ package final class ServerStream: ByteStream {
     deadline = pace.deadline(within: pace.stepTime)
   }
 
-  /// What has to pass within the time of a step: a slow connection is not a dead one, but a byte now and
-  /// then is.
+  /// How many bytes must pass within the time of a step: a slow connection is not dead, but one with only
+  /// an occasional byte is.
   private static let leastProgress = 64 << 10
 
   package func read(_ count: Int) throws(StreamError) -> [UInt8] {
@@ -133,13 +133,13 @@ package final class ServerStream: ByteStream {
   }
 }
 
-/// How long a connection may take.
+/// The time limits of a connection.
 package struct Pace: Sendable {
-  /// For an address to accept.
+  /// The limit for an address to accept.
   package var connectTime: Duration
-  /// For a step of the negotiation, or a message of the transmission.
+  /// The limit for a step of the negotiation, or a message of the transmission.
   package var stepTime: Duration
-  /// When all of it has to have ended, if at all.
+  /// The deadline for all of it, if there is one.
   package var end: ContinuousClock.Instant?
 
   package init(
@@ -174,7 +174,7 @@ extension StreamError {
       case .timedOut(let time): .timedOut(time)
       case .interrupted: .interrupted
       case .system(let error): .failed(error)
-      // With TLS 1.3 the server judges the client when the handshake is over on this side.
+      // With TLS 1.3 the server verifies the client after the handshake is complete on this side.
       case _ where error.isPersistent:
         .handshakeFailed(reason: error.description, isPersistent: true)
       default: .tlsFailed(reason: error.description)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 //
-// The rules by which the relay keeps what it acknowledged. README.md explains them and this model;
-// Tests/Model/run searches it, whole and with each rule taken out by a macro WITHOUT_... .
+// The rules by which the relay keeps what it has acknowledged. README.md explains them and this model;
+// Tests/Model/run searches it, complete and with each rule removed by a macro WITHOUT_... .
 
 #ifndef CONNECTIONS
-#define CONNECTIONS 2 // connections at a time: 2 or 3
+#define CONNECTIONS 2 // simultaneous connections: 2 or 3
 #endif
 #ifndef BLOCKS
 #define BLOCKS 2    // 1 or 2
@@ -14,7 +14,7 @@
 #define BOUND 2     // entries in the ledger: 1 to 3
 #endif
 #ifndef WRITES
-#define WRITES 3    // what the kernel asks for, in all
+#define WRITES 3    // what the kernel requests, in total
 #endif
 #ifndef FLUSHES
 #define FLUSHES 1
@@ -40,43 +40,43 @@
 
 // Requests. A block has at most one write in flight: its number is the block's.
 #define FLUSH 2
-#define OWN 3        // a flush of the relay's own
+#define OWN 3        // the relay's own flush
 #define REPLAY 4     // REPLAY + i: entry i of the ledger, sent again
 #define REQUESTS 7
 
 #define FREE 0
 #define PENDING 1    // at the relay
 #define SENT 2       // on a connection, not executed
-#define DONE 3       // executed, its reply on the way
+#define DONE 3       // executed, its reply in transit
 #define ANSWERED 4   // of a replay: its reply has arrived
-#define CLOSING 5    // sent on a connection that was given up and is not over, not executed
+#define CLOSING 5    // sent on a connection that was given up but is not over; not executed
 byte at[REQUESTS];
 byte carrier[REQUESTS]; // the connection, while SENT or DONE
 
-// Connections, as the relay sees them.
+// Connections from the relay's point of view.
 #define DOWN 0
-#define JOINING 1    // made while another is up, or an old one not over: carries nothing
-#define REPLAYING 2  // carries the ledger, and nothing else is sent
+#define JOINING 1    // made while another is up or an old one is not over: carries nothing
+#define REPLAYING 2  // carries the ledger; nothing else is sent
 #define UP 3
 byte state[CONNECTIONS];
-bool alive[CONNECTIONS]; // whether they lead to a server that lives
+bool alive[CONNECTIONS]; // whether they lead to a live server
 
 // A value is the number of the write to its block. The kernel's memory:
-byte acked[2];       // the last write that was acknowledged; one in flight is the next
+byte acked[2];       // the last acknowledged write; one in flight is the next
 bool fua[2];         // of the write in flight
-byte before[2];      // what was acknowledged when the flush was asked for
-byte promised[2];    // the last write that it was told is durable
+byte before[2];      // what was acknowledged when the flush was requested
+byte promised[2];    // the last write that was reported to it as durable
 
 // The server's.
 byte cache[2], stable[2];
-bool spoiled[2];     // a flush or FUA write failed: later ones pass over what was not stable then
+bool spoiled[2];     // a flush or FUA write failed: later ones skip what was not stable then
 bool refused;        // the reply to a replay is a refusal
 bool failed[REPLAY]; // the reply to a flush or FUA write is an error
 byte behind[2];      // the FUA writes that had failed when a flush was executed; [1] is the relay's own
 
 // The relay's.
 byte count, block[3], version[3]; // the ledger
-byte mark[2];                     // how many entries a flush covers; [1] is the relay's own
+byte mark[2];                     // the number of entries that a flush covers; [1] is the relay's own
 byte since[2];                    // the waiting connections that were made before it was sent
 #if ABANDON
 bool abandoned;
@@ -87,13 +87,13 @@ bool foreign;        // another machine has written to the export since
 byte writes = WRITES, flushes = FLUSHES, fuas = FUA;
 byte crashes = CRASHES, cuts = CUTS, refusals = REFUSALS, failures = FAILURES;
 
-hidden byte i, n;    // scratch, never alive between two steps
+hidden byte i, n;    // scratch, not live between two steps
 #ifdef WITHOUT_ONCE
 bool stray[REQUESTS]; // replies on closed connections
 #endif
 
-// Rule drain taken out, wholly or for some requests: they are sent again at once, and the server of the connection
-// that was given up has a copy, one of each at most.
+// Rule drain removed, wholly or for some requests: they are sent again at once, and the server of the
+// connection that was given up has a copy, at most one of each.
 #ifdef WITHOUT_DRAIN
 #define COPIED(q) true
 #endif
@@ -152,7 +152,7 @@ byte copy[REQUESTS], copyOf[REQUESTS]; // the value, and its block
 #endif
 #endif
 #define WRITES_IN_FLIGHT (IN_FLIGHT(0) || IN_FLIGHT(1))
-// Rule fail: one flush at a time. Where flushes do not fail, all rules hold with several in flight as well.
+// Rule fail: one flush at a time. If flushes do not fail, all rules hold with several in flight as well.
 #if FAILURES == 0 || defined(WITHOUT_FAIL_ALONE)
 #define FLUSHABLE true
 #else
@@ -165,12 +165,12 @@ byte copy[REQUESTS], copyOf[REQUESTS]; // the value, and its block
 #define OVERLAPS(b) \
   ((count > 0 && block[0] == b) || (count > 1 && block[1] == b) || (count > 2 && block[2] == b))
 
-// What holds in every state. Nothing is acknowledged that is neither durable nor in the ledger; what is told to
-// be durable stays so; and no read, on whatever connection, would find less than what is acknowledged.
+// What holds in every state. Everything acknowledged is durable or in the ledger; what was reported as
+// durable stays so; and no read, on any connection, would find less than what is acknowledged.
 #define SAFE(b) ((stable[b] >= acked[b] || IN_LEDGER(b, acked[b])) && stable[b] >= promised[b])
 #define READS(c) (CARRIES(c) && alive[c])
 #define FRESH (cache[0] >= acked[0] && cache[1] >= acked[1])
-#if ABANDON // What another machine has written since is not written over.
+#if ABANDON // What another machine has written since is not overwritten.
 #define KEPT(b) (!foreign || (cache[b] == FOREIGN && stable[b] == FOREIGN))
 inline promise() {
   assert(KEPT(0) && KEPT(1));
@@ -202,7 +202,7 @@ inline forget(q) {
   fi
 }
 
-// It has come to an end with a request: the relay gets a reply, or learns that the connection is over.
+// The server is done with a request: the relay gets a reply, or learns that the connection is over.
 inline ended(q) {
   if
   :: at[q] == SENT -> at[q] = DONE
@@ -216,14 +216,14 @@ active proctype server() {
   byte r, c;
 end:
   do
-  :: atomic { // In any order, whatever the connection, and whether it was given up.
+  :: atomic { // In any order, on any connection, whether it was given up or not.
       SOME_REQUEST(EXECUTABLE) -> CHOOSE_REQUEST(EXECUTABLE);
       if
       :: r < 2 -> d_step {
           cache[r] = acked[r] + 1; spoiled[r] = false;
           if :: fua[r] -> stable[r] = cache[r] :: else fi
         }
-      :: r < 2 && fua[r] && failures > 0 -> d_step { // As where it is a write and a flush.
+      :: r < 2 && fua[r] && failures > 0 -> d_step { // As if it were a write and a flush.
           failures--; failed[r] = true; cache[r] = acked[r] + 1; spoil()
         }
       :: r == FLUSH || r == OWN -> d_step {
@@ -250,14 +250,14 @@ end:
       :: (r == FLUSH || r == OWN) && failures > 0 -> d_step {
           failures--; spoil()
         }
-      :: skip // Dropped; a late flush that succeeds is what the server may do of its own accord.
+      :: skip // Dropped; a late flush that succeeds equals a write-back, which the server may do at any time.
       fi;
       d_step { copy[r] = 0; copyOf[r] = 0; r = 0; promise() }
     }
 #endif
-  :: d_step { DIRTY(0) -> stable[0] = cache[0]; promise() } // Written back of its own accord.
+  :: d_step { DIRTY(0) -> stable[0] = cache[0]; promise() } // Written back at any time.
   :: d_step { DIRTY(1) -> stable[1] = cache[1]; promise() }
-  :: d_step { // A crash. A new instance starts with what is stable; all old connections are over.
+  :: d_step { // A crash. A new instance starts with the stable data; all old connections are over.
       crashes > 0 -> crashes--;
       for (i : 0 .. CONNECTIONS - 1) { alive[i] = false }
       for (i : 0 .. 1) { cache[i] = stable[i]; spoiled[i] = false }
@@ -281,7 +281,7 @@ end:
 
 /* ---- relay ---- */
 
-// An answer reaches the kernel. It checks what it is told.
+// A reply reaches the kernel, which checks it.
 inline answer(q) {
   assert(at[q] != FREE);
   if
@@ -297,7 +297,7 @@ inline answer(q) {
   at[q] = FREE; carrier[q] = 0
 }
 
-// Rule keep: what is entered.
+// Rule keep: which writes enter the ledger.
 #ifdef WITHOUT_KEEP
 #define ENTERED(b) false
 #else
@@ -349,14 +349,14 @@ inline answer(q) {
 #define FULL (count >= BOUND)
 #endif
 
-// Rule join: when a waiting connection needs no proof.
+// Rule join: when a waiting connection needs no proof of reaching the same server.
 #ifdef WITHOUT_JOIN_IDLE
 #define NOTHING_TO_PROVE (count == 0)
 #else
 #define NOTHING_TO_PROVE (count == 0 && !WRITES_IN_FLIGHT)
 #endif
 
-// Rule fail: when what failed has spoiled nothing that anybody will rely on.
+// Rule fail: when a failure has spoiled nothing that is relied on.
 #ifdef WITHOUT_FAIL
 #define NOTHING_SPOILED true
 #else
@@ -367,7 +367,7 @@ inline answer(q) {
 #endif
 #endif
 
-// When the relay sends a flush of its own: rules bound, durable, join.
+// When the relay sends its own flush: rules bound, durable, join.
 #ifdef WITHOUT_DURABLE_FLUSH
 #define WANTS_FLUSH (FULL || SOME_CONNECTION(IS_JOINING))
 #else
@@ -399,7 +399,7 @@ inline begin(l) {
 #endif
 }
 
-// Rules first and drain: where no connection is in use and all old ones are over, one that waits begins.
+// Rules first and drain: if no connection is in use and all old ones are over, a waiting one begins.
 #define BEGINS (!SOME_CONNECTION(SERVES) && !DRAINS)
 inline lead() {
   for (i : 0 .. CONNECTIONS - 1) {
@@ -438,7 +438,7 @@ inline covered(f) {
   count = count - n;
   mark[f] = 0;
   mark[1 - f] = (mark[1 - f] > n -> mark[1 - f] - n : 0);
-  // Rule join: who was made before it was sent need not wait longer.
+  // Rule join: connections made before it was sent need not wait any longer.
   for (i : 0 .. CONNECTIONS - 1) {
     if :: state[i] == JOINING && (since[f] & (1 << i)) -> state[i] = UP :: else fi
   }
@@ -457,8 +457,8 @@ inline send(q, l) {
   fi
 }
 
-// Rules again and drain: a request loses its connection. If the server lives, it may still execute what it has not
-// executed; that is sent again when this has been decided.
+// Rules again and drain: a request loses its connection. If the server is alive, it may still execute what
+// it has not executed; such a request is sent again once the server has executed or dropped it.
 inline giveUp(q, l) {
   if
 #ifndef NO_COPIES
@@ -483,7 +483,7 @@ inline close(l) {
   for (i : 0 .. REQUESTS - 1) {
     if
 #ifdef WITHOUT_DURABLE_AGAIN
-    :: i < 2 && HELD(i) // The relay has its reply, and keeps it.
+    :: i < 2 && HELD(i) // The relay has its reply and keeps it.
 #endif
     :: i < 2 && IN_FLIGHT(i) && carrier[i] == l ->
 #ifdef WITHOUT_ONCE
@@ -515,12 +515,12 @@ inline closeAll() {
 
 inline take(q) {
   if
-  :: q < 2 && failed[q] -> // Rule fail. The kernel gets the error, and asks again.
+  :: q < 2 && failed[q] -> // Rule fail. The kernel gets the error and repeats the request.
     forget(q); at[q] = PENDING; carrier[q] = 0;
 #ifndef WITHOUT_FAIL_FUA
     if :: !NOTHING_SPOILED -> closeAll() :: else fi
 #endif
-  :: q < 2 && !failed[q] -> // Rule keep: first entered, then acknowledged.
+  :: q < 2 && !failed[q] -> // Rule keep: first entered into the ledger, then acknowledged.
     if
     :: ENTERED(q) ->
       assert(count < BOUND);
@@ -528,14 +528,14 @@ inline take(q) {
     :: else
     fi;
     answer(q)
-  :: (q == FLUSH || q == OWN) && failed[q] -> // Rule fail. Of its own, the kernel gets the error.
+  :: (q == FLUSH || q == OWN) && failed[q] -> // Rule fail. The kernel gets the error of its own flush.
     if :: q == FLUSH -> before[0] = 0; before[1] = 0 :: else fi;
     forget(q); at[q] = FREE; carrier[q] = 0; mark[q - FLUSH] = 0; since[q - FLUSH] = 0;
     if :: !NOTHING_SPOILED -> closeAll() :: else fi
   :: q == FLUSH && !failed[q] -> covered(0); answer(q)
   :: q == OWN && !failed[q] -> covered(1); at[q] = FREE; carrier[q] = 0
 #ifndef WITHOUT_LOUD
-  :: q >= REPLAY && refused -> closeAll() // Rule loud: nothing goes on until a server takes it.
+  :: q >= REPLAY && refused -> closeAll() // Rule loud: nothing continues until a server accepts it.
 #endif
   :: else ->
     at[q] = ANSWERED; refused = false;
@@ -548,7 +548,7 @@ inline take(q) {
   fi
 }
 
-// Rule abandon: not before all connections are over, and none is made after it.
+// Rule abandon: only after all connections are over, and none is made afterwards.
 #if !ABANDON || defined(WITHOUT_ABANDON) || defined(WITHOUT_ABANDON_END)
 #define CONNECTS true
 #else
@@ -565,7 +565,7 @@ active proctype relay() {
 end:
   do
   :: atomic { CONNECTS && SOME_CONNECTION(IS_DOWN) -> CHOOSE_CONNECTION(IS_DOWN); d_step { made(c); c = 0; promise() } }
-  :: atomic { // It notices that the server is gone, or gives a connection up although it is not.
+  :: atomic { // It notices that the server is gone, or gives up a connection although it is not.
       SOME_CONNECTION(IS_LOST) -> CHOOSE_CONNECTION(IS_LOST);
       d_step {
         cuts = (alive[c] -> cuts - 1 : cuts);
@@ -600,7 +600,7 @@ end:
   :: d_step { stray[FLUSH] -> stray[FLUSH] = false; answer(FLUSH) }
 #endif
 #if ABANDON
-  :: d_step { // All is answered with an error, and the ledger forgotten.
+  :: d_step { // All requests fail with an error, and the ledger is dropped.
       !abandoned && ABANDONABLE -> abandoned = true;
 #ifndef WITHOUT_ABANDON
       for (i : 0 .. REQUESTS - 1) { if :: at[i] != CLOSING -> at[i] = FREE :: else fi }
@@ -616,7 +616,7 @@ end:
 
 #define UNWRITTEN(b) (b < BLOCKS && at[b] == FREE)
 
-// What the relay cannot send at once counts as not asked for yet.
+// What the relay cannot send at once counts as not requested yet.
 active proctype kernel() {
   byte b, c;
 end:
@@ -632,7 +632,7 @@ end:
       flushes > 0 && at[FLUSH] == FREE && FLUSHABLE && SOME_CONNECTION(CARRIES) -> CHOOSE_CONNECTION(CARRIES);
       d_step { flushes--; before[0] = acked[0]; before[1] = acked[1]; send(FLUSH, c); c = 0 }
     }
-  :: timeout -> // Nothing is left to happen: all was asked and answered, and the server has the last of each block.
+  :: timeout -> // Nothing more can happen: every request got its reply, and the server has the last write.
 #if ABANDON
     if :: abandoned -> break :: else fi;
 #endif

@@ -3,5 +3,5 @@
 
 #pragma once
 
-/// How often this process has asked for memory since it began.
+/// Returns how often this process has allocated memory since it started.
 unsigned long allocations(void);

@@ -16,7 +16,7 @@ package struct ConfigurationProblem: Structure {
     Field("message", \.message),
   ]
 
-  /// What `file` is for a fault in the context of a call.
+  /// The value of `file` for a fault in the context of a call.
   package static let contextFile = "context"
 
   package init() {}

@@ -17,7 +17,7 @@ package enum ControlError: Error, Sendable, Equatable {
   case configurationInvalid(Problems)
   case invalidMessage(MessageText)
   case shuttingDown
-  /// The caller may not call the method.
+  /// The caller is not permitted to call the method.
   case permissionDenied
   /// Takes the path of the parameter.
   case invalidParameter(String)
@@ -109,7 +109,7 @@ extension ControlError {
     }
   }
 
-  /// Reports that there is no device of that name, which the caller may have made very long.
+  /// Reports that there is no device of that name; the name comes from the caller and may be very long.
   package static func noDevice(named name: String) -> ControlError {
     .noSuchDevice(NamedDevice(name: shown(name, limit: 64)))
   }

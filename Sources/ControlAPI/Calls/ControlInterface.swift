@@ -3,10 +3,10 @@
 
 /// The interface by which nbdd is controlled.
 package enum ControlInterface {
-  /// Its name, which begins the full names of its methods and errors.
+  /// Its name, the prefix of the full names of its methods and errors.
   package static let name = "org.nbdd"
 
-  /// Its text, a file of the project that is part of the program.
+  /// Its text, a file of the project that is built into the program.
   package static let text = String(decoding: PackageResources.org_nbdd_varlink, as: UTF8.self)
 
   /// The socket on which nbdd listens, unless another is given.

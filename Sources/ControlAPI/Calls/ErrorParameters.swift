@@ -73,7 +73,7 @@ package struct FailedAttach: Structure {
   package var stage = FailureStage.kernel
   package var kind = FailureKind.other
   package var message = ""
-  /// nbdd goes on trying.
+  /// nbdd keeps retrying.
   package var retrying = false
 
   package static let fields: [Field<Self>] = [

@@ -3,7 +3,7 @@
 
 /// A method of the interface: what it takes and what it returns.
 package struct Method<Input: Structure, Output: Structure>: Sendable {
-  /// The full name, as in "org.nbdd.Attach".
+  /// The full name, for example "org.nbdd.Attach".
   package let name: String
 
   fileprivate init(_ name: String) {

@@ -55,12 +55,12 @@ package struct StatusResult: Structure {
   package init(devices: [DeviceStatus]) { self.devices = devices }
 }
 
-/// What Reload returns: what it did, by the names of devices.
+/// What Reload returns: the names of the devices that it changed, by kind of change.
 package struct ReloadResult: Structure {
   package var added: [String] = []
   package var changed: [String] = []
   package var removed: [String] = []
-  /// Those of the changed and removed devices where something waits for the next attach, or the detach.
+  /// Those of the changed and removed devices whose change takes effect at the next attach or the detach.
   package var deferred: [String] = []
 
   package static let fields: [Field<Self>] = [

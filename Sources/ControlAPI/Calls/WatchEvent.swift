@@ -3,7 +3,7 @@
 
 internal import Varlink
 
-/// What Watch returns, again and again: something that happened to a device.
+/// What Watch returns repeatedly: an event of a device.
 package struct WatchEvent: Structure {
   /// The number of the reply, from 1.
   package var sequence: Int64 = 0
@@ -25,8 +25,8 @@ package struct WatchEvent: Structure {
   ///
   /// - Parameters:
   ///   - event: What happened.
-  ///   - device: The device as it is now; nil if it is gone, or the event is about none.
-  ///   - name: Its name; nil if the event is about none.
+  ///   - device: The device as it is now; nil if it is gone, or the event concerns none.
+  ///   - name: Its name; nil if the event concerns none.
   package init(_ event: Kind, _ device: DeviceStatus?, name: String?) {
     self.event = event
     self.device = device
@@ -44,7 +44,7 @@ package struct WatchEvent: Structure {
   package struct Encoded: Sendable {
     private let reply: NumberedReply
 
-    /// Encodes everything but the number.
+    /// Encodes everything except the number.
     package init(_ event: WatchEvent) {
       // The number is the first field.
       reply = NumberedReply(JSON(.object(Array((event.json.members ?? []).dropFirst()))))

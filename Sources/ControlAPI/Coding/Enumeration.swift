@@ -5,7 +5,7 @@ package import Varlink
 
 /// A choice of names, in the order of the interface.
 package protocol Enumeration: InterfaceValue, CaseIterable, RawRepresentable<String> {
-  /// The name of the type in the interface; nil for a choice that is written where it is used.
+  /// The name of the type in the interface; nil for a choice that is defined inline.
   static var typeName: String? { get }
 }
 

@@ -3,24 +3,24 @@
 
 package import Varlink
 
-/// A value of a type that the interface knows, which is encoded as JSON and decoded from it.
+/// A value of a type of the interface, which is encoded as JSON and decoded from it.
 package protocol InterfaceValue: Sendable, Equatable {
   /// The type in the interface.
   static var dataType: Interface.DataType { get }
 
-  /// The value as JSON; nil if its field is left out.
+  /// The value as JSON; nil if its field is omitted.
   var encoded: JSON? { get }
 
-  /// Decodes what stands in a field; nil if the field is missing.
+  /// Decodes the content of a field; nil if the field is missing.
   init(decoding json: JSON?) throws(FieldError)
 }
 
 /// Why a message does not fit the interface.
 package struct FieldError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Where, as in "devices[2].runtime.state"; empty for the message itself.
+  /// Where, for example "devices[2].runtime.state"; empty for the message itself.
   package var path: String
 
-  /// What is wrong there, as in "expected a string, found an integer".
+  /// What is wrong there, for example "expected a string, found an integer".
   package var message: String
 
   /// Reports that `json` is not what was expected there.
@@ -29,7 +29,7 @@ package struct FieldError: Error, Sendable, Equatable, CustomStringConvertible {
     message = json.map { "expected \(expected), found \($0.kind)" } ?? "missing"
   }
 
-  /// The same error, seen from what contains the value under `name`, or at `[index]`.
+  /// The same error, relative to the container of the value under `name`, or at `[index]`.
   func inside(_ name: String) -> FieldError {
     var error = self
     let joint = path.isEmpty || path.hasPrefix("[") ? "" : "."

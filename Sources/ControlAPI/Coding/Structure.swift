@@ -5,27 +5,27 @@ package import Varlink
 
 /// An object of the interface: a type, or the parameters of a call, a reply or an error.
 ///
-/// The list of its fields is the only place where their names stand: it encodes the object, decodes
-/// it, and is compared with the interface's text by a test.
+/// The list of its fields is the only place that contains their names: it encodes and decodes the object,
+/// and a test compares it with the interface's text.
 package protocol Structure: InterfaceValue {
   /// The name of the type in the interface; nil for parameters.
   static var typeName: String? { get }
 
-  /// The fields in the order of the interface, in which they are also encoded.
+  /// The fields in the order of the interface, which is also the order of encoding.
   static var fields: [Field<Self>] { get }
 
-  /// Makes an object to be filled in.
+  /// Makes an object to fill in.
   init()
 }
 
-/// A field of an object: its name in the interface, and the property that it is kept in.
+/// A field of an object: its name in the interface, and the property that stores it.
 package struct Field<Root: Sendable>: Sendable {
   package let name: String
   package let type: Interface.DataType
   fileprivate let encode: @Sendable (Root) -> JSON?
   fileprivate let decode: @Sendable (inout Root, JSON?) throws(FieldError) -> Void
 
-  /// Keeps the field `name` in the property at `property`.
+  /// Stores the field `name` in the property at `property`.
   package init<Value: InterfaceValue>(
     _ name: String, _ property: any WritableKeyPath<Root, Value> & Sendable
   ) {
@@ -59,8 +59,8 @@ extension Structure {
 
   /// Decodes an object; members that are not fields are ignored.
   ///
-  /// A field that is missing in one of the interface's types keeps its value in a new object: after an upgrade
-  /// the nbdd that still runs may not know the field yet.
+  /// A field that is missing in one of the interface's types keeps its initial value: after an upgrade, the
+  /// nbdd that is still running may not know the field yet.
   package init(decoding json: JSON?) throws(FieldError) {
     guard let json, let members = json.members else {
       throw FieldError(expected: "an object", json)
@@ -68,7 +68,7 @@ extension Structure {
     self.init()
     var next = 0
     for field in Self.fields {
-      // Members usually have the order of the fields, which saves the search.
+      // Members usually are in the order of the fields, which saves the search.
       let isNext = next < members.count && members[next].name == field.name
       let value = isNext ? members[next].value : json[field.name]
       if value != nil || Self.typeName == nil { try field.decode(&self, value) }

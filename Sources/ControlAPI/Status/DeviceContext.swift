@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// The interface's `Context`: what the user decides about a device.
+/// The interface's `Context`: the configuration of a device.
 ///
 /// Durations and sizes are text with a unit. The properties and fields here and in `MountContext` are
 /// generated from the table of keys in Daemon/Configuration/ConfigurationKeys.swift.
@@ -75,12 +75,12 @@ package struct MountContext: Structure {
 
   package init() {}
 
-  /// A mount at that path, with nothing said of how.
+  /// A mount at that path, with default settings.
   package init(path: String) { self.path = path }
 }
 
-/// Who moves the bytes between the kernel and the server: nbdd, or the kernel itself.
+/// What transfers the data between the kernel and the server: nbdd, or the kernel itself.
 package enum DataPath: String, Enumeration { case relay, direct }
 
-/// What becomes of a device once requests have waited for `giveUpAfter`.
+/// What happens to a device once requests have waited for `giveUpAfter`.
 package enum AfterGiveUp: String, Enumeration { case retry, abandon }

@@ -76,5 +76,5 @@ package enum DeviceState: String, Enumeration {
   package static let typeName: String? = "State"
 }
 
-/// How the kernel was told of the device.
+/// The interface through which the kernel device was set up.
 package enum DriverInterface: String, Enumeration { case ioctl, netlink }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// The interface's `Export`: what the server said about the export.
+/// The interface's `Export`: what the server reported about the export.
 package struct ExportStatus: Structure {
   package var name = ""
   package var sizeBytes: Int64 = 0

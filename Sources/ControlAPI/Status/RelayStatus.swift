@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// The interface's `Relay`: what the relay of an attached device does, and has done since the attach.
+/// The interface's `Relay`: the relay of an attached device, with its counters since the attach.
 package struct RelayStatus: Structure {
   package var connections: [RelayConnectionStatus] = []
   package var requestsHeld: Int64 = 0

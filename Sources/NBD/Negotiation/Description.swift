@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Asks the server at the other end of `stream` about one export, and attaches to nothing.
+/// Queries the server at the other end of `stream` about one export without attaching to it.
 ///
 /// Nothing may have been read from the stream before, and the caller closes it. The contexts of the
-/// request do not matter, all that there are are listed. A server that tells about an export only
-/// when it is attached to is told at once that it can go.
+/// request do not matter: all available ones are listed. A server that describes an export only
+/// when it is attached gets a disconnect right after.
 package func describe(
   _ request: ExportRequest, over stream: some ByteStream
 ) throws(NegotiationError) -> Description {
@@ -14,19 +14,19 @@ package func describe(
   }
 }
 
-/// What a server tells about an export.
+/// What a server reports about an export.
 package struct Description: Sendable {
   /// The export.
   package var export: Export
   /// The style of the server.
   package var handshake: HandshakeStyle
-  /// How the server would answer requests.
+  /// How the server would reply to requests.
   package var replies: ReplyStyle
-  /// The metadata contexts that the export has, fit to be shown.
+  /// The metadata contexts of the export, safe to display.
   package var contexts: [String]
   /// Whether the connection is encrypted.
   package var isSecure: Bool
-  /// What the server did that is worth a warning and no failure, a sentence each.
+  /// What the server did that deserves a warning but is no failure, one sentence each.
   package var notes: [String]
 }
 
@@ -40,7 +40,7 @@ extension Negotiation {
       if replies != .simple {
         contexts = try negotiation.listContexts(of: Array(request.name.utf8))
       }
-      // Some know the size only of what is attached to (nbd-server 3.24).
+      // Some servers know the size of an export only once it is attached (nbd-server 3.24).
       let attached = told.sizeBytes == 0 ? try negotiation.facts(of: request, by: .go) : nil
       return attached ?? told
     }

@@ -3,19 +3,19 @@
 
 /// What a server offers under a name.
 package struct Export: Sendable, Equatable {
-  /// The name that was asked for; the empty one is the server's default export.
+  /// The requested name; the empty name is the server's default export.
   package var name: String
-  /// How much of it can be used: whole minimum blocks (N-092), at most 2^63-1 (N-090).
+  /// The usable size: whole minimum blocks (N-092), at most 2^63-1 bytes (N-090).
   package var sizeBytes: UInt64
-  /// How many bytes follow that cannot be used, being less than a minimum block.
+  /// How many unusable bytes follow, less than a minimum block.
   package var unreachableBytes: UInt64 = 0
   /// What the export allows; unknown bits are kept.
   package var flags: TransmissionFlags
-  /// The sizes the server asks to be kept, or nil where it said nothing about them (N-098).
+  /// The block sizes that the server requires, or nil if it stated none (N-098).
   package var blockSizes: BlockSizes?
-  /// The server's own name for the export, fit to be shown; never used to ask for it (N-087).
+  /// The server's own name for the export, safe to display; never used in requests (N-087).
   package var canonicalName: String?
-  /// The server's description of the export, fit to be shown (N-088).
+  /// The server's description of the export, safe to display (N-088).
   package var description: String?
 
   package init(
@@ -30,15 +30,15 @@ package struct Export: Sendable, Equatable {
     self.description = description
   }
 
-  /// The largest size of which every byte has a signed 64-bit offset (N-090).
+  /// The largest size at which every byte has a signed 64-bit offset (N-090).
   static let largestSize = UInt64(Int64.max)
 }
 
 /// The sizes, in bytes, that requests for an export have to fit (proto.md, *Size constraints*).
 package struct BlockSizes: Sendable, Equatable {
-  /// Every offset and length is a multiple of it; a power of two, at most 65536.
+  /// Every offset and length is a multiple of this; a power of two, at most 65536.
   package var minimum: UInt32
-  /// The size below which requests get slow; a power of two.
+  /// The size below which requests become slow; a power of two.
   package var preferred: UInt32
   /// The most bytes that one request or reply carries; any number from `preferred` on.
   package var maximumPayload: UInt32
@@ -49,7 +49,7 @@ package struct BlockSizes: Sendable, Equatable {
     self.maximumPayload = maximumPayload
   }
 
-  /// The first of the three that breaks the protocol (N-081 to N-083, N-089).
+  /// The first of the three sizes that violates the protocol (N-081 to N-083, N-089).
   var flaw: BlockSizeFlaw? {
     guard minimum.nonzeroBitCount == 1, minimum <= 65536 else { return .minimum(minimum) }
     guard preferred.nonzeroBitCount == 1, preferred >= minimum else { return .preferred(preferred) }
@@ -58,7 +58,7 @@ package struct BlockSizes: Sendable, Equatable {
   }
 }
 
-/// A block size that no client can keep, with its value.
+/// A block size that no client can comply with, and its value.
 package enum BlockSizeFlaw: Sendable, Equatable, CustomStringConvertible {
   /// Not a power of two, or above 65536.
   case minimum(UInt32)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// The two older ways to an export, in which its facts come as bare bytes (proto.md, *Option
-/// types*, `NBD_OPT_EXPORT_NAME`; *Oldstyle negotiation*).
+/// The two older ways to select an export, in which its size and flags arrive as bare bytes
+/// (proto.md, *Option types*, `NBD_OPT_EXPORT_NAME`; *Oldstyle negotiation*).
 extension Negotiation {
-  /// Asks for the export with EXPORT_NAME, to which no reply but the facts exists (N-105 to N-111).
+  /// Requests the export with EXPORT_NAME, whose only reply is the size and flags (N-105 to N-111).
   mutating func exportName(_ name: String) throws(NegotiationError) -> Export {
     begin(.exportName)
     canAbort = false
@@ -13,7 +13,7 @@ extension Negotiation {
     do {
       size = try read("the size of the export")
     } catch {
-      // One that has begun to tell has not refused.
+      // A server that has begun to reply has not refused.
       if case .receiving(.ended(received: 0), _) = error.reason {
         throw failure(.hungUpOnName(name))
       }
@@ -33,7 +33,7 @@ extension Negotiation {
     return export
   }
 
-  /// Reads the facts of an oldstyle server's export (N-120 to N-122).
+  /// Reads the size and flags of an oldstyle server's export (N-120 to N-122).
   mutating func oldstyleFacts(_ name: String) throws(NegotiationError) -> Export {
     begin(.oldstyleHeader)
     guard name.isEmpty else { throw failure(.noNamedExports(name)) }
@@ -43,12 +43,12 @@ extension Negotiation {
     return try export(name, size, TransmissionFlags(rawValue: known))
   }
 
-  /// Skips the bytes without meaning that may follow, whatever they are (N-008, N-107, N-108, N-123).
+  /// Skips the reserved bytes that may follow, whatever their values (N-008, N-107, N-108, N-123).
   mutating func skipReservedBlock() throws(NegotiationError) {
     if reservedBlockFollows { try discard(124, "the reserved block") }
   }
 
-  /// Checks the facts (N-090, N-091, N-111).
+  /// Checks the size and the flags (N-090, N-091, N-111).
   private mutating func export(
     _ name: String, _ size: UInt64, _ flags: TransmissionFlags
   ) throws(NegotiationError) -> Export {

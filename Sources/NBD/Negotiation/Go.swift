@@ -3,13 +3,13 @@
 
 internal import Base
 
-/// Asking for an export and its facts in one go (proto.md, *Option types*, `NBD_OPT_GO`,
+/// Requests an export and its properties in one step (proto.md, *Option types*, `NBD_OPT_GO`,
 /// `NBD_OPT_INFO`).
 extension Negotiation {
-  /// Asks for an export, or about it; nil says that the server does not know the option (N-034,
+  /// Attaches to an export, or queries it; returns nil if the server does not know the option (N-034,
   /// N-072).
   ///
-  /// A server that insists on block sizes is asked for them after all (N-036).
+  /// If a server insists on block sizes, they are requested after all (N-036).
   mutating func facts(
     of request: ExportRequest, by option: NegotiationOption
   ) throws(NegotiationError) -> Export? {
@@ -29,7 +29,7 @@ extension Negotiation {
     }
   }
 
-  /// Asks GO or INFO, whose replies are the same; nil says that the server does not know the option
+  /// Sends GO or INFO, whose replies are the same; returns nil if the server does not know the option
   /// (N-070 to N-075, N-095 to N-097).
   mutating func ask(
     _ option: NegotiationOption, about name: [UInt8], _ wanted: [InformationType]
@@ -85,7 +85,7 @@ extension Negotiation {
     }
   }
 
-  /// Takes a fact that may be repeated, but not contradicted (N-086).
+  /// Records a property that may be repeated but not contradicted (N-086).
   private func settle<Fact: Equatable>(
     _ known: inout Fact?, _ fact: Fact, _ type: InformationType
   ) throws(NegotiationError) {
@@ -93,7 +93,7 @@ extension Negotiation {
     known = fact
   }
 
-  /// Makes an export of what the server told before its ACK (N-074, N-089, N-091, N-092, N-098).
+  /// Builds an export from what the server sent before its ACK (N-074, N-089, N-091, N-092, N-098).
   private mutating func settle(
     _ name: String, _ facts: Facts
   ) throws(NegotiationError) -> Export {
@@ -119,14 +119,14 @@ extension Negotiation {
     return export
   }
 
-  /// Warns of flags that lack the one every server sets (N-091).
+  /// Adds a warning if the flags lack the one that every server sets (N-091).
   mutating func noteMissingFlag(_ flags: TransmissionFlags) {
     guard !flags.contains(.hasFlags) else { return }
     notes.append("the server did not mark the export's flags as such, they are taken as they are")
   }
 }
 
-/// What INFO replies have told so far.
+/// What INFO replies have contained so far.
 private struct Facts {
   var size: UInt64?
   var flags: TransmissionFlags?

@@ -3,9 +3,9 @@
 
 /// The first bytes in either direction (proto.md, *Oldstyle negotiation*, *Newstyle negotiation*).
 extension Negotiation {
-  /// Greets the server and encrypts the connection where that is wanted.
+  /// Exchanges greetings and encrypts the connection if requested.
   ///
-  /// A stream that cannot be encrypted is not even read from (N-045, U-002).
+  /// If the stream cannot be encrypted but has to be, nothing is read from it (N-045, U-002).
   mutating func greet(_ security: Security) throws(NegotiationError) -> HandshakeStyle {
     guard security == .none || stream.canSecure else { throw failure(.cannotSecure) }
     let handshake = try greet()
@@ -13,9 +13,9 @@ extension Negotiation {
     return handshake
   }
 
-  /// Reads the greeting, answers it where it is newstyle, and returns the style (N-001 to N-010, N-013).
+  /// Reads the greeting, replies to a newstyle one, and returns the style (N-001 to N-010, N-013).
   ///
-  /// Of an oldstyle greeting the size and what follows it are left unread.
+  /// The size in an oldstyle greeting, and what follows it, are left unread.
   private mutating func greet() throws(NegotiationError) -> HandshakeStyle {
     begin(.greeting)
     let first = try read(8, "the first magic")
@@ -39,7 +39,7 @@ extension Negotiation {
   }
 }
 
-/// The numbers by which the two sides know that they are in step.
+/// The magic numbers by which the two sides know that they are in step.
 enum Magic {
   /// `IHAVEOPT`: newstyle in a greeting, and the start of each option.
   static let option: UInt64 = 0x4948_4156_454f_5054

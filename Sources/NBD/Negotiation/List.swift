@@ -3,10 +3,10 @@
 
 internal import Base
 
-/// Asking for the names of a server's exports (proto.md, *Option types*, `NBD_OPT_LIST`).
+/// Lists the names of a server's exports (proto.md, *Option types*, `NBD_OPT_LIST`).
 extension Negotiation {
-  /// Reads the whole list; a refusal, also one after some entries, is a failure (N-150 to N-158,
-  /// N-170, N-171).
+  /// Reads the whole list; a refusal is a failure even after some entries (N-150 to N-158, N-170,
+  /// N-171).
   mutating func list() throws(NegotiationError) -> [ListedExport] {
     try ask(.list, expecting: Expectation(.server, atMost: 10_000))
     var exports: [ListedExport] = []
@@ -19,10 +19,11 @@ extension Negotiation {
     }
   }
 
-  /// Looks for a name in the list, where GO is not known, so that its absence gets a clear message.
+  /// Looks for a name in the list if the server does not know GO, so that the message for a missing
+  /// export is clear.
   ///
-  /// The list is advice: without one, EXPORT_NAME tells (N-100 to N-104). The default export need
-  /// not be listed.
+  /// The list is only a hint: without one, EXPORT_NAME decides (N-100 to N-104). The default export
+  /// need not be listed.
   mutating func lookUp(_ name: String) throws(NegotiationError) {
     let names: [[UInt8]]
     do {
@@ -38,10 +39,10 @@ extension Negotiation {
     throw failure(.unknownExport(name, among: names))
   }
 
-  /// The failure of an export that GO does not find (N-034), with the names that would do if the
-  /// server tells them.
+  /// Returns the failure for an export that GO does not find (N-034), with the available names if the
+  /// server lists them.
   ///
-  /// A server may list an export that it cannot open; then names are no help.
+  /// A server may list an export that it cannot open; then the names do not help.
   mutating func absence(of name: String, _ serverText: String?) -> NegotiationError {
     var failure = failure(.refused(.unknown), serverText: serverText)
     let names = (try? list())?.map(\.nameBytes) ?? []
@@ -51,7 +52,7 @@ extension Negotiation {
     return failure
   }
 
-  /// Reads an entry: a name, and what is left is the description (N-151 to N-153, N-156).
+  /// Reads an entry: a name, and the description in the rest (N-151 to N-153, N-156).
   private mutating func readEntry(_ length: UInt32) throws(NegotiationError) -> ListedExport {
     let awaited = "an entry of the list"
     guard length >= 4 else { throw failure(.listEntryTooShort(length)) }
@@ -66,7 +67,7 @@ extension Negotiation {
 }
 
 extension NegotiationError.Reason {
-  /// An absence that names a few of the exports there are.
+  /// The failure for a missing export, with a few of the available names.
   static func unknownExport(_ name: String, among names: [[UInt8]]) -> Self {
     let few = names.prefix(16).map { "'\(shown($0, limit: 256))'" }
     return .unknownExport(name, available: few, more: names.count - few.count)

@@ -3,13 +3,13 @@
 
 internal import Base
 
-/// Asks the server at the other end of `stream` for all of its exports, and about each of them.
+/// Lists all exports of the server at the other end of `stream`, and queries each of them.
 ///
 /// Nothing may have been read from the stream before, and the caller closes it (N-164). One export
-/// that cannot be told about does not spoil the others, but there is no list in part (N-169).
+/// that the server cannot describe does not affect the others, but a partial list is a failure (N-169).
 ///
-/// What is said to be empty is attached to, on a connection of its own, as long as that works: some servers
-/// know the size only then (nbd-server 3.24).
+/// An export of reported size 0 is attached on a connection of its own, as long as that works: some
+/// servers know the size only then (nbd-server 3.24).
 package func listExports(
   security: Security = .none, over stream: some ByteStream
 ) throws(NegotiationError) -> [ListedExport] {
@@ -35,18 +35,18 @@ package func listExports(
 
 /// An export in a server's list.
 package struct ListedExport: Sendable {
-  /// Its name as the server has it, bytes of any content.
+  /// Its name as the server sent it, arbitrary bytes.
   package var nameBytes: [UInt8]
-  /// Its description as the server has it, up to one byte more than a text may have.
+  /// Its description as the server sent it, up to one byte more than a string may have.
   package var descriptionBytes: [UInt8] = []
-  /// What the export is, or why the server did not describe it; nil where it describes none (N-160, N-161).
+  /// The export, or why the server did not describe it; nil if it describes none (N-160, N-161).
   package var information: Result<Export, NegotiationError>?
-  /// The metadata contexts that it has, fit to be shown.
+  /// Its metadata contexts, safe to display.
   package var contexts: [String] = []
 
-  /// Its name, fit to be shown (N-172).
+  /// Its name, safe to display (N-172).
   package var name: String { shown(nameBytes) }
-  /// What leads to it, on a server that a URI leads to; nil if no URI can name it.
+  /// Returns its URI, given the URI of the server; nil if no URI can name it.
   package func uri(on server: URI) -> URI? {
     guard NameFlaw(in: nameBytes) == nil else { return nil }
     var uri = server
@@ -54,7 +54,7 @@ package struct ListedExport: Sendable {
     return uri
   }
 
-  /// Its description, fit to be shown, if it has one (N-153, N-172).
+  /// Its description, safe to display, if it has one (N-153, N-172).
   package var description: String? { descriptionBytes.isEmpty ? nil : shown(descriptionBytes) }
 }
 
@@ -64,7 +64,7 @@ extension Negotiation {
     switch try greet(security) {
     case .oldstyle:
       let export = try oldstyleFacts("")
-      // All is known: whether the rest comes does not matter (N-167).
+      // Everything is known: it does not matter whether the rest arrives (N-167).
       if (try? skipReservedBlock()) != nil { leave() }
       return [ListedExport(nameBytes: [], information: .success(export))]
     case .newstyle:
@@ -78,7 +78,7 @@ extension Negotiation {
     }
   }
 
-  /// Attaches to an export and leaves it; nil where there is no GO.
+  /// Attaches to an export and disconnects; returns nil if the server does not know GO.
   mutating func attach(
     _ name: String, _ security: Security
   ) throws(NegotiationError) -> Export? {
@@ -88,7 +88,7 @@ extension Negotiation {
     return export
   }
 
-  /// Asks about each export, until the server turns out not to know how to tell (N-159 to N-162).
+  /// Queries each export until the server turns out not to support INFO (N-159 to N-162).
   private mutating func describe(
     _ exports: inout [ListedExport], withContexts: Bool
   ) throws(NegotiationError) {
@@ -112,7 +112,7 @@ extension Negotiation {
 }
 
 extension NegotiationError {
-  /// Whether the server can be asked about another export, being still in step (N-161).
+  /// Whether another export can be queried because the two sides are still in step (N-161).
   fileprivate var concernsOneExport: Bool {
     switch reason {
     case .refused(.shutdown): false

@@ -3,12 +3,12 @@
 
 internal import Base
 
-/// Choosing and listing metadata contexts (proto.md, *Option types*, `NBD_OPT_SET_META_CONTEXT`,
+/// Selects and lists metadata contexts (proto.md, *Option types*, `NBD_OPT_SET_META_CONTEXT`,
 /// `NBD_OPT_LIST_META_CONTEXT`).
 extension Negotiation {
-  /// Chooses contexts; those that the server does not have are left out (N-130 to N-142, N-147).
+  /// Selects contexts; those that the server does not have are left out (N-130 to N-142, N-147).
   ///
-  /// A refusal voids what came before it (N-140), and GO can tell its reason better (N-141).
+  /// A refusal voids what came before it (N-140), and GO reports its reason better (N-141).
   mutating func setContexts(
     _ names: [String], of export: String
   ) throws(NegotiationError) -> [MetadataContext] {
@@ -38,10 +38,10 @@ extension Negotiation {
     }
   }
 
-  /// Lists the contexts of an export, as text fit to be shown; a server that refuses shows none
+  /// Lists the contexts of an export, as text safe to display; returns none if the server refuses
   /// (N-143, N-145, N-146).
   ///
-  /// A server may leave out what begins with "qemu:" unless it is asked for that (N-144).
+  /// A server may leave out contexts that begin with "qemu:" unless they are requested (N-144).
   mutating func listContexts(of export: [UInt8]) throws(NegotiationError) -> [String] {
     var names = try contexts(of: export, queries: [])
     if !names.isEmpty, !names.contains(where: { $0.hasPrefix("qemu:") }) {
@@ -50,7 +50,7 @@ extension Negotiation {
     return names
   }
 
-  /// Asks for contexts; a name without a colon is none (N-149).
+  /// Requests contexts; a name without a colon is not a context (N-149).
   private mutating func contexts(
     of export: [UInt8], queries: [[UInt8]]
   ) throws(NegotiationError) -> [String] {
@@ -86,7 +86,7 @@ extension Negotiation {
     try ask(option, data, expecting: Expectation(.metaContext, atMost: 1024))
   }
 
-  /// Reads one context; its end in the middle is no occasion for an ABORT (N-134, N-135).
+  /// Reads one context; if it ends early, no ABORT is sent (N-134, N-135).
   private mutating func readContext(
     _ length: UInt32
   ) throws(NegotiationError) -> (id: UInt32, name: [UInt8]) {
@@ -100,7 +100,7 @@ extension Negotiation {
     return (id, name)
   }
 
-  /// Takes the id of a context; neither may stand for two of the other (N-137, N-148).
+  /// Records the id of a context; names and ids must correspond one to one (N-137, N-148).
   private func settle(
     _ id: UInt32, _ name: [UInt8], _ ids: inout [[UInt8]: UInt32]
   ) throws(NegotiationError) {
@@ -110,7 +110,7 @@ extension Negotiation {
     ids[name] = id
   }
 
-  /// Notes a context that was not requested; it is not used (N-136).
+  /// Adds a note about a context that was not requested; it is not used (N-136).
   private mutating func noteStranger(_ name: [UInt8], _ wanted: [String]) {
     let asked = wanted.map { "'\(shown($0))'" }.joined(separator: ", ")
     notes.append("asked for the metadata context \(asked) the server answered '\(shown(name))' too")

@@ -3,14 +3,14 @@
 
 /// Why bytes cannot be the name of an export (proto.md, *Conventions*; N-113, N-183, U-010).
 package enum NameFlaw: Error, Sendable, Equatable, CustomStringConvertible {
-  /// It has that many bytes.
+  /// It is too long; its length in bytes.
   case tooLong(Int)
-  /// A NUL is among its bytes.
+  /// It contains a NUL.
   case holdsNUL
-  /// Its bytes are not text.
+  /// It is not valid UTF-8.
   case notUTF8
 
-  /// Finds what is wrong with a name, if anything is.
+  /// Finds what is wrong with a name; nil if nothing is.
   package init?(in name: [UInt8]) {
     if name.count > longestString {
       self = .tooLong(name.count)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What a negotiation ended with.
+/// The result of a negotiation.
 package struct Negotiated: Sendable {
-  /// What to attach to.
+  /// The export to attach.
   package var export: Export
   /// The style of the server.
   package var handshake: HandshakeStyle
-  /// How the server answers requests, whatever was wished for (N-067).
+  /// How the server replies to requests, whatever was requested (N-067).
   package var replies: ReplyStyle
-  /// The contexts that block status tells about, in the order in which they were asked for.
+  /// The contexts that block status covers, in the order in which they were requested.
   package var contexts: [MetadataContext]
   /// Whether the connection is encrypted.
   package var isSecure: Bool
-  /// What the server did that is worth a warning and no failure, a sentence each.
+  /// What the server did that deserves a warning but is no failure, one sentence each.
   package var notes: [String]
 
   package init(
@@ -29,7 +29,7 @@ package struct Negotiated: Sendable {
   }
 }
 
-/// The style of a server, which its greeting shows (N-009).
+/// The style of a server, recognized by its greeting (N-009).
 package enum HandshakeStyle: Sendable {
   /// One export without a name, and no options.
   case oldstyle
@@ -39,21 +39,21 @@ package enum HandshakeStyle: Sendable {
   case fixedNewstyle
 }
 
-/// How a server answers requests (proto.md, *Transmission phase*).
+/// How a server replies to requests (proto.md, *Transmission phase*).
 package enum ReplyStyle: Sendable {
-  /// One reply for one request.
+  /// One reply per request.
   case simple
-  /// A reply may be structured: one or more chunks, in which holes and errors have a place.
+  /// A reply may be structured: one or more chunks, which can report holes and errors.
   case structured
   /// Requests and chunks have 64-bit lengths.
   case extended
 }
 
-/// Something a server can tell about every block of an export (proto.md, *Metadata contexts*).
+/// A property that a server can report for every block of an export (proto.md, *Metadata contexts*).
 package struct MetadataContext: Sendable, Equatable {
-  /// Its name: a namespace, a colon and what the namespace makes of the rest.
+  /// Its name: a namespace, a colon and a part that the namespace defines.
   package var name: String
-  /// What stands for the name in replies, on this connection only (N-147).
+  /// The id that identifies it in replies, on this connection only (N-147).
   package var id: UInt32
 
   package init(name: String, id: UInt32) {
@@ -61,6 +61,6 @@ package struct MetadataContext: Sendable, Equatable {
     self.id = id
   }
 
-  /// The context that tells holes and zeroes.
+  /// The context that reports holes and zeroes.
   package static let allocation = "base:allocation"
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Asks the server at the other end of `stream` for an export.
+/// Negotiates an export with the server at the other end of `stream`.
 ///
 /// Nothing may have been read from the stream before. On success its next byte belongs to the
-/// transmission; on failure the caller closes it, a courtesy ABORT has gone out where the protocol
-/// wants one (N-181).
+/// transmission; on failure the caller closes it, and an ABORT has been sent if the protocol calls
+/// for one (N-181).
 package func negotiate(
   _ request: ExportRequest, over stream: some ByteStream
 ) throws(NegotiationError) -> Negotiated {
@@ -14,24 +14,24 @@ package func negotiate(
   }
 }
 
-/// A negotiation under way.
+/// A negotiation in progress.
 struct Negotiation<Stream: ByteStream> {
   let stream: Stream
 
-  /// Where the negotiation is; failures name it.
+  /// The current step, which failures report.
   private(set) var step = NegotiationError.Step.greeting
 
   /// Whether the server would understand an ABORT: from the client flags of a fixed newstyle server
   /// until the last option, on a stream that still works (B.10, N-181).
   var canAbort = false
 
-  /// Whether 124 bytes without meaning follow the facts of the export (N-008).
+  /// Whether 124 reserved bytes follow the size and flags of the export (N-008).
   var reservedBlockFollows = true
 
   /// What the server may send in reply to the current option.
   var expectation = Expectation()
 
-  /// How much of the current reply's data is still to be read, and whether the final reply came.
+  /// How much of the current reply's data is unread, and whether the final reply has arrived.
   var unread = 0
   var isAnswered = true
 
@@ -39,10 +39,10 @@ struct Negotiation<Stream: ByteStream> {
 
   private var keptBytes = 0
 
-  /// Whether the stream has turned to TLS.
+  /// Whether the stream has switched to TLS.
   var isSecure = false
 
-  /// What is not asked for, because the server hangs up when it is.
+  /// Options that are not sent because the server hangs up on them.
   let avoided: Set<NegotiationOption>
 
   private init(stream: Stream, avoiding avoided: Set<NegotiationOption>) {
@@ -53,10 +53,10 @@ struct Negotiation<Stream: ByteStream> {
     }
   }
 
-  /// Runs a conversation to its end; one that fails ends in a courtesy where that is wanted (N-181).
+  /// Runs an exchange to its end; if it fails, sends an ABORT where that is appropriate (N-181).
   ///
-  /// A server that hangs up on an option that is not essential gets another connection, and is not asked
-  /// for that again: it should have refused it, but there are such servers.
+  /// If a server hangs up on an optional option, the negotiation is repeated on a new connection without
+  /// that option: the server should have refused it, but some servers hang up instead.
   static func run<Outcome>(
     over stream: Stream,
     _ conversation: (inout Negotiation) throws(NegotiationError) -> Outcome
@@ -74,7 +74,7 @@ struct Negotiation<Stream: ByteStream> {
     }
   }
 
-  /// The negotiation from the first byte to the last, in the order that the protocol wants (N-131).
+  /// Negotiates from the first byte to the last, in the order that the protocol requires (N-131).
   mutating func agree(on request: ExportRequest) throws(NegotiationError) -> Negotiated {
     var contexts: [MetadataContext] = []
     let (export, handshake, replies) = try reach(
@@ -90,9 +90,9 @@ struct Negotiation<Stream: ByteStream> {
       isSecure: isSecure, notes: notes)
   }
 
-  /// The way from the first byte to the facts of an export, by the server's style.
+  /// Negotiates from the first byte to the properties of an export, as the server's style requires.
   ///
-  /// At a fixed newstyle server `options` asks for them; nil: the server does not know that option.
+  /// With a fixed newstyle server, `options` requests them; nil if the server does not know the option.
   mutating func reach(
     _ request: ExportRequest, structured: Bool,
     options: (inout Negotiation, ReplyStyle) throws(NegotiationError) -> Export?
@@ -110,16 +110,16 @@ struct Negotiation<Stream: ByteStream> {
     }
   }
 
-  /// Refuses what cannot be asked for, before anything is read or sent (N-113).
+  /// Rejects an impossible request before anything is read or sent (N-113).
   private func check(_ request: ExportRequest) throws(NegotiationError) {
     if let flaw = NameFlaw(in: Array(request.name.utf8)) {
       throw failure(.unusableName(request.name, flaw))
     }
   }
 
-  /// The way to an export that GO does not lead to, where what was agreed before holds (N-100, N-112).
+  /// Requests an export without GO; what was agreed before still holds (N-100, N-112).
   ///
-  /// With extended headers that way is closed (N-064).
+  /// With extended headers this is not possible (N-064).
   private mutating func exportWithoutGo(
     _ name: String, _ replies: ReplyStyle
   ) throws(NegotiationError) -> Export {
@@ -138,7 +138,7 @@ struct Negotiation<Stream: ByteStream> {
     NegotiationError(step: step, reason: reason, serverText: serverText)
   }
 
-  /// Reads exactly `count` bytes, which failures call `awaited`.
+  /// Reads exactly `count` bytes; failures describe them as `awaited`.
   mutating func read(
     _ count: Int, _ awaited: @autoclosure () -> String
   ) throws(NegotiationError) -> [UInt8] {
@@ -160,8 +160,8 @@ struct Negotiation<Stream: ByteStream> {
     try read(Value.bitWidth / 8, awaited()).reduce(0) { $0 << 8 | Value($1) }
   }
 
-  /// Reads text: as much as a string may have and one byte more, by which it is known to be too long;
-  /// what follows is dropped (N-182, N-183).
+  /// Reads text: at most one byte more than a string may have, which shows that it is too long; the rest
+  /// is discarded (N-182, N-183).
   mutating func readText(
     _ length: Int, _ awaited: @autoclosure () -> String
   ) throws(NegotiationError) -> [UInt8] {
@@ -170,7 +170,7 @@ struct Negotiation<Stream: ByteStream> {
     return text
   }
 
-  /// Reads bytes nobody wants, in pieces (N-182).
+  /// Reads and discards bytes, in pieces (N-182).
   mutating func discard(
     _ count: Int, _ awaited: @autoclosure () -> String
   ) throws(NegotiationError) {
@@ -180,7 +180,7 @@ struct Negotiation<Stream: ByteStream> {
     }
   }
 
-  /// Takes into account text that is kept, of which a list has no end of its own (N-145, N-170).
+  /// Counts text that is kept, because a list has no limit of its own (N-145, N-170).
   mutating func keep(_ text: String?) throws(NegotiationError) {
     keptBytes += text?.utf8.count ?? 0
     guard keptBytes <= Expectation.mostBytes else {
@@ -197,8 +197,8 @@ struct Negotiation<Stream: ByteStream> {
     }
   }
 
-  /// A failure of the TLS handshake that shows when it seemed to be over, as a server's refusal of
-  /// the client does (N-052).
+  /// Returns the failure of a TLS handshake that appears only after it seemed complete, such as a server's
+  /// rejection of the client (N-052).
   private mutating func lateVerdict(_ error: StreamError) -> NegotiationError? {
     guard case .handshakeFailed = error else { return nil }
     canAbort = false

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Why a negotiation failed: where, for what reason, and what the server said about it (N-184).
+/// Why a negotiation failed: at which step, for what reason, and what the server said (N-184).
 package struct NegotiationError: Error, Sendable, Equatable {
-  /// Where it happened.
+  /// The step that failed.
   package var step: Step
-  /// What happened.
+  /// The reason.
   package var reason: Reason
-  /// The text that came with a refusal, fit to be shown (N-038).
+  /// The text that came with a refusal, safe to display (N-038).
   package var serverText: String?
 
   package init(step: Step, reason: Reason, serverText: String? = nil) {
@@ -20,34 +20,34 @@ package struct NegotiationError: Error, Sendable, Equatable {
   package enum Step: Sendable, Equatable {
     /// Both magics and the handshake flags.
     case greeting
-    /// The answer to the handshake flags.
+    /// The reply to the handshake flags.
     case clientFlags
     /// The TLS handshake.
     case tls
     /// An option of a fixed newstyle server, up to its final reply.
     case option(NegotiationOption)
-    /// EXPORT_NAME, to which the facts of the export are the answer.
+    /// EXPORT_NAME, whose reply is the size and flags of the export.
     case exportName
-    /// The facts of the export in an oldstyle greeting.
+    /// The size and flags of the export in an oldstyle greeting.
     case oldstyleHeader
   }
 
-  /// What came, or did not come, in place of what the protocol asks for.
+  /// What arrived, or did not arrive, instead of what the protocol requires.
   package enum Reason: Sendable, Equatable {
     /// The stream failed while this was awaited.
     case receiving(StreamError, awaiting: String)
     /// The stream failed while something was sent.
     case sending(StreamError)
-    /// The export's name cannot be asked for; nothing was sent.
+    /// The export's name cannot be requested; nothing was sent.
     case unusableName(String, NameFlaw)
 
-    /// TLS is wanted, and this program or its configuration has none; nothing was read or sent.
+    /// TLS is requested, but this program or its configuration has none; nothing was read or sent.
     case cannotSecure
-    /// TLS is wanted, and a server of this style does not offer it.
+    /// TLS is requested, but a server of this style does not offer it.
     case tlsNotOffered(HandshakeStyle)
     /// The TLS handshake failed.
     case securing(StreamError)
-    /// The server asks for TLS where there is TLS, or in answer to the wish for it.
+    /// The server demands TLS inside TLS, or in reply to STARTTLS.
     case tlsRequiredInsideTLS
 
     /// The first eight bytes are not those of an NBD server.
@@ -59,55 +59,55 @@ package struct NegotiationError: Error, Sendable, Equatable {
     /// The upper half of an oldstyle server's flags is not zero.
     case unknownUpperFlags(UInt32)
 
-    /// A reply does not start as replies do.
+    /// A reply does not start with the reply magic.
     case wrongReplyMagic(UInt64)
-    /// A reply names an option that was not asked.
+    /// A reply is for an option that was not sent.
     case answersOtherOption(UInt32)
     /// A reply's type does not fit the option.
     case unexpectedReply(UInt32)
-    /// An ACK that has to be empty carries that many bytes.
+    /// An ACK that must be empty carries that many bytes.
     case acknowledgementWithData(UInt32)
     /// The server refused the option.
     case refused(OptionError)
-    /// The server refused the option with an error nobody knows.
+    /// The server refused the option with an unknown error.
     case refusedWithUnknownError(UInt32)
-    /// The server refused the option, with more text than is read.
+    /// The server refused the option with more text than the client reads.
     case refusalTooLong(UInt32, length: UInt32)
-    /// More replies to one option than are read.
+    /// More replies to one option than the client reads.
     case tooManyReplies(limit: Int)
-    /// More bytes in the replies to one option than are read.
+    /// More bytes in the replies to one option than the client reads.
     case tooManyBytes(limit: Int)
 
-    /// The server does not have the export; some of those it has, fit to be shown, and how many more.
+    /// The server does not have the export; some that it has, safe to display, and how many more.
     case unknownExport(String, available: [String], more: Int)
-    /// The server hung up where the facts of the export should come.
+    /// The server hung up where the size and flags of the export were expected.
     case hungUpOnName(String)
-    /// An option reply came where the facts of the export should come.
+    /// An option reply arrived where the size and flags of the export were expected.
     case replyInPlaceOfExport
 
-    /// Information is too short to say what it is about.
+    /// Information is too short to contain its type.
     case informationTooShort(UInt32)
-    /// Information has another length than its type has.
+    /// The length of the information does not fit its type.
     case informationLength(InformationType, UInt32)
-    /// The server told twice, and differently.
+    /// The server sent it twice, with different values.
     case contradiction(InformationType)
-    /// The server agreed, but never told the size and the flags of the export.
+    /// The server acknowledged, but never sent the size and flags of the export.
     case noExportInformation
     /// The server sent no flags with the export.
     case noFlags
     /// The export is too large for signed offsets.
     case unaddressableSize(UInt64)
-    /// No client can keep these block sizes.
+    /// No client can comply with these block sizes.
     case blockSizes(BlockSizeFlaw)
 
-    /// The server took extended headers, and does not know GO, without which there are none.
+    /// The server accepted extended headers but does not know GO, which they require.
     case extendedHeadersWithoutGo
 
-    /// A metadata context has a length that none has.
+    /// A metadata context has an impossible length.
     case contextLength(UInt32)
-    /// A metadata context came twice, and with different ids.
+    /// A metadata context arrived twice with different ids.
     case contextTwice(String)
-    /// Two metadata contexts came with the same id.
+    /// Two metadata contexts arrived with the same id.
     case contextsShareID(UInt32)
 
     /// A server of this style cannot list its exports.
@@ -118,7 +118,7 @@ package struct NegotiationError: Error, Sendable, Equatable {
     case listedNameTooLong(UInt32, entry: UInt32)
   }
 
-  /// The option on which the server hung up without a word, if the conversation can do without it.
+  /// The option on which the server hung up silently, if the negotiation can do without it.
   var optionHungUpOn: NegotiationOption? {
     guard case .option(let option) = step,
       [.extendedHeaders, .structuredReply, .setMetaContext, .listMetaContext].contains(option)
@@ -129,10 +129,10 @@ package struct NegotiationError: Error, Sendable, Equatable {
     }
   }
 
-  /// Whether it is unlikely to go away by itself.
+  /// Whether it is unlikely to go away on its own.
   ///
-  /// What a server's restart, an export's appearance or a better network can cure is not lasting; a
-  /// server that breaks the protocol, or wants what was not configured, is.
+  /// What a restart of the server, a new export or a better network can cure is not persistent; a server
+  /// that violates the protocol, or demands what is not configured, is.
   package var isPersistent: Bool {
     switch reason {
     case .receiving, .sending, .unknownExport, .hungUpOnName, .replyInPlaceOfExport,

@@ -9,7 +9,7 @@ extension NegotiationError: CustomStringConvertible {
     "\(step): \(reason)" + (serverText.map { "; the server said: \"\($0)\"" } ?? "") + hint
   }
 
-  /// What helps where TLS is wanted of a server that has none.
+  /// What to do if TLS is requested from a server that has none.
   private var hint: String {
     switch reason {
     case .tlsNotOffered: Self.clearHint

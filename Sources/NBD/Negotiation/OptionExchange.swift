@@ -3,13 +3,13 @@
 
 internal import Base
 
-/// Asking for an option and reading what comes back (proto.md, *Fixed newstyle negotiation*).
+/// Sends an option and reads the replies (proto.md, *Fixed newstyle negotiation*).
 ///
-/// Whoever asks reads replies until an acknowledgement or a refusal has come (N-022).
+/// The caller reads replies until an acknowledgement or a refusal has arrived (N-022).
 extension Negotiation {
-  /// Sends an option, as a step of its own, with `data` (N-020, N-021).
+  /// Sends an option with `data`, as a step of its own (N-020, N-021).
   ///
-  /// What is `expected` may come before the final reply, by default nothing.
+  /// `expected` replies may precede the final one; by default none.
   mutating func ask(
     _ option: NegotiationOption, _ data: [UInt8] = [],
     expecting expected: Expectation = Expectation()
@@ -20,16 +20,15 @@ extension Negotiation {
     try write(request(option, data))
   }
 
-  /// Asks for an option that has no data, which is granted with an empty ACK, or refused (N-040 to
-  /// N-042).
+  /// Sends an option without data; returns nil after an empty ACK, or the refusal (N-040 to N-042).
   mutating func refusal(of option: NegotiationOption) throws(NegotiationError) -> OptionRefusal? {
     try ask(option)
     guard case .refusal(let refusal) = try reply() else { return nil }
     return refusal
   }
 
-  /// Reads one reply to the option that was asked last: its header, and of a refusal its text
-  /// (N-023 to N-026, N-186).
+  /// Reads one reply to the last option: its header, and the text of a refusal (N-023 to N-026,
+  /// N-186).
   mutating func reply() throws(NegotiationError) -> OptionReply {
     let awaited = "the answer"
     let magic: UInt64 = try read(awaited)
@@ -47,7 +46,7 @@ extension Negotiation {
       return .refusal(try readRefusal(type, length))
     }
     if type == ReplyType.acknowledgement.rawValue {
-      // The ACK of GO begins the transmission, where no option is understood (N-094).
+      // The ACK of GO begins the transmission, in which options are not understood (N-094).
       if option == .go { canAbort = false }
       guard length == 0 else { throw failure(.acknowledgementWithData(length)) }
       return .acknowledgement
@@ -57,7 +56,7 @@ extension Negotiation {
     return .data(length)
   }
 
-  /// Reads what is left of the replies to an option, after one that cannot be used (N-161).
+  /// Reads the remaining replies to an option after an unusable one (N-161).
   mutating func finishReply() throws(NegotiationError) {
     while true {
       try discard(unread, "the rest of the answer")
@@ -66,8 +65,7 @@ extension Negotiation {
     }
   }
 
-  /// Does without an option that was refused, unless the refusal concerns the connection (N-035,
-  /// N-062).
+  /// Continues without a refused option, unless the refusal concerns the connection (N-035, N-062).
   func tolerate(_ refusal: OptionRefusal) throws(NegotiationError) {
     switch refusal.error {
     case .shutdown, .tlsRequired: throw failure(refusal)
@@ -75,33 +73,32 @@ extension Negotiation {
     }
   }
 
-  /// What a refusal means, for an option that cannot go on without (N-030 to N-037, N-055).
+  /// Returns the failure that the refusal of a required option means (N-030 to N-037, N-055).
   func failure(_ refusal: OptionRefusal) -> NegotiationError {
     guard let error = refusal.error else {
       return failure(.refusedWithUnknownError(refusal.type), serverText: refusal.text)
     }
-    // In answer to STARTTLS, or inside TLS, this makes no sense (N-056).
+    // In reply to STARTTLS, or inside TLS, this makes no sense (N-056).
     if error == .tlsRequired, isSecure || step == .option(.startTLS) {
       return failure(.tlsRequiredInsideTLS, serverText: refusal.text)
     }
     return failure(.refused(error), serverText: refusal.text)
   }
 
-  /// Sends a courtesy ABORT where the server would understand it, and waits for nothing (N-039).
+  /// Sends an ABORT if the server would understand it, without waiting (N-039).
   mutating func sayGoodbye() {
     guard canAbort else { return }
     canAbort = false
     try? stream.write(request(.abort, []))
   }
 
-  /// Leaves a server from which nothing more is wanted, with ABORT or with a request to disconnect,
-  /// whatever becomes of it (N-039, N-163, N-167).
+  /// Ends the connection with ABORT or a disconnect request, and ignores errors (N-039, N-163, N-167).
   mutating func leave() {
     guard !canAbort else { return sayGoodbye() }
     try? stream.write(RequestHeader.disconnect(.simple))
   }
 
-  /// Reads the text of a refusal, if it is not absurdly long (N-027, N-028, N-038).
+  /// Reads the text of a refusal unless it is absurdly long (N-027, N-028, N-038).
   private mutating func readRefusal(
     _ type: UInt32, _ length: UInt32
   ) throws(NegotiationError) -> OptionRefusal {
@@ -124,18 +121,18 @@ extension Negotiation {
 enum OptionReply {
   case acknowledgement
   case refusal(OptionRefusal)
-  /// A reply of the expected type; that many bytes follow, and are still to be read.
+  /// A reply of the expected type; that many bytes follow and are still unread.
   case data(UInt32)
 }
 
-/// A server's no.
+/// A server's refusal of an option.
 struct OptionRefusal {
   /// The reply's type, with the error bit.
   var type: UInt32
-  /// What the server said about it, fit to be shown.
+  /// What the server said about it, safe to display.
   var text: String?
 
-  /// The error, where it has a name.
+  /// The error, if it is a known one.
   var error: OptionError? { OptionError(rawValue: type) }
 }
 
@@ -153,7 +150,7 @@ struct Expectation {
     mostReplies = replies
   }
 
-  /// Takes a reply of `length` bytes into account; returns the limit that it exceeds.
+  /// Counts a reply of `length` bytes; returns the limit that it exceeds.
   mutating func spend(_ length: UInt32) -> NegotiationError.Reason? {
     replies += 1
     bytes += Int(length)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Agreeing on how requests are answered (proto.md, *Option types*, `NBD_OPT_STRUCTURED_REPLY`;
-/// the extension *Extended headers*).
+/// Negotiates the style of replies (proto.md, *Option types*, `NBD_OPT_STRUCTURED_REPLY`; the
+/// extension *Extended headers*).
 extension Negotiation {
-  /// Asks for the best style that the client can deal with; what is refused is done without
+  /// Requests the best style that the client supports, and continues without what is refused
   /// (N-060 to N-063, N-065, N-067).
   mutating func agreeOnReplies(
     structured: Bool, extended: Bool

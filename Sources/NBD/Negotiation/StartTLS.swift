@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Encrypting a connection (proto.md, *TLS support*; *Option types*, `NBD_OPT_STARTTLS`).
+/// Encrypts a connection (proto.md, *TLS support*; *Option types*, `NBD_OPT_STARTTLS`).
 extension Negotiation {
-  /// Turns to TLS where that is asked for, before any other option (N-046 to N-050, N-056 to N-058).
+  /// Switches to TLS if requested, before any other option (N-046 to N-050, N-056 to N-058).
   ///
-  /// Of a server nothing but its greeting is known before, so that there is nothing to forget
-  /// (N-053), and nothing is read between its ACK and the handshake (N-051).
+  /// Only the server's greeting is known before, so there is nothing to discard (N-053), and nothing is
+  /// read between its ACK and the handshake (N-051).
   mutating func secure(_ handshake: HandshakeStyle, _ security: Security) throws(NegotiationError) {
     guard security != .none else { return }
     guard handshake == .fixedNewstyle else {
@@ -20,7 +20,7 @@ extension Negotiation {
     }
   }
 
-  /// Runs the TLS handshake; if that fails nothing more is sent (N-052).
+  /// Runs the TLS handshake; if it fails, nothing more is sent (N-052).
   private mutating func shakeHands() throws(NegotiationError) {
     begin(.tls)
     canAbort = false
@@ -33,7 +33,7 @@ extension Negotiation {
     isSecure = true
   }
 
-  /// Does without TLS, where that is allowed, and says so (N-049, N-050, N-057).
+  /// Continues unencrypted if that is allowed, and adds a note (N-049, N-050, N-057).
   private mutating func goOnInTheClear(
     _ reason: NegotiationError.Reason, _ security: Security, _ serverText: String? = nil
   ) throws(NegotiationError) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// A part of an export that is all the same to a metadata context.
+/// A part of an export with one status in a metadata context.
 package struct Extent: Sendable, Equatable {
   /// Where it begins.
   package var offset: UInt64
-  /// How many bytes it has; never 0.
+  /// Its length in bytes; never 0.
   package var length: UInt64
-  /// What the context says about it.
+  /// Its status flags in the context.
   package var flags: UInt64
 
   package init(offset: UInt64, length: UInt64, flags: UInt64) {
@@ -19,22 +19,22 @@ package struct Extent: Sendable, Equatable {
   /// Where the next one begins.
   package var end: UInt64 { offset + length }
 
-  /// Whether no space is allocated for it, to the context `base:allocation`.
+  /// Whether no space is allocated for it, in the context `base:allocation`.
   package var isHole: Bool { flags & 1 != 0 }
-  /// Whether it reads as zeroes, to the context `base:allocation`.
+  /// Whether it reads as zeroes, in the context `base:allocation`.
   package var isZero: Bool { flags & 2 != 0 }
 }
 
-/// What a metadata context says, from the offset of the request on.
+/// The status in one metadata context, from the offset of the request.
 ///
-/// It may stop short of the request's end, or the last extent may go beyond it (T-077).
+/// It may end before the request does, or its last extent may extend beyond it (T-077).
 package struct BlockStatus: Sendable, Equatable {
   /// The context.
   package var context: MetadataContext
-  /// Extents without a gap; neighbours differ in their flags.
+  /// Contiguous extents; neighbours differ in their flags.
   package private(set) var extents: [Extent] = []
 
-  /// The most extents that are kept of one reply; the rest can be asked for again.
+  /// The most extents kept from one reply; the rest can be requested again.
   static let mostExtents = 65536
 
   private let request: Request
@@ -46,13 +46,13 @@ package struct BlockStatus: Sendable, Equatable {
     exportSize = export.sizeBytes
   }
 
-  /// Where the knowledge ends.
+  /// Where the known status ends.
   package var end: UInt64 { extents.last?.end ?? request.offset }
 
   private var isFull = false
 
-  /// Takes the next descriptor; what begins past the request is ignored (T-074, T-075), what goes past
-  /// the end of the export is cut (T-077, T-089), and so are bits without a meaning (T-078).
+  /// Appends the next descriptor: ignores one that begins past the request (T-074, T-075), cuts one that
+  /// extends past the end of the export (T-077, T-089), and clears undefined bits (T-078).
   mutating func append(_ length: UInt64, _ flags: UInt64) {
     let begin = end
     let limit = request.flags.contains(.reqOne) ? request.end : exportSize

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What can be said of a chunk from its header alone, before anything of its payload is read.
+/// Checks of a chunk by its header alone, before any of its payload is read.
 extension ReplyHeader.Chunk {
-  /// Finds how a chunk does not fit the request that it answers (T-044 to T-046, T-048,
+  /// Returns how a chunk does not fit its request; nil if it fits (T-044 to T-046, T-048,
   /// T-052 to T-055, T-057, T-060, T-070, T-086 to T-088, T-092).
   package func violation(answering request: Request) -> Violation? {
     if let offset, offset != request.offset { return .otherOffset(offset) }
@@ -26,13 +26,13 @@ extension ReplyHeader.Chunk {
     return nil
   }
 
-  /// How many descriptors one chunk has at most (T-081).
+  /// The most descriptors in one chunk (T-081).
   private static let mostDescriptors: UInt64 = 1 << 20
 
-  /// More than any error needs; its text is cut, but has to be read.
+  /// More than any error needs; its text is truncated, but has to be read.
   private static let longestError: UInt64 = 65536
 
-  /// Whether a chunk of that type can answer the command at all (T-052, T-088).
+  /// Whether a chunk of that type can be a reply to the command at all (T-052, T-088).
   private func suits(_ type: ChunkType, _ request: Request) -> Bool {
     switch type {
     case .offsetData, .offsetHole: request.command == .read
@@ -45,7 +45,7 @@ extension ReplyHeader.Chunk {
 }
 
 extension Request {
-  /// How many chunks are read in reply: enough for any server that means well (T-060).
+  /// How many chunks of a reply are accepted: enough for any honest server (T-060).
   package var mostChunks: Int {
     1024 + (command == .read ? Int(min(length, UInt64(UInt32.max)) / 512) : 0)
   }

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// The end of a request, which every request has exactly once.
+/// The completion of a request; every request completes exactly once.
 package struct Completion: Sendable {
   /// What `submit` returned for it.
   package var cookie: Cookie
-  /// What was asked for.
+  /// The request.
   package var request: Request
-  /// What came of it.
+  /// Its result.
   package var result: Result<Outcome, TransmissionError>
 
-  /// What a request that did not fail has brought.
+  /// The result of a request that succeeded.
   package enum Outcome: Sendable, Equatable {
-    /// It is done.
+    /// It has been executed.
     case done
-    /// All that a read asked for, in order and without a gap (T-027).
+    /// All that a read requested, in order and without a gap (T-027).
     case data([Piece])
-    /// What each context says about the range, or a part of it from its beginning on.
+    /// The status of the range, or of a first part of it, in each context.
     case status([BlockStatus])
   }
 }
 
-/// A part of what was read.
+/// A part of the data that was read.
 package struct Piece: Sendable, Equatable {
   /// Where in the export.
   package var offset: UInt64
@@ -33,13 +33,13 @@ package struct Piece: Sendable, Equatable {
     self.content = content
   }
 
-  /// Bytes, or the word that they are all zero.
+  /// Bytes, or the statement that all are zero.
   package enum Content: Sendable, Equatable {
     case data([UInt8])
     case hole(UInt64)
   }
 
-  /// How many bytes it stands for.
+  /// How many bytes it represents.
   package var length: UInt64 {
     switch content {
     case .data(let bytes): UInt64(bytes.count)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Which bytes of a read have come (T-047, T-050).
+/// Which bytes of a read have arrived (T-047, T-050).
 ///
-/// Ranges, and not their sum: two of the same and one that is missing make the same sum.
+/// It keeps ranges, not a count: a duplicate and a missing piece would add up to the same count.
 package struct Coverage: Sendable, Equatable {
-  /// In order, not empty, and with a gap between each two.
+  /// In order, not empty, and separated by gaps.
   private(set) var ranges: [Range<UInt64>] = []
 
   package init() {}
 
-  /// Takes a range that has come; false says that a part of it had come before.
+  /// Adds a range that has arrived; returns false if a part of it had arrived before.
   package mutating func insert(_ range: Range<UInt64>) -> Bool {
     let index = firstIndex(endingAtOrAfter: range.lowerBound)
     let joinsBefore = index < ranges.count && ranges[index].upperBound == range.lowerBound
@@ -24,7 +24,7 @@ package struct Coverage: Sendable, Equatable {
     return true
   }
 
-  /// How many bytes of `count` have not come.
+  /// How many bytes of `count` have not arrived.
   package func missing(of count: UInt64) -> UInt64 {
     ranges.reduce(count) { $0 - UInt64($1.count) }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// The payload of a chunk that says that a part of a read is zeroes (proto.md, *Structured reply types*).
+/// The payload of a chunk that reports a part of a read as zeroes (proto.md, *Structured reply types*).
 package struct HoleChunk: Sendable, Equatable {
   package static let byteCount = 12
 

@@ -3,11 +3,11 @@
 
 internal import Base
 
-/// Reading replies (proto.md, *Transmission phase*).
+/// Reads replies (proto.md, *Transmission phase*).
 extension Transmission {
   /// Reads one message: a simple reply, or a chunk (T-020 to T-025).
   ///
-  /// Whatever is wrong with a message, if the connection outlives it all of it has been read (T-034).
+  /// If the connection survives a faulty message, all of that message has been read (T-034).
   func receive() throws(TransmissionError.Reason) {
     stream.beginStep()
     let magic = try readMagic()
@@ -25,7 +25,7 @@ extension Transmission {
     }
   }
 
-  /// The end of the stream is no accident where a message could begin (T-022, T-023).
+  /// The end of the stream is orderly only where a message could begin (T-022, T-023).
   private func readMagic() throws(TransmissionError.Reason) -> UInt32 {
     do {
       let bytes = try stream.read(ReplyHeader.magicByteCount)
@@ -53,7 +53,7 @@ extension Transmission {
     }
   }
 
-  /// A simple reply: data follows only a read that did not fail (T-024, T-026, T-030, T-080).
+  /// Reads a simple reply: data follows only a successful read (T-024, T-026, T-030, T-080).
   private func receiveReply(
     _ index: Int, _ error: UInt32
   ) throws(TransmissionError.Reason) {
@@ -70,7 +70,7 @@ extension Transmission {
     finish(index)
   }
 
-  /// A chunk: everything is checked before it is kept (T-041, T-043, T-045, T-048, T-052 to T-054).
+  /// Reads a chunk, and checks everything before keeping it (T-041, T-043, T-045, T-048, T-052 to T-054).
   private func receiveChunk(
     _ index: Int, _ chunk: ReplyHeader.Chunk
   ) throws(TransmissionError.Reason) {
@@ -102,7 +102,7 @@ extension Transmission {
     inFlight[index].keep(Piece(offset: offset, content: .data(bytes)))
   }
 
-  /// An error, whose text is cut, and what follows the text is dropped (T-055 to T-057, T-063).
+  /// Reads an error, truncates its text, and discards what follows the text (T-055 to T-057, T-063).
   private func receiveError(
     _ index: Int, _ chunk: ReplyHeader.Chunk
   ) throws(TransmissionError.Reason) {
@@ -115,7 +115,7 @@ extension Transmission {
     try inFlight[index].fail(failure)
   }
 
-  /// The status of one context, read in pieces (T-070 to T-073, T-081, T-088).
+  /// Reads the status of one context, in pieces (T-070 to T-073, T-081, T-088).
   private func receiveStatus(
     _ index: Int, _ chunk: ReplyHeader.Chunk
   ) throws(TransmissionError.Reason) {

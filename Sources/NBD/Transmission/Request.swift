@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What is asked of a server about an attached export; the payload of a write goes beside it.
+/// A request to a server about an attached export; the payload of a write is passed separately.
 package struct Request: Sendable, Equatable {
-  /// What to do.
+  /// The command.
   package var command: Command
-  /// How to do it.
+  /// Its flags.
   package var flags: CommandFlags
-  /// Where; 0 for commands without a range (T-010).
+  /// The offset in the export; 0 for commands without a range (T-010).
   package var offset: UInt64
-  /// How many bytes of the export; 0 for commands without a range.
+  /// The length in bytes of the export; 0 for commands without a range.
   package var length: UInt64
-  /// For a block status: the ids of the only contexts it shall tell about; empty are all (T-091).
+  /// For a block status: the ids of the contexts to report; empty means all (T-091).
   package var contexts: [UInt32]
 
   package init(
@@ -25,10 +25,10 @@ package struct Request: Sendable, Equatable {
     self.contexts = contexts
   }
 
-  /// The end of its range; wherever it is used the sum has been checked (T-004).
+  /// The end of its range; the sum has been checked before any use (T-004).
   var end: UInt64 { offset &+ length }
 
-  /// Whether a range, whose sum may wrap, lies inside the request's (T-046, T-049).
+  /// Whether a range, whose end may overflow, lies inside the request's (T-046, T-049).
   package func covers(_ offset: UInt64, _ count: UInt64) -> Bool {
     offset >= self.offset && offset - self.offset <= length
       && count <= length - (offset - self.offset)
@@ -37,7 +37,7 @@ package struct Request: Sendable, Equatable {
   /// Whether both ranges have a byte in common.
   func overlaps(_ other: Request) -> Bool { offset < other.end && other.offset < end }
 
-  /// What goes over the wire ahead of a write's payload (T-001, T-009, T-090, T-091).
+  /// The bytes sent ahead of a write's payload (T-001, T-009, T-090, T-091).
   func bytes(_ style: ReplyStyle, _ cookie: Cookie) -> [UInt8] {
     var header = RequestHeader(
       command: command.rawValue, flags: flags, cookie: cookie, offset: offset, length: length)

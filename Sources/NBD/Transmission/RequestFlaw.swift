@@ -5,21 +5,21 @@
 package enum RequestFlaw: Sendable, Equatable {
   /// The export is read-only.
   case readOnly
-  /// The server does not do this.
+  /// The server does not support the command.
   case notOffered
   /// A flag does not fit the command, the export or the style of the replies.
   case flags(CommandFlags)
-  /// It is not about a part of the export, which has that many bytes.
+  /// The range exceeds the export, whose size in bytes is given.
   case outOfRange(exportSize: UInt64)
-  /// Offset or length is no multiple of this.
+  /// Offset or length is not a multiple of this.
   case misaligned(UInt32)
-  /// It is about nothing.
+  /// Its length is zero.
   case empty
   /// It is longer than this.
   case tooLong(UInt64)
-  /// Its payload has that many bytes, and it says otherwise.
+  /// Its payload has that many bytes, which contradicts its length.
   case payload(Int)
-  /// No context was agreed on, or not this one, or it is named twice.
+  /// No context was negotiated, or not this one, or it is given twice.
   case contexts
   /// That many are in flight already.
   case tooManyInFlight(Int)
@@ -28,7 +28,7 @@ package enum RequestFlaw: Sendable, Equatable {
   /// The connection has ended, or is about to.
   case closed
 
-  /// What stands for it where a number has to (T-007).
+  /// The error number that represents it (T-007).
   package var number: ErrorNumber {
     switch self {
     case .readOnly: .notPermitted
@@ -40,7 +40,7 @@ package enum RequestFlaw: Sendable, Equatable {
 }
 
 extension Request {
-  /// Finds why a request must not be sent under what was negotiated (T-003 to T-008, T-014).
+  /// Returns why a request must not be sent under the negotiated terms, if so (T-003 to T-008, T-014).
   package func flaw(under terms: Negotiated, payloadByteCount: Int) -> RequestFlaw? {
     let export = terms.export
     if command == .disconnect { return .notOffered }
@@ -56,7 +56,7 @@ extension Request {
     return contextFlaw(terms)
   }
 
-  /// The flags that the command may have here (T-003).
+  /// The flags that are allowed for the command (T-003).
   private func allowedFlags(under terms: Negotiated) -> CommandFlags {
     let offered = terms.export.flags
     var allowed: CommandFlags = []
@@ -77,7 +77,7 @@ extension Request {
     return allowed
   }
 
-  /// Checks the range, without a sum that could wrap (T-004 to T-006, T-090).
+  /// Checks the range, without a sum that could overflow (T-004 to T-006, T-090).
   private func rangeFlaw(_ export: Export, _ replies: ReplyStyle) -> RequestFlaw? {
     if length == 0 { return .empty }
     guard offset <= export.sizeBytes, length <= export.sizeBytes - offset else {
@@ -93,7 +93,7 @@ extension Request {
     return length <= most ? nil : .tooLong(most)
   }
 
-  /// Checks what a block status is to tell about (T-014, T-079, T-091).
+  /// Checks the contexts of a block status request (T-014, T-079, T-091).
   private func contextFlaw(_ terms: Negotiated) -> RequestFlaw? {
     guard command == .blockStatus else { return contexts.isEmpty ? nil : .contexts }
     guard !terms.contexts.isEmpty else { return .contexts }
@@ -110,7 +110,7 @@ extension Request {
 }
 
 extension Export {
-  /// The most bytes that one read or write carries: what the server takes, at most 32 MiB, in whole
+  /// The most bytes that one read or write carries: what the server accepts, at most 32 MiB, in whole
   /// minimum blocks (T-005).
   package var largestPayload: UInt64 {
     let usual: UInt64 = 32 << 20

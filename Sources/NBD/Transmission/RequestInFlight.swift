@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// A request that was sent, and what has come in reply so far.
+/// A request that was sent, and what has arrived in reply so far.
 struct RequestInFlight {
   let cookie: Cookie
   let request: Request
@@ -18,7 +18,7 @@ struct RequestInFlight {
     self.request = request
   }
 
-  /// Takes the header of a chunk into account, before its payload is read (T-060).
+  /// Records the header of a chunk before its payload is read (T-060).
   mutating func begin(_ chunk: ReplyHeader.Chunk) throws(TransmissionError.Reason) {
     chunks += 1
     guard chunks <= request.mostChunks else {
@@ -27,7 +27,7 @@ struct RequestInFlight {
     if let violation = chunk.violation(answering: request) { throw .violation(violation) }
   }
 
-  /// Takes the place of data or of a hole into account, before it is read (T-046, T-047, T-049, T-051).
+  /// Records the range of data or of a hole before it is read (T-046, T-047, T-049, T-051).
   mutating func cover(_ offset: UInt64, _ length: UInt64) throws(TransmissionError.Reason) {
     guard length > 0, request.covers(offset, length) else {
       throw .violation(.outOfRange(offset: offset, length: length))
@@ -39,12 +39,12 @@ struct RequestInFlight {
     }
   }
 
-  /// Keeps what came, unless the read has failed already (T-059, T-061).
+  /// Keeps what arrived, unless the read has already failed (T-059, T-061).
   mutating func keep(_ piece: Piece) {
     if failure == nil { pieces.append(piece) }
   }
 
-  /// Takes an error; the first one counts (T-058).
+  /// Records an error; the first one counts (T-058).
   mutating func fail(_ failure: ServerFailure) throws(TransmissionError.Reason) {
     if let offset = failure.offset, !request.covers(offset, 1) {
       throw .violation(.errorOffset(offset))
@@ -53,7 +53,7 @@ struct RequestInFlight {
     pieces = []
   }
 
-  /// Begins the status that a context has (T-071, T-072).
+  /// Begins the status of a context (T-071, T-072).
   mutating func beginStatus(_ id: UInt32, under terms: Negotiated) throws(TransmissionError.Reason)
   {
     guard let context = terms.contexts.first(where: { $0.id == id }),
@@ -65,13 +65,13 @@ struct RequestInFlight {
     statuses.append(BlockStatus(context, answering: request, of: terms.export))
   }
 
-  /// Takes a descriptor of the status that was begun last (T-073).
+  /// Records a descriptor of the status that was begun last (T-073).
   mutating func describe(_ length: UInt64, _ flags: UInt64) throws(TransmissionError.Reason) {
     guard length > 0 else { throw .violation(.emptyExtent) }
     statuses[statuses.count - 1].append(length, flags)
   }
 
-  /// What the reply amounts to, once it is complete (T-050, T-076).
+  /// Returns the result of a complete reply (T-050, T-076).
   func completion(under terms: Negotiated) -> Completion {
     let result: Result<Completion.Outcome, TransmissionError>
     if let failure {

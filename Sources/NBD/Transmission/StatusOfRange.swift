@@ -3,11 +3,11 @@
 
 /// Block status of a range of any size.
 extension Transmission {
-  /// Asks what the contexts say about a range; `sink` gets the extents of each context in order, cut to
-  /// the range, and says whether it wants more.
+  /// Queries the status of a range; `sink` gets the extents of each context in order, cut to the range,
+  /// and returns whether it wants more.
   ///
-  /// A short answer is followed by another question, from the first byte that it left out (T-077), as
-  /// long as that leads anywhere. Where no context was agreed on all is data (T-079).
+  /// A short reply is followed by another request, from the first byte that it left out (T-077), as long
+  /// as that makes progress. If no context was negotiated, everything is data (T-079).
   package func blockStatus(
     offset: UInt64, length: UInt64, into sink: (MetadataContext, Extent) -> Bool
   ) throws(TransmissionError) {
@@ -40,8 +40,8 @@ extension Transmission {
     }
   }
 
-  /// How far all contexts have told, in whole blocks, so that the next question is one that may be
-  /// asked.
+  /// How far the status of all contexts reaches, in whole blocks, so that the next request is a valid
+  /// one.
   private func reach(of statuses: [BlockStatus], within whole: Request) -> UInt64 {
     let end = statuses.map(\.end).min() ?? whole.offset
     guard end < whole.end else { return whole.end }

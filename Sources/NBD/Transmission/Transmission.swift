@@ -4,11 +4,11 @@
 /// The transmission over a negotiated stream: requests go out, any number up to a bound is in flight,
 /// and their replies come back in any order (T-012).
 ///
-/// Used from one thread, which blocks while a reply is awaited, and never where none is (T-032).
-/// Writes and reads may be in flight together as long as either the data written or the data read
-/// fits the buffers of the connection: while a request is being sent no reply is read.
+/// Used from one thread, which blocks only while a reply is awaited (T-032). Writes and reads may be in
+/// flight together as long as either the data written or the data read fits the buffers of the
+/// connection: while a request is being sent, no reply is read.
 package final class Transmission<Stream: ByteStream> {
-  /// What was agreed on.
+  /// The negotiated terms.
   package let terms: Negotiated
   /// How many requests may be in flight.
   package let mostInFlight: Int
@@ -16,20 +16,20 @@ package final class Transmission<Stream: ByteStream> {
   let stream: Stream
   var inFlight: [RequestInFlight] = []
 
-  /// What has ended, and nobody has asked for yet.
+  /// Completions that `next` has not returned yet.
   var ended: [Completion] = []
 
-  /// Whether requests can be submitted: the connection has not ended, and the server has not said
+  /// Whether requests can be submitted: the connection has not ended, and the server has not announced
   /// that it will end it (T-029).
   package private(set) var isOpen = true
 
   private var isConnected = true
   private var nextCookie: Cookie
 
-  /// Begins where a negotiation over `stream` ended.
+  /// Begins where the negotiation over `stream` ended.
   ///
-  /// The first cookie is a random one by default, so that a reply to an earlier connection's request
-  /// is unlikely to be taken for one of this (T-002).
+  /// The first cookie is random by default, so that a reply to a request of an earlier connection is
+  /// unlikely to be taken for a reply on this one (T-002).
   package init(
     _ terms: Negotiated, over stream: Stream, mostInFlight: Int = 16,
     firstCookie: Cookie = .random(in: .min ... .max)
@@ -40,13 +40,13 @@ package final class Transmission<Stream: ByteStream> {
     nextCookie = firstCookie
   }
 
-  /// How many requests have been submitted, and their end not told.
+  /// How many submitted requests have not been returned as completions.
   package var pending: Int { inFlight.count + ended.count }
 
-  /// Sends a request, with the bytes that a write has, and does not wait for its reply.
+  /// Sends a request, with the data of a write, and does not wait for its reply.
   ///
-  /// A request that cannot be sent under the terms is an error that leaves all as it is. If sending
-  /// fails the connection ends, and that is the one failure this request gets (T-013).
+  /// Throws, and changes nothing, if the terms do not allow the request. If sending fails, the connection
+  /// ends, and that is the only failure reported for this request (T-013).
   package func submit(
     _ request: Request, payload: [UInt8] = []
   ) throws(TransmissionError) -> Cookie {
@@ -58,7 +58,7 @@ package final class Transmission<Stream: ByteStream> {
     let head = request.bytes(terms.replies, cookie)
     stream.beginStep()
     do {
-      // Header and payload are neighbours on the wire (T-009), and small ones leave in one call.
+      // Header and payload are adjacent on the wire (T-009), and small ones are sent in one call.
       if payload.count <= 16384 {
         try stream.write(head + payload)
       } else {
@@ -73,10 +73,10 @@ package final class Transmission<Stream: ByteStream> {
     return cookie
   }
 
-  /// Waits for the next end of a request; nil where none is in flight.
+  /// Waits for the next request to complete; returns nil if none is in flight.
   ///
-  /// Where the connection is lost every request in flight ends in the failure that says why (T-022,
-  /// T-099). Each message gets a deadline of its own (T-033).
+  /// If the connection is lost, every request in flight fails with the reason (T-022, T-099). Each
+  /// message gets a deadline of its own (T-033).
   package func next() -> Completion? {
     while ended.isEmpty, !inFlight.isEmpty {
       do throws(TransmissionError.Reason) {
@@ -88,10 +88,10 @@ package final class Transmission<Stream: ByteStream> {
     return ended.isEmpty ? nil : ended.removeFirst()
   }
 
-  /// Tells the server that nothing more will come, and waits for nothing (T-095, T-097).
+  /// Sends a disconnect request without waiting (T-095, T-097).
   ///
-  /// What is in flight ends in a failure, which `next` tells (T-096). After a violation, or where the
-  /// connection is lost, nothing is sent (T-098).
+  /// Requests in flight fail, which `next` reports (T-096). After a violation, or if the connection is
+  /// lost, nothing is sent (T-098).
   package func disconnect() {
     guard isConnected else { return }
     stream.beginStep()
@@ -99,7 +99,7 @@ package final class Transmission<Stream: ByteStream> {
     drop(.abandoned)
   }
 
-  /// Ends a request that is in flight.
+  /// Completes a request in flight.
   func finish(_ index: Int) {
     let completion = inFlight.remove(at: index).completion(under: terms)
     ended.append(completion)
@@ -108,7 +108,7 @@ package final class Transmission<Stream: ByteStream> {
     {
       isOpen = false
     }
-    // The server is going away: it gets the rest of its time, and then the word it waits for (T-029).
+    // The server is shutting down: once all its replies are in, it gets the disconnect it awaits (T-029).
     if !isOpen, inFlight.isEmpty { disconnect() }
   }
 
@@ -128,7 +128,7 @@ package final class Transmission<Stream: ByteStream> {
     guard isOpen else { return .closed }
     if let flaw = request.flaw(under: terms, payloadByteCount: payloadByteCount) { return flaw }
     guard pending < mostInFlight else { return .tooManyInFlight(mostInFlight) }
-    // Which of the two would win nobody could say (T-012).
+    // Which of the two would win is undefined (T-012).
     guard request.command.changesData else { return nil }
     let other = inFlight.first { $0.request.command.changesData && $0.request.overlaps(request) }
     return other == nil ? nil : .overlapsWrite

@@ -3,9 +3,9 @@
 
 /// Why a request failed.
 package struct TransmissionError: Error, Sendable, Equatable {
-  /// What was asked for.
+  /// The request that failed.
   package var request: Request
-  /// What happened.
+  /// The reason.
   package var reason: Reason
 
   package init(_ request: Request, _ reason: Reason) {
@@ -21,23 +21,23 @@ package struct TransmissionError: Error, Sendable, Equatable {
     }
   }
 
-  /// Whether the server may have done what it was asked for, or not (T-013, T-099).
+  /// Whether it is unknown if the server has executed the request (T-013, T-099).
   package var isOutcomeUnknown: Bool { endsConnection && request.command.changesData }
 
-  /// What came, or did not come, in place of a good reply.
+  /// What arrived, or did not arrive, instead of a successful reply.
   package enum Reason: Error, Sendable, Equatable {
     /// The request was not sent.
     case notSent(RequestFlaw)
-    /// The server failed it.
+    /// The server returned an error.
     case failed(ServerFailure)
-    /// The server left out that many bytes of a read.
+    /// The server omitted that many bytes of a read.
     case uncovered(UInt64)
-    /// The server left out the status that a metadata context has.
+    /// The server omitted the status of a metadata context.
     case statusMissing(String)
-    /// The server answers in pieces so small that it would never end.
+    /// The server replies in pieces so small that the request would never complete.
     case noProgress
 
-    /// The server broke the protocol.
+    /// The server violated the protocol.
     case violation(Violation)
     /// The stream failed while this was awaited.
     case receiving(StreamError, awaiting: String)
@@ -50,15 +50,15 @@ package struct TransmissionError: Error, Sendable, Equatable {
   }
 }
 
-/// A server's no to a request.
+/// An error that a server returned for a request.
 package struct ServerFailure: Sendable, Equatable {
   /// What the server's number means.
   package var number: ErrorNumber
   /// The server's number, known or not.
   package var code: UInt32
-  /// What the server said about it, fit to be shown (T-055).
+  /// What the server said about it, safe to display (T-055).
   package var text: String?
-  /// Where the first byte is that could not be dealt with, if the server said so (T-057).
+  /// The offset of the first byte that failed, if the server reported it (T-057).
   package var offset: UInt64?
 
   package init(code: UInt32, text: String? = nil, offset: UInt64? = nil) {
@@ -69,40 +69,40 @@ package struct ServerFailure: Sendable, Equatable {
   }
 }
 
-/// How a server broke the protocol, so that nothing it sends can be trusted any more (T-098).
+/// How a server violated the protocol, after which nothing it sends can be trusted (T-098).
 package enum Violation: Sendable, Equatable {
-  /// No reply that was agreed on starts like this.
+  /// No reply of the negotiated style starts like this.
   case magic(UInt32, ReplyStyle)
-  /// It answers a request that is not in flight.
+  /// The reply is for a request that is not in flight.
   case unknownCookie(Cookie)
-  /// A simple reply says that all went well, where chunks have to say it.
+  /// A simple reply reports success where chunks are required.
   case simpleReply
-  /// A chunk of this type does not answer the command, or nobody knows it.
+  /// A chunk of this type does not fit the command, or the type is unknown.
   case chunkType(UInt16)
-  /// A chunk of this type has another length.
+  /// The length does not fit a chunk of this type.
   case chunkLength(UInt16, UInt64)
   /// An empty chunk that does not end its reply.
   case endlessNone
-  /// A chunk repeats another offset than the request has.
+  /// The offset in a chunk differs from that of the request.
   case otherOffset(UInt64)
   /// More chunks than any reply needs.
   case tooManyChunks(limit: Int)
-  /// Data or a hole is not, or not wholly, a part of what was asked for.
+  /// Data or a hole is not wholly inside the requested range.
   case outOfRange(offset: UInt64, length: UInt64)
-  /// Data or a hole lies where some had come before.
+  /// Data or a hole overlaps what arrived before.
   case overlap(offset: UInt64, length: UInt64)
-  /// More than one piece where one was asked for.
+  /// More than one piece where one was requested.
   case fragmented
   /// The text of an error is longer than its chunk.
   case errorText(UInt16, chunk: UInt64)
-  /// An error is about another place.
+  /// An error is for an offset outside the request.
   case errorOffset(UInt64)
-  /// A status is for a context that was not agreed on, or not asked for.
+  /// A status is for a context that was not negotiated or not requested.
   case unknownContext(UInt32)
-  /// A status came twice for one context.
+  /// A second status for one context.
   case repeatedContext(UInt32)
-  /// A status says that it has that many extents, in that many bytes.
+  /// A status claims that many extents in that many bytes.
   case descriptorCount(UInt32, UInt64)
-  /// An extent has no bytes.
+  /// An extent is empty.
   case emptyExtent
 }

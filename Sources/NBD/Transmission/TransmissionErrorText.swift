@@ -3,7 +3,7 @@
 
 internal import Base
 
-/// One sentence for the administrator: what was asked for, what came, and what was expected.
+/// One sentence for the administrator: what was requested, what arrived, and what was expected.
 extension TransmissionError: CustomStringConvertible {
   package var description: String {
     "\(request): \(reason)"

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Reads of any size, which go out in as many pieces as the server needs, one after the other
-/// (T-005).
+/// Reads of any size, sent in as many pieces as the server needs, one after the other (T-005).
 extension Transmission {
-  /// Does one request, and waits until it has ended.
+  /// Sends one request and waits for its completion.
   package func perform(
     _ request: Request, payload: [UInt8] = []
   ) throws(TransmissionError) -> Completion.Outcome {
@@ -18,7 +17,7 @@ extension Transmission {
     throw TransmissionError(request, .abandoned)
   }
 
-  /// Reads a range; `sink` gets its pieces in order, and says whether it wants more.
+  /// Reads a range; `sink` gets its pieces in order, and returns whether it wants more.
   package func read(
     offset: UInt64, length: UInt64, into sink: (Piece) -> Bool
   ) throws(TransmissionError) {
@@ -32,10 +31,10 @@ extension Transmission {
     }
   }
 
-  /// The most that one request without data is about, in whole blocks of any size.
+  /// The largest range of one request without data, in whole blocks of any size.
   var longestSweep: UInt64 { terms.replies == .extended ? 1 << 62 : 1 << 31 }
 
-  /// Refuses a range that is not wholly in the export, before a part of it is dealt with (T-004).
+  /// Rejects a range that is not wholly in the export, before any part of it is processed (T-004).
   func checkRange(_ whole: Request) throws(TransmissionError) {
     let size = terms.export.sizeBytes
     guard whole.offset <= size, whole.length <= size - whole.offset else {
@@ -45,7 +44,7 @@ extension Transmission {
 }
 
 extension TransmissionError {
-  /// Whether the server may do it if it is asked for less at once (T-005).
+  /// Whether the server may succeed with smaller requests (T-005).
   var asksForLess: Bool {
     guard case .failed(let failure) = reason else { return false }
     return failure.number == .overflow || failure.number == .invalid

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Percent-encoding as URIs have it (RFC 3986, section 2).
+/// Percent-encoding of URIs (RFC 3986, section 2).
 extension ArraySlice<Character> {
-  /// Decodes a part of a URI, which may hold unreserved characters and those in `also`
-  /// (U-020).
+  /// Decodes a part of a URI, which may contain unreserved characters and those in `also` (U-020).
   func percentDecoded(also: String) throws(URIError) -> [UInt8] {
     var bytes: [UInt8] = []
     var rest = self
@@ -29,7 +28,7 @@ extension ArraySlice<Character> {
     return bytes
   }
 
-  /// Decodes a part that has to be text without NUL.
+  /// Decodes a part that must be text without NUL.
   func text(also: String) throws(URIError) -> String {
     let bytes = try percentDecoded(also: also)
     guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else {
@@ -51,13 +50,13 @@ extension Sequence<UInt8> {
   }
 }
 
-/// The characters with which a URI's parts may be divided further.
+/// The characters that may subdivide the parts of a URI.
 enum Delimiters {
   /// RFC 3986's sub-delims.
   static let sub = "!$&'()*+,;="
-  /// What may stand in a path.
+  /// Allowed in a path.
   static let path = sub + ":@/"
-  /// What may stand in a parameter, whose own delimiter is "&".
+  /// Allowed in a parameter; parameters are separated by "&".
   static let parameter = path.filter { $0 != "&" } + "?"
 }
 

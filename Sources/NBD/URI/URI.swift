@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Where an export is and how to get at it (uri.md).
+/// Where an export is and how to reach it (uri.md).
 ///
-/// `description` is a URI that parses back to the same. It holds the TLS user name; a password
-/// cannot be in it.
+/// `description` is a URI that parses back to the same value. It contains the TLS user name; it cannot
+/// contain a password.
 package struct URI: Sendable, Equatable {
   /// Where the server is.
   package var transport: Transport
   /// The empty name is the server's default export.
   package var exportName: String
-  /// How to secure the connection; nil for the schemes without TLS, where there is none.
+  /// How to secure the connection; nil for the schemes without TLS.
   package var tls: TLS?
-  /// The parameters whose keys start with `x-`: kept, and not acted on (U-018).
+  /// The parameters whose keys start with `x-`: kept but ignored (U-018).
   package var extensions: [String: String]
 
   /// The kind of connection.
   package enum Transport: Sendable, Hashable {
-    /// A name or an address; an IPv6 address stands without brackets.
+    /// A name or an address; an IPv6 address has no brackets.
     case tcp(host: String, port: UInt16)
-    /// What goes into `sun_path`: a path without a closing NUL, or a NUL and an abstract name of
-    /// exactly the bytes that follow (U-012).
+    /// The content of `sun_path`: a path without a closing NUL, or a NUL and an abstract name of exactly
+    /// the bytes that follow (U-012).
     case unix(path: [UInt8])
     /// A virtual machine, or its host, by number (U-022).
     case vsock(cid: UInt32, port: UInt32)
@@ -30,11 +30,11 @@ package struct URI: Sendable, Equatable {
   package struct TLS: Sendable, Equatable {
     /// The kind of credentials; nil leaves it to the configuration.
     package var type: Authentication?
-    /// The name to look for in the server's certificate, in place of the host.
+    /// The name to verify in the server's certificate instead of the host.
     package var hostname: String?
-    /// Whether the server has to show who it is.
+    /// Whether the server's identity is verified.
     package var verifyPeer = true
-    /// The user name for a pre-shared key; nil is the name of the user who runs the client.
+    /// The user name for a pre-shared key; nil means the name of the user who runs the client.
     package var user: String?
     /// The directory of the certificates (U-017).
     package var certificates: String?
@@ -44,7 +44,7 @@ package struct URI: Sendable, Equatable {
     package init() {}
   }
 
-  /// How the two sides know each other.
+  /// How the two sides authenticate.
   package enum Authentication: String, Sendable, CaseIterable {
     /// Not at all.
     case anonymous = "anon"
@@ -54,7 +54,7 @@ package struct URI: Sendable, Equatable {
     case psk
   }
 
-  /// What a URI may ask for, by its caller's policy (U-017, U-023).
+  /// What the caller permits a URI to request (U-017, U-023).
   package struct Permissions: OptionSet, Sendable {
     package let rawValue: UInt8
 
@@ -77,7 +77,7 @@ package struct URI: Sendable, Equatable {
     package static let usual: Permissions = [.tcp, .unix, .vsock, .plain, .tls]
   }
 
-  /// The port where none is given.
+  /// The port if none is given.
   package static let defaultPort: UInt16 = 10809
 }
 
@@ -85,7 +85,7 @@ package struct URI: Sendable, Equatable {
 package struct URIError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Where in the text, in characters from 0.
   package var position: Int
-  /// What is there and what was expected; never a password.
+  /// What was found and what was expected; never a password.
   package var message: String
   /// The URI that was probably meant.
   package var suggestion: String?
@@ -98,7 +98,7 @@ package struct URIError: Error, Sendable, Equatable, CustomStringConvertible {
 
   package var description: String { "\(message) (at character \(position))\(question)" }
 
-  /// Asks whether the suggestion was meant, if there is one.
+  /// A question for the user about the suggestion, if there is one.
   package var question: String { suggestion.map { "; did you mean \($0)?" } ?? "" }
 }
 
@@ -129,7 +129,7 @@ extension URI: CustomStringConvertible {
 }
 
 extension URI.TLS {
-  /// What differs from the defaults, as keys and encoded values.
+  /// The settings that differ from the defaults, as keys and encoded values.
   fileprivate var parameters: [(String, String)] {
     let optional: [(String, String?)] = [
       ("tls-type", type?.rawValue), ("tls-hostname", hostname),
@@ -143,7 +143,7 @@ extension URI.TLS {
 }
 
 extension String {
-  /// An IPv6 address with the zone separator as a URI has it (RFC 6874).
+  /// An IPv6 address with the zone separator encoded for a URI (RFC 6874).
   fileprivate var escapingZone: String {
     guard let percent = firstIndex(of: "%") else { return self }
     return self[..<percent] + "%25" + self[index(after: percent)...].utf8.percentEncoded()

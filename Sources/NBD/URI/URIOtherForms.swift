@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What people write in place of a URI.
+/// Common notations that are not URIs.
 extension URI {
   /// Reads the path of a socket, `HOST:PORT` (with or without a path), and QEMU's `nbd:unix:PATH` and
   /// `nbd:HOST:PORT` (with or without `:exportname=NAME`); nil for anything else.
   ///
-  /// Only to suggest the URI: what it is taken for may not be what was meant.
+  /// Only for suggesting a URI: the interpretation is a guess.
   init?(otherForm text: String) {
-    // A suggestion that fills the screen helps nobody.
+    // A suggestion that fills the screen does not help.
     guard text.utf8.count <= 1024 else { return nil }
     if text.hasPrefix("/") {
       self.init(socket: text, export: "")
@@ -31,7 +31,7 @@ extension URI {
     try? self.init(parsing: "nbd+unix:///\(export)?socket=\(path)")
   }
 
-  /// Only with a port: a name alone can mean much.
+  /// Requires a port: a name alone is too ambiguous.
   private init?(place: Substring) {
     let authority = place.prefix { $0 != "/" }
     guard let colon = authority.lastIndex(of: ":"),

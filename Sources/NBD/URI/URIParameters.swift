@@ -5,7 +5,7 @@ internal import Base
 
 /// The parameters after the "?", each at most once (U-018, U-019).
 struct URIParameters {
-  /// The parameters this client knows, still encoded.
+  /// The parameters that this client knows, still encoded.
   private(set) var values: [String: ArraySlice<Character>] = [:]
   private(set) var extensions: [String: String] = [:]
 
@@ -34,7 +34,7 @@ struct URIParameters {
     }
   }
 
-  /// Takes over what is said about TLS (U-014 to U-017).
+  /// Applies the parameters for TLS (U-014 to U-017).
   func apply(to tls: inout URI.TLS?, allowed: URI.Permissions) throws(URIError) {
     let keys = values.filter { $0.key.hasPrefix("tls-") }
       .sorted { $0.value.startIndex < $1.value.startIndex }

@@ -3,9 +3,9 @@
 
 internal import Base
 
-/// Reading a URI (uri.md; RFC 3986).
+/// Parses a URI (uri.md; RFC 3986).
 extension URI {
-  /// Parses a URI, which may ask for what is `allowed` (U-006, U-023).
+  /// Parses a URI, which may request only what is `allowed` (U-006, U-023).
   package init(parsing source: String, allowing allowed: Permissions = .usual) throws(URIError) {
     let parts = try URIParts(source)
     let scheme = try Scheme(parts.scheme)
@@ -41,7 +41,7 @@ extension URI {
     return String(decoding: name, as: UTF8.self)
   }
 
-  /// Where the server is; what belongs to another kind of connection is refused (U-008, U-011, U-022).
+  /// Where the server is; rejects parts of another kind of connection (U-008, U-011, U-022).
   private static func transport(
     _ scheme: Scheme, _ parts: URIParts, _ parameters: URIParameters
   ) throws(URIError) -> Transport {
@@ -79,7 +79,7 @@ extension URI {
       throw URIError(
         position: part.startIndex, message: "a socket's path is not empty and holds no NUL")
     }
-    // A path needs room for the NUL that closes it.
+    // A path needs room for its terminating NUL.
     let most = isAbstract ? 108 : 107
     guard path.count <= most else {
       throw URIError(
@@ -89,7 +89,7 @@ extension URI {
     return path
   }
 
-  /// A name or an address; localhost where nothing is given (U-005, U-007).
+  /// A name or an address; localhost if none is given (U-005, U-007).
   private static func host(_ part: ArraySlice<Character>) throws(URIError) -> String {
     guard part.first == "[" else {
       let host = try part.text(also: Delimiters.sub)
@@ -113,7 +113,7 @@ extension URI {
     return String(address[..<zone]) + (try address[zone...].text(also: ""))
   }
 
-  /// A port; the usual one where nothing is given (U-004, U-022).
+  /// A port; the default one if none is given (U-004, U-022).
   private static func port<Port: FixedWidthInteger>(
     _ part: ArraySlice<Character>?
   ) throws(URIError) -> Port {
@@ -126,7 +126,7 @@ extension URI {
   }
 }
 
-/// What `nbd`, `nbds` and their like mean (U-001, U-003).
+/// The meaning of `nbd`, `nbds` and the other schemes (U-001, U-003).
 private struct Scheme {
   let name: String
   let isSecure: Bool
@@ -148,7 +148,7 @@ private struct Scheme {
 }
 
 extension FixedWidthInteger {
-  /// Reads nothing but decimal digits.
+  /// Accepts decimal digits only.
   fileprivate init?(decimal part: ArraySlice<Character>) {
     guard part.allSatisfy({ $0.isASCII && $0.isNumber }), let value = Self(String(part)) else {
       return nil

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// A URI cut at its delimiters; positions in the slices are those in the text.
+/// A URI split at its delimiters; positions in the slices are those in the text.
 struct URIParts {
   let scheme: ArraySlice<Character>
-  /// What stands before "@", if that stands there.
+  /// The part before "@", if there is one.
   let user: ArraySlice<Character>?
   let host: ArraySlice<Character>
-  /// What stands after the host's ":", if that stands there.
+  /// The part after the host's ":", if there is one.
   let port: ArraySlice<Character>?
-  /// With its first slash; or empty.
+  /// With its leading slash, or empty.
   let path: ArraySlice<Character>
-  /// Without its "?"; or empty.
+  /// Without its "?", or empty.
   let query: ArraySlice<Character>
   /// The length of the text.
   let end: Int
 
-  /// Cuts a text that has no fragment (U-021) and no password (U-006).
+  /// Splits a text that has no fragment (U-021) and no password (U-006).
   init(_ text: String) throws(URIError) {
     let characters = Array(text)
     end = characters.count

@@ -8,7 +8,7 @@ package import Base
 /// The conforming type does the I/O and keeps the deadline of the current step; a negotiation uses
 /// it from one thread.
 package protocol ByteStream {
-  /// Says that a new step begins, whose deadline is counted from now.
+  /// Begins a new step, whose deadline counts from now.
   func beginStep()
 
   /// Reads exactly `count` bytes, in however many pieces they come (N-012).
@@ -22,21 +22,21 @@ package protocol ByteStream {
   /// Whether `secure` can succeed at all: whether there is a TLS implementation, and credentials.
   var canSecure: Bool { get }
 
-  /// Runs the TLS handshake as the client; from then on what is read and written is protected.
+  /// Runs the TLS handshake as the client; after that, everything read and written is protected.
   ///
-  /// Bytes that have arrived already belong to the handshake (N-051). A failure leaves the stream
-  /// fit for nothing but closing.
+  /// Bytes that have already arrived belong to the handshake (N-051). After a failure the stream can
+  /// only be closed.
   func secure() throws(StreamError)
 
-  /// Gives the connection up and makes another one to the same server, unencrypted.
+  /// Closes the connection and opens another one to the same server, unencrypted.
   ///
-  /// False says that this cannot be done; the stream is fit for nothing but closing then.
+  /// Returns false if that is not possible; then the stream can only be closed.
   func restart() -> Bool
 }
 
-/// Why a stream did not do what it was asked.
+/// Why an operation on a stream failed.
 package enum StreamError: Error, Sendable, Equatable {
-  /// The server closed the connection in order, after `received` of the bytes asked for.
+  /// The server closed the connection in order, after `received` of the requested bytes.
   case ended(received: Int)
 
   /// The deadline of the step passed; it was that long.
@@ -48,12 +48,12 @@ package enum StreamError: Error, Sendable, Equatable {
   /// A system call failed, for instance `recv` with ECONNRESET.
   case failed(SystemError)
 
-  /// TLS cannot go on; another connection may fare better.
+  /// TLS cannot continue; another connection may succeed.
   case tlsFailed(reason: String)
 
   /// The TLS handshake failed, for a reason that is persistent or that may go away (N-052).
   ///
-  /// Also thrown when something is read or written later: a server may judge the client when the handshake is over
+  /// Reads and writes may also throw it: a server may reject the client after the handshake is complete
   /// on this side.
   case handshakeFailed(reason: String, isPersistent: Bool)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What a client can ask for during the transmission (proto.md, *Request types*).
+/// The commands that a client can send during the transmission (proto.md, *Request types*).
 package enum Command: UInt16, Sendable, CaseIterable {
   /// `NBD_CMD_READ`.
   case read = 0
@@ -22,7 +22,7 @@ package enum Command: UInt16, Sendable, CaseIterable {
   /// `NBD_CMD_RESIZE`.
   case resize = 8
 
-  /// The words for it in a sentence.
+  /// Its name in a sentence.
   package var name: String {
     switch self {
     case .read: "read"
@@ -37,7 +37,7 @@ package enum Command: UInt16, Sendable, CaseIterable {
     }
   }
 
-  /// Whether the export is another one afterwards, so that it matters whether it was done.
+  /// Whether it changes the export, so that it matters whether it was executed.
   package var changesData: Bool {
     switch self {
     case .write, .trim, .writeZeroes, .resize: true
@@ -45,7 +45,7 @@ package enum Command: UInt16, Sendable, CaseIterable {
     }
   }
 
-  /// Whether it is about a part of the export.
+  /// Whether it applies to a range of the export.
   package var hasRange: Bool {
     switch self {
     case .read, .write, .trim, .cache, .writeZeroes, .blockStatus: true
@@ -53,7 +53,7 @@ package enum Command: UInt16, Sendable, CaseIterable {
     }
   }
 
-  /// The flag of the export without which it must not be sent, if there is one (T-008).
+  /// The transmission flag that it requires, if any (T-008).
   var requirement: TransmissionFlags? {
     switch self {
     case .flush: .sendFlush
@@ -66,21 +66,21 @@ package enum Command: UInt16, Sendable, CaseIterable {
   }
 }
 
-/// How a command is to be done (proto.md, *Command flags*).
+/// How a command is to be executed (proto.md, *Command flags*).
 package struct CommandFlags: OptionSet, Sendable, Hashable {
   package let rawValue: UInt16
 
   package init(rawValue: UInt16) { self.rawValue = rawValue }
 
-  /// `NBD_CMD_FLAG_FUA`: answer when it is on stable storage.
+  /// `NBD_CMD_FLAG_FUA`: reply when it is on stable storage.
   package static let fua = CommandFlags(rawValue: 1 << 0)
-  /// `NBD_CMD_FLAG_NO_HOLE`: zeroes shall keep their space.
+  /// `NBD_CMD_FLAG_NO_HOLE`: zeroes keep their space allocated.
   package static let noHole = CommandFlags(rawValue: 1 << 1)
-  /// `NBD_CMD_FLAG_DF`: the data shall come in one piece.
+  /// `NBD_CMD_FLAG_DF`: return the data in one piece.
   package static let df = CommandFlags(rawValue: 1 << 2)
   /// `NBD_CMD_FLAG_REQ_ONE`: one extent is enough.
   package static let reqOne = CommandFlags(rawValue: 1 << 3)
-  /// `NBD_CMD_FLAG_FAST_ZERO`: fail if it is no faster than a write.
+  /// `NBD_CMD_FLAG_FAST_ZERO`: fail if this is no faster than a write.
   package static let fastZero = CommandFlags(rawValue: 1 << 4)
   /// `NBD_CMD_FLAG_PAYLOAD_LEN`: the length is that of the payload; the encoding sets it.
   package static let payloadLength = CommandFlags(rawValue: 1 << 5)

@@ -22,8 +22,8 @@ package enum ErrorNumber: UInt32, Error, Sendable, CaseIterable {
   /// `NBD_ESHUTDOWN`.
   case shutdown = 108
 
-  /// Takes a number from the wire; one that nobody knows acts as EINVAL (T-028), and so does 0 where
-  /// an error has to stand (T-056).
+  /// Decodes a number from the wire; an unknown one counts as EINVAL (T-028), and so does 0 where an
+  /// error is required (T-056).
   package init(wire number: UInt32) {
     self = ErrorNumber(rawValue: number) ?? .invalid
   }

@@ -9,11 +9,11 @@ package struct HandshakeFlags: OptionSet, Sendable {
 
   /// `NBD_FLAG_FIXED_NEWSTYLE`: options other than EXPORT_NAME may be sent.
   package static let fixedNewstyle = HandshakeFlags(rawValue: 1 << 0)
-  /// `NBD_FLAG_NO_ZEROES`: the reserved block after EXPORT_NAME can be left out.
+  /// `NBD_FLAG_NO_ZEROES`: the reserved block after EXPORT_NAME can be omitted.
   package static let noZeroes = HandshakeFlags(rawValue: 1 << 1)
 }
 
-/// What the client answers to the greeting (proto.md, *Client flags*).
+/// The client's reply to the greeting (proto.md, *Client flags*).
 package struct ClientFlags: OptionSet, Sendable {
   package let rawValue: UInt32
 
@@ -24,7 +24,7 @@ package struct ClientFlags: OptionSet, Sendable {
   /// `NBD_FLAG_C_NO_ZEROES`.
   package static let noZeroes = ClientFlags(rawValue: 1 << 1)
 
-  /// Takes up what the server offers, and nothing else (N-005, N-006).
+  /// Accepts what the server offers and nothing else (N-005, N-006).
   init(answering offered: HandshakeFlags) {
     self = []
     if offered.contains(.fixedNewstyle) { insert(.fixedNewstyle) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What a client can ask for before the transmission begins (proto.md, *Option types*).
+/// The options that a client can send before the transmission begins (proto.md, *Option types*).
 package enum NegotiationOption: UInt32, Sendable, CaseIterable {
   /// `NBD_OPT_EXPORT_NAME`.
   case exportName = 1
@@ -49,7 +49,7 @@ package enum NegotiationOption: UInt32, Sendable, CaseIterable {
   }
 }
 
-/// A server's answer to an option that is not an error (proto.md, *Option reply types*).
+/// A server's reply to an option that is not an error (proto.md, *Option reply types*).
 package enum ReplyType: UInt32, Sendable, CaseIterable {
   /// `NBD_REP_ACK`.
   case acknowledgement = 1
@@ -80,7 +80,7 @@ package enum ReplyType: UInt32, Sendable, CaseIterable {
   }
 }
 
-/// What one piece of information about an export is about (proto.md, *Information types*).
+/// The type of one item of information about an export (proto.md, *Information types*).
 package enum InformationType: UInt16, Sendable, CaseIterable {
   /// `NBD_INFO_EXPORT`.
   case export = 0

@@ -45,7 +45,7 @@ package enum OptionError: UInt32, Error, Sendable, CaseIterable, CustomStringCon
     }
   }
 
-  /// What it means, and what to do where something can be done (N-029 to N-037, N-055, N-066).
+  /// What it means, and what to do if anything can be done (N-029 to N-037, N-055, N-066).
   package var description: String {
     switch self {
     case .unsupported: "the server does not support this option"

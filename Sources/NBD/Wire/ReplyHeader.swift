@@ -4,16 +4,16 @@
 /// The start of a reply, or of a chunk of one (proto.md, *Simple reply message*, *Structured reply
 /// chunk message*; the extension *Extended headers*).
 ///
-/// It is read in place, without an allocation: four bytes, then as many as those ask for.
+/// It is read in place, without an allocation: four bytes, then as many as those imply.
 package struct ReplyHeader: Sendable, Equatable {
-  /// What stands for the request.
+  /// The cookie of the request.
   package var cookie: Cookie
   /// What kind of reply it is.
   package var form: Form
 
   /// The kinds of replies.
   package enum Form: Sendable, Equatable {
-    /// The whole of a reply, but for the data of a read that did not fail; 0 is no error.
+    /// A whole reply, except for the data of a successful read; 0 means no error.
     case simple(error: UInt32)
     /// A part of a reply.
     case chunk(Chunk)
@@ -25,18 +25,18 @@ package struct ReplyHeader: Sendable, Equatable {
     ///
     /// Other flags are ignored (T-042).
     package var isLast: Bool
-    /// What kind of payload.
+    /// The type of the payload.
     package var type: UInt16
-    /// The offset of the request, which only extended headers repeat.
+    /// The offset of the request, which only extended headers contain.
     package var offset: UInt64?
     /// How many bytes of payload follow.
     package var length: UInt64
   }
 
-  /// How many bytes say what kind of reply follows.
+  /// The number of bytes that determine the kind of reply.
   package static let magicByteCount = 4
 
-  /// How many more bytes a header has; nil where nothing may start like this (T-020, T-021, T-031,
+  /// How many more bytes the header has; nil if no reply may start like this (T-020, T-021, T-031,
   /// T-085).
   package static func byteCount(after magic: UInt32, _ style: ReplyStyle) -> Int? {
     switch (magic, style) {
@@ -88,8 +88,7 @@ package enum ChunkType: UInt16, Sendable, CaseIterable {
   /// `NBD_REPLY_TYPE_ERROR_OFFSET`.
   case errorOffset = 0x8002
 
-  /// Takes a type from the wire; one that nobody knows is an error if it is marked as one (T-053,
-  /// T-054).
+  /// Decodes a type from the wire; an unknown one is an error if it is marked as one (T-053, T-054).
   package init?(wire number: UInt16) {
     if let known = ChunkType(rawValue: number) {
       self = known
@@ -103,9 +102,9 @@ package enum ChunkType: UInt16, Sendable, CaseIterable {
 
 /// A simple reply as it crosses the wire, without its data (proto.md, *Simple reply message*).
 ///
-/// For the side that answers requests; it is written in place, without an allocation.
+/// For the side that replies to requests; it is written in place, without an allocation.
 package struct SimpleReply: Sendable, Equatable {
-  /// 0 is no error.
+  /// 0 means no error.
   package var error: UInt32
   package var cookie: Cookie
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What stands for a request in its replies: unique among those in flight (T-002).
+/// Identifies a request in its replies: unique among those in flight (T-002).
 package typealias Cookie = UInt64
 
 /// A request as it crosses the wire, without its payload (proto.md, *Request message*).
@@ -12,11 +12,11 @@ package struct RequestHeader: Sendable, Equatable {
   package var command: UInt16
   /// The command flags.
   package var flags: CommandFlags
-  /// What the replies will carry.
+  /// The cookie that the replies will carry.
   package var cookie: Cookie
-  /// Where in the export.
+  /// The offset in the export.
   package var offset: UInt64
-  /// How many bytes of the export, or of payload where `payloadLength` is set.
+  /// How many bytes of the export, or of payload if `payloadLength` is set.
   package var length: UInt64
 
   package init(
@@ -32,7 +32,7 @@ package struct RequestHeader: Sendable, Equatable {
   /// How many bytes a request has (T-001).
   package static func byteCount(_ style: ReplyStyle) -> Int { style == .extended ? 32 : 28 }
 
-  /// Reads a request in the compact form; nil where it does not start as one.
+  /// Reads a request in the compact form; nil if it does not start as one.
   package init?(compact bytes: Span<UInt8>) {
     guard bytes.count >= 28, bytes.number(at: 0) == RequestHeader.compactMagic else { return nil }
     flags = CommandFlags(rawValue: bytes.number(at: 4))
@@ -66,7 +66,7 @@ package struct RequestHeader: Sendable, Equatable {
     return bytes
   }
 
-  /// The request to which there is no reply (T-010, T-095).
+  /// The disconnect request, which has no reply (T-010, T-095).
   package static func disconnect(_ style: ReplyStyle) -> [UInt8] {
     RequestHeader(
       command: Command.disconnect.rawValue, flags: [], cookie: 0, offset: 0, length: 0

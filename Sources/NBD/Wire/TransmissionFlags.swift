@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What an export allows and what its server can do with it (proto.md, *Transmission flags*).
+/// What an export allows and what its server supports (proto.md, *Transmission flags*).
 ///
-/// Bits that have no name here are kept and not acted on (N-079).
+/// Bits that have no name here are kept but ignored (N-079).
 package struct TransmissionFlags: OptionSet, Sendable, Hashable {
   package let rawValue: UInt16
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Numbers in bytes, most significant byte first, read and written in place.
+/// Reads and writes big-endian numbers in place.
 extension Span<UInt8> {
   /// Reads the number whose first byte is at `offset`.
   @inlinable
@@ -13,7 +13,7 @@ extension Span<UInt8> {
 }
 
 extension MutableSpan<UInt8> {
-  /// Writes a number whose first byte is to be at `offset`.
+  /// Writes a number whose first byte goes to `offset`.
   mutating func set(_ value: some FixedWidthInteger & UnsignedInteger, at offset: Int) {
     for index in 0..<(value.bitWidth / 8) {
       self[offset + index] = UInt8(truncatingIfNeeded: value >> (value.bitWidth - 8 - 8 * index))

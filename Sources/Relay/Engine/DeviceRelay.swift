@@ -5,28 +5,29 @@ package import Base
 package import Linux
 package import NBD
 
-/// Moves the requests of one device between the sockets that the kernel holds and connections that come
-/// and go, so that an outage is a pause.
+/// Relays the requests of one device between the kernel's sockets and server connections that come and
+/// go, so that an outage is only a pause.
 ///
-/// `run` is for a thread of its own; everything else can be called from any thread and does not wait.
+/// `run` needs a thread of its own; everything else can be called from any thread and does not block.
 package final class DeviceRelay: Sendable {
   package struct Settings: Sendable {
-    /// How long a reply may take before the connection is given up.
+    /// How long a reply may take before the relay gives up the connection.
     package var requestTimeout: Duration
-    /// How many bytes of acknowledged writes may wait for a flush to cover them, beside those that are
-    /// under way then.
+    /// How many bytes of acknowledged writes may wait for a flush to cover them, not counting those in
+    /// flight at that time.
     package var unflushedLimit: Int
-    /// How long a request may wait before it is answered with an error; nil: without end.
+    /// How long a request may wait before it fails with an error; nil: without limit.
     package var giveUpAfter: Duration?
-    /// After that the export is given up for good; it counts from the last sign of the server then.
+    /// After that time the relay abandons the export; the time then counts from the last sign of life of the
+    /// server.
     package var abandons = false
-    /// When nothing has come for so long on a connection that is given up, sending ends: a server that has
-    /// a part of a request, and replies to others, should get these out first.
+    /// After this time without incoming data on a connection that was given up, the relay shuts down sending:
+    /// a server that has part of a request should be able to send its replies to others first.
     package var quietTime = Duration.milliseconds(30)
-    /// The kernel was told that it can flush.
+    /// Whether the kernel was told that it can flush.
     package var kernelFlushes = true
     #if TEST_SWITCHES
-      /// Rules that a test takes out, to show what is lost then.
+      /// Rules that a test disables, to show what is lost without them.
       package var without: Set<Rule> = []
     #endif
 
@@ -38,25 +39,25 @@ package final class DeviceRelay: Sendable {
   }
 
   package enum Event: Sendable, Equatable {
-    /// A connection carries requests, after what the server may have lost has been repeated.
+    /// A connection carries requests, after the writes that the server may have lost were replayed.
     case up(connection: Int)
-    /// A connection is not used any more.
+    /// A connection is no longer used.
     case down(connection: Int, ConnectionEnd)
-    /// So many requests that change data were on a connection that is lost, and whether the server is done
-    /// with them is not known: should it execute them later, that undoes what was written since.
+    /// That many requests that change data were on a lost connection, and it is unknown whether the server
+    /// is done with them: if it executes them later, that undoes what was written since.
     case unconfirmed(connection: Int, changes: Int)
-    /// The server has failed a request, and has perhaps said why; not each of them is reported.
+    /// The server returned an error for a request, possibly with a text; not every error is reported.
     case requestFailed(NBD.Command, ErrorNumber, text: String?)
-    /// So many requests were answered with errors, because they had waited too long, or a user gave them
-    /// up; without a connection, all that come are as well until there is one.
+    /// That many requests failed with errors because they had waited too long or a user gave them up;
+    /// without a connection, all new requests fail as well until there is one.
     case gaveUp(requests: Int)
-    /// No connection is used any more. So many acknowledged bytes were dropped, and so many requests
-    /// answered with errors.
+    /// No connection will be used any more. That many acknowledged bytes were dropped, and that many
+    /// requests failed with errors.
     case abandoned(unflushedBytes: Int, requests: Int)
-    /// The kernel has ended the device, or `stop` was called. So many bytes were acknowledged that the
-    /// server may still lose.
+    /// The kernel has ended the device, or `stop` was called. The server may still lose that many
+    /// acknowledged bytes.
     case ended(unflushedBytes: Int)
-    /// It could not begin; the kernel finds its sockets closed.
+    /// The relay could not start; the kernel finds its sockets closed.
     case failed(SystemError)
   }
 
@@ -71,10 +72,10 @@ package final class DeviceRelay: Sendable {
   private let clock: RelayClock
   private let report: @Sendable (Event) -> Void
 
-  /// Takes our ends of the sockets whose other ends the kernel gets, and how many connections there may
-  /// be at a time.
+  /// Takes the relay's ends of the sockets whose other ends the kernel gets, and the maximum number of
+  /// simultaneous connections.
   ///
-  /// `report` is called from the relay's thread, and must not block.
+  /// `report` is called on the relay's thread and must not block.
   package init(
     _ sockets: [Descriptor], connectionCount: Int, _ settings: Settings,
     clock: RelayClock = .system, report: @escaping @Sendable (Event) -> Void
@@ -87,7 +88,7 @@ package final class DeviceRelay: Sendable {
     self.report = report
   }
 
-  /// Relays until the kernel has ended the device or `stop` is called.
+  /// Relays until the kernel ends the device or `stop` is called.
   package func run() {
     do throws(SystemError) {
       var engine = try Engine(
@@ -99,33 +100,32 @@ package final class DeviceRelay: Sendable {
     }
   }
 
-  /// Takes a stream whose negotiation is over as the connection of a number, in place of the one that it
-  /// may have.
+  /// Uses a negotiated stream as the connection with the given number, replacing an existing one.
   package func use(_ stream: HandedStream, _ terms: Negotiated, as connection: Int) {
     mailbox.put(.use(stream, terms, as: ConnectionID(index: connection)))
   }
 
-  /// Gives all connections up; the reports say so, and new ones are awaited.
+  /// Gives up all connections, reports that, and waits for new ones.
   package func reconnect() { mailbox.put(.reconnect) }
 
-  /// Gives all connections up, and answers with errors what is held, until there is a connection again.
+  /// Gives up all connections, and fails held requests with errors until there is a connection again.
   package func fail() { mailbox.put(.fail) }
 
-  /// Answers with errors what is held, until there is a connection again; if there is one, what has waited
-  /// for a second or longer.
+  /// Fails held requests with errors until there is a connection again; if there is one, only requests
+  /// that have waited for at least a second.
   package func giveUp() { mailbox.put(.giveUp) }
 
-  /// Drops what is kept and held, and answers everything with errors from now on.
+  /// Drops kept writes and held requests, and fails everything with errors from now on.
   package func abandon() { mailbox.put(.abandon) }
 
-  /// Takes other bounds for waiting, as in `Settings`.
+  /// Changes the limits for waiting, as in `Settings`.
   package func change(giveUpAfter: Duration?, abandons: Bool) {
     mailbox.put(.change(giveUpAfter: giveUpAfter, abandons: abandons))
   }
 
-  /// Has the relay look at its clock, which has been put forward.
+  /// Makes the relay check its clock after the clock was advanced.
   package func wake() { mailbox.put(.wake) }
 
-  /// Ends it; the kernel finds its sockets closed.
+  /// Stops the relay; the kernel finds its sockets closed.
   package func stop() { mailbox.put(.stop) }
 }

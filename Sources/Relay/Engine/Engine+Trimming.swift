@@ -3,15 +3,15 @@
 
 internal import Linux
 
-/// When memory is given back; times in microseconds of the monotonic clock.
+/// When memory is returned to the system; times in microseconds of the monotonic clock.
 struct Trimming {
   var at = Int64.max
-  /// The end of the ledger when memory was last given back, and how often it has been the same.
+  /// The end of the ledger when memory was last returned, and how often it has been the same.
   var ledgerEnd: UInt64 = 0
   var idleCount = 0
 }
 
-/// Memory that a burst has taken is given back when it has been idle for some seconds.
+/// Returns memory that a burst has used once it has been idle for some seconds.
 extension Engine {
   /// In microseconds.
   private static let trimInterval: Int64 = 5_000_000
@@ -27,7 +27,7 @@ extension Engine {
     trimming.at = now + Self.trimInterval
   }
 
-  /// What is kept takes memory until a flush covers it: nobody may ever ask for one.
+  /// Kept writes occupy memory until a flush covers them, and the kernel may never send one.
   private mutating func flushIfIdle() {
     let isIdle = !ledger.isEmpty && ledger.next == trimming.ledgerEnd
     trimming.idleCount = isIdle ? trimming.idleCount + 1 : 0

@@ -7,18 +7,18 @@ internal import NBD
 internal import Synchronization
 internal import Transport
 
-/// All that a relay's thread knows: one loop over the kernel's sockets and the connections.
+/// The state of a relay's thread: one loop over the kernel's sockets and the connections.
 ///
 /// The rules that the comments name are those of docs/model. Nothing here allocates per request, blocks
-/// on anything but the descriptors of the loop, or writes a log. All times are in microseconds.
+/// on anything but the descriptors of the loop, or writes to the log. All times are in microseconds.
 struct Engine: ~Copyable {
   /// What happens to requests while no connection is in use.
   enum OutagePolicy {
     /// They wait for a connection.
     case hold
-    /// They are answered with errors until there is a connection.
+    /// They fail with errors until there is a connection.
     case refuse
-    /// They are answered with errors, and there will be no connection any more.
+    /// They fail with errors, and there will be no further connection.
     case abandon
   }
 
@@ -36,43 +36,42 @@ struct Engine: ~Copyable {
   /// Requests that wait for a connection, in order.
   var pending = SlotList()
   var ledger: Ledger
-  /// Requests of the kernel under way that will enter the ledger.
+  /// Requests of the kernel in progress that will enter the ledger.
   var changesUnderWay = 0
   var flushing = Flushing()
   var replay = Replay()
   var patience = Patience()
   var trimming = Trimming()
 
-  /// The data of writes, and that of reads.
+  /// The data of writes and the data of reads.
   var writes: Store
   var reads: Store
-  /// The headers of requests and of answers, one of each for every slot.
+  /// The headers of requests and of replies, one of each for every slot.
   let requestHeaders: Region
   let answerHeaders: Region
-  /// For what nobody listens to.
+  /// Receives data that is discarded.
   let waste: Region
   let gather = Gather(capacity: 64)
   let readiness: Readiness
 
-  /// Counts the sendings of requests, so that no two have the same cookie.
+  /// Counts the transmissions of requests, so that no two have the same cookie.
   var sendings = UInt64.random(in: 0..<(1 << 47))
   var outagePolicy = OutagePolicy.hold
   var isStopped = false
-  /// How often a request of the relay's own was not answered in time, since its last flush was.
+  /// How often a request of the relay's own has timed out since the reply to its last flush.
   var silences = 0
-  /// The time of this turn, by the monotonic clock.
+  /// The time of this iteration, by the monotonic clock.
   var now: Int64 = 0
-  /// The same by the clock that goes on in suspend.
+  /// The same by the clock that includes suspend.
   var bootNow: Int64 = 0
-  /// Until then no failed request is reported.
+  /// No failed request is reported before this time.
   var nextFailureReport = Int64.min
-  /// Room has come back, so what was held may go on.
+  /// Room was released, so held requests may continue.
   var hasNewRoom = false
-  /// Something has happened that the next turn has to deal with before it waits.
+  /// Something happened that the next iteration must handle before it waits.
   var isStirred = false
 
-  /// Slots that only the relay itself takes, so that the kernel's requests cannot be in the way of what
-  /// they wait for.
+  /// Slots reserved for the relay itself, so that the kernel's requests cannot block what they wait for.
   static let ownSlots = 24
   static let slotsPerSocket = 256
   static let requestHeaderRoom = 32
@@ -84,7 +83,7 @@ struct Engine: ~Copyable {
     _ report: @escaping @Sendable (DeviceRelay.Event) -> Void
   ) throws(SystemError) {
     let slotCount = sockets.count * Self.slotsPerSocket + Self.ownSlots
-    // What can fail comes first: a value that cannot be copied is made as a whole.
+    // What can fail comes first: a noncopyable value must be initialized as a whole.
     let writes = try Store(byteCount: max(settings.unflushedLimit, DeviceRelay.largestRequest))
     let reads = try Store(byteCount: DeviceRelay.largestRequest)
     let requestHeaders = try Region(byteCount: slotCount * Self.requestHeaderRoom)
@@ -123,7 +122,7 @@ struct Engine: ~Copyable {
 
   // MARK: the loop
 
-  /// Works until the kernel has ended the device, or `stop` is asked for.
+  /// Runs until the kernel ends the device or `stop` is requested.
   mutating func run() {
     while true {
       readClocks()
@@ -154,8 +153,8 @@ struct Engine: ~Copyable {
     readiness.wait(timeToWait)
     readClocks()
     if readiness.isReadable(wakeup) { mailbox.wakeup.clear() }
-    // Replies first: what they set free the next requests may need. One that is lost meanwhile, be it by
-    // another's reply, has no entry any more.
+    // Replies first: the next requests may need the room that they release. A connection that is lost
+    // meanwhile, even through a reply on another one, no longer has an entry.
     for connection in connections.indices {
       guard let entry = connections[connection].entry else { continue }
       if readiness.isReadable(entry) || connections[connection].hasMore {
@@ -167,13 +166,13 @@ struct Engine: ~Copyable {
       if !sockets[socket].isHeld {
         if readiness.isReadable(entry) { receiveRequests(from: socket) }
       } else if readiness.hasEnded(entry) {
-        // What is held nobody awaits any more.
+        // The kernel no longer awaits what is held.
         close(socket)
       }
     }
   }
 
-  /// Collects what to wait for, and returns the entry of the mailbox.
+  /// Collects the descriptors to wait for, and returns the entry of the mailbox.
   private mutating func addEntries() -> Int {
     readiness.removeAll()
     let wakeup = readiness.add(mailbox.wakeup.descriptor, reading: true, writing: false)
@@ -194,7 +193,7 @@ struct Engine: ~Copyable {
     return wakeup
   }
 
-  /// In milliseconds, -1 if there is nothing to wait for but the descriptors.
+  /// In milliseconds; -1 if there is nothing to wait for but the descriptors.
   private var timeToWait: CInt {
     if connections.contains(where: \.hasMore) { return 0 }
     var next = min(trimming.at, nextEnd() ?? .max)
@@ -230,7 +229,7 @@ struct Engine: ~Copyable {
     counters.unflushedBytes.store(ledger.byteCount, ordering: .relaxed)
   }
 
-  /// Says goodbye where that can be done, and lets the kernel go.
+  /// Sends a disconnect request where possible, and closes the kernel's sockets.
   private mutating func end() {
     for connection in connections.indices {
       guard let stream = connections[connection].stream else { continue }
@@ -241,7 +240,7 @@ struct Engine: ~Copyable {
       }
       connections[connection].stream = nil
     }
-    // Reported first, so that whoever waits for the device to end knows it by then.
+    // Reported first, so that a caller waiting for the device to end knows it by then.
     report(.ended(unflushedBytes: ledger.byteCount))
     for socket in sockets { socket.descriptor.shutDown() }
   }

@@ -7,7 +7,7 @@ internal import NBD
 internal import Synchronization
 package import Transport
 
-/// What other threads want of a relay's thread.
+/// Messages from other threads to a relay's thread.
 final class Mailbox: Sendable {
   /// `DeviceRelay` has a method for each.
   enum Message: Sendable {
@@ -34,15 +34,15 @@ final class Mailbox: Sendable {
     wakeup.signal()
   }
 
-  /// The oldest message, which is not in there any more; nil if there is none.
+  /// Removes and returns the oldest message; nil if there is none.
   func take() -> Message? {
     messages.withLock { $0.isEmpty ? nil : $0.removeFirst() }
   }
 }
 
-/// A stream that one thread gives to another, which is the only one to use it from then on.
+/// A stream that one thread hands to another, which alone uses it from then on.
 ///
-/// The compiler cannot check that across a queue; whoever makes one promises not to touch the stream again.
+/// The compiler cannot check that across a queue; the creator promises not to touch the stream again.
 package struct HandedStream: @unchecked Sendable {
   let stream: ServerStream
 

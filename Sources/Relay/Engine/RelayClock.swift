@@ -3,9 +3,9 @@
 
 internal import Linux
 
-/// What tells a relay the time, in microseconds; a test has one of its own, which it can put forward.
+/// The clocks of a relay, in microseconds; a test has clocks of its own, which it can advance.
 package struct RelayClock: Sendable {
-  /// Since some moment, without the time in suspend.
+  /// The time since some moment, without the time in suspend.
   package var monotonic: @Sendable () -> Int64
   /// The same, with the time in suspend.
   package var boottime: @Sendable () -> Int64

@@ -3,15 +3,15 @@
 
 package import Synchronization
 
-/// What a relay counts; written by its thread, read by any.
+/// The counters of a relay; written by its thread, read by any.
 package final class RelayCounters: Sendable {
-  /// Requests of the kernel that are not answered yet.
+  /// Requests of the kernel without a reply yet.
   package let requestsHeld = Atomic(0)
-  /// Requests of the kernel that were answered since the start.
+  /// Requests of the kernel that got a reply since the start.
   package let requestsAnswered = Atomic(0)
-  /// Those of them that were answered with an error because no connection was awaited.
+  /// Those of them that failed with an error because the relay was not waiting for a connection.
   package let requestsRefused = Atomic(0)
-  /// Bytes of acknowledged writes that no completed flush covers.
+  /// Bytes of acknowledged writes not covered by a completed flush.
   package let unflushedBytes = Atomic(0)
   package let bytesFromServer = Atomic(0)
   package let bytesToServer = Atomic(0)

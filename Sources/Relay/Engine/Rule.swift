@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// A rule of docs/model that a test can take out, to show what it is for.
+/// A rule of docs/model that a test can disable, to show what it is for.
 ///
-/// Only builds with the condition TEST_SWITCHES can: in a release no rule can be switched off.
+/// Requires a build with the condition TEST_SWITCHES: in a release no rule can be disabled.
 package enum Rule: String, Sendable, CaseIterable {
-  /// What is acknowledged and not flushed is kept.
+  /// Acknowledged writes are kept until they are flushed.
   case keep
-  /// A flush that fails ends the connections also while a write is under way and nothing is kept.
+  /// A failed flush ends the connections even if nothing is kept, while a write is in progress.
   case fail
-  /// A durable write that fails, or is lost, counts as a flush that did.
+  /// A durable write that fails or is lost counts as a failed or lost flush.
   case failDurable
-  /// A durable write is acknowledged only once nothing that is kept can undo it.
+  /// A durable write is acknowledged only when no kept write can undo it.
   case durable
-  /// What a connection carried is sent again only when the server is done with that connection.
+  /// Requests of a connection are sent again only when the server is done with that connection.
   case drain
 }
 

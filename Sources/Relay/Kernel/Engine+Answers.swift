@@ -6,7 +6,7 @@ internal import Linux
 internal import NBD
 internal import Synchronization
 
-/// Answers to the kernel.
+/// Replies to the kernel.
 extension Engine {
   /// Enough for one system call.
   private static let sendByteCount = 4 << 20
@@ -40,12 +40,12 @@ extension Engine {
     }
   }
 
-  /// Whether a header and its data may be added to what is sent at once.
+  /// Whether a header and its data fit into the current batch.
   var hasRoomInGather: Bool {
     gather.hasRoom(for: 2) && gather.byteCount < Self.sendByteCount
   }
 
-  /// Adds a part without those of its bytes that have left already.
+  /// Adds a part without those of its bytes that have already been sent.
   mutating func add(_ region: Region, _ place: Int, _ count: Int, _ skip: inout Int) {
     let gone = min(skip, count)
     skip -= gone

@@ -3,26 +3,27 @@
 
 internal import NBD
 
-/// Requests that no server will get: nobody awaits them any more, or no connection is awaited.
+/// Requests that no server will get: their replies are no longer awaited, or the relay does not wait for a
+/// connection.
 extension Engine {
-  /// What has to wait for a connection is answered with an error instead.
+  /// Whether requests that would have to wait for a connection fail with an error instead.
   var isRefusing: Bool { outagePolicy != .hold && !connections.contains(where: \.isInUse) }
 
-  /// Answers all that wait for a connection with errors.
+  /// Fails with errors all requests that wait for a connection.
   mutating func refuseAll() {
     while let slot = slots.removeFirst(of: &pending) { refuse(slot) }
     while let slot = slots.removeFirst(of: &flushing.pending) { refuse(slot) }
     refuseClosing { _ in true }
   }
 
-  /// Answers those of them with errors that are not wanted any more.
+  /// Fails with errors those of them that are unwanted.
   mutating func refuseWaiting(where isUnwanted: (Slot) -> Bool) {
     pending = refusing(in: pending, where: isUnwanted)
     flushing.pending = refusing(in: flushing.pending, where: isUnwanted)
     refuseClosing(where: isUnwanted)
   }
 
-  /// Answers with errors what waits for the end of a connection, if it is wanted so.
+  /// Fails with errors those requests that wait for the end of a connection and are unwanted.
   private mutating func refuseClosing(where isUnwanted: (Slot) -> Bool) {
     for place in closing.indices {
       let count = closing[place].waiting.count
@@ -31,7 +32,7 @@ extension Engine {
     }
   }
 
-  /// Refuses some of a list, and returns what is left.
+  /// Refuses some requests of a list, and returns the rest.
   private mutating func refusing(
     in list: SlotList, where isUnwanted: (Slot) -> Bool
   ) -> SlotList {
@@ -42,9 +43,10 @@ extension Engine {
     return others
   }
 
-  /// The kernel has said goodbye on a socket, or has closed it: it awaits nothing there any more.
+  /// Called when the kernel has sent a disconnect on a socket or closed it: it awaits nothing there any
+  /// more.
   ///
-  /// What the server has of it runs its course, but is not sent again.
+  /// Requests that the server already has run their course, but are not sent again.
   mutating func close(_ socket: SocketID) {
     guard !sockets[socket].hasEnded else { return }
     sockets[socket].hasEnded = true

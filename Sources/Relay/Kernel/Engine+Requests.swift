@@ -8,21 +8,21 @@ internal import NBD
 /// Requests from the kernel.
 extension Engine {
   private static let headerByteCount = RequestHeader.byteCount(.simple)
-  /// What a request of the kernel may say to the server; made once, because a literal is an allocation.
+  /// The flags that the relay passes from the kernel to the server; made once, because a literal allocates.
   private static let passedFlags: CommandFlags = [.fua, .noHole]
 
-  /// Takes what the kernel has sent, as far as there is room for it.
+  /// Receives what the kernel has sent, as far as there is room for it.
   mutating func receiveRequests(from socket: SocketID) {
     takeRequests(from: socket)
     for _ in 0..<32 where !sockets[socket].isHeld && !sockets[socket].hasEnded {
       let mayBeMore = receive(from: socket)
-      // Whatever has come is dealt with now: no other event may remind of it.
+      // Everything received is handled now: there may be no further event for it.
       takeRequests(from: socket)
       guard mayBeMore else { return }
     }
   }
 
-  /// Receives once; false if nothing more has come.
+  /// Receives once; returns false if nothing more has arrived.
   private mutating func receive(from socket: SocketID) -> Bool {
     do throws(SystemError) {
       if let slot = sockets[socket].arriving, let block = slots[slot].block {
@@ -41,7 +41,7 @@ extension Engine {
       guard let received else { return false }
       if received == 0 { close(socket) }
       sockets[socket].buffer.received(received)
-      // Where less came than there was room for, there is no more.
+      // If less arrived than there was room for, there is no more.
       return received == room
     } catch {
       close(socket)
@@ -58,7 +58,7 @@ extension Engine {
       guard sockets[socket].buffer.count >= Self.headerByteCount else { return }
       let header = sockets[socket].buffer.read(Self.headerByteCount) { RequestHeader(compact: $0) }
       guard let header else {
-        // Not a request: nothing on this socket means anything any more.
+        // Not a request: nothing further on this socket can be interpreted.
         return close(socket)
       }
       guard accept(header, from: socket) else { return beginHolding(on: socket) }
@@ -67,7 +67,7 @@ extension Engine {
     }
   }
 
-  /// Moves the data of a write to where it stays; false if not all of it is here.
+  /// Moves the data of a write to the store; returns false if it is incomplete.
   private mutating func takeData(of slot: SlotID, from socket: SocketID) -> Bool {
     let left = Int(slots[slot].length) - sockets[socket].arrived
     let count = min(left, sockets[socket].buffer.count)
@@ -86,7 +86,7 @@ extension Engine {
     return true
   }
 
-  /// Finds room for a request; false if it has to wait.
+  /// Finds room for a request; returns false if it has to wait.
   private mutating func accept(_ header: RequestHeader, from socket: SocketID) -> Bool {
     let command = Command(rawValue: header.command)
     if command == .disconnect {
@@ -100,7 +100,7 @@ extension Engine {
     slots[slot].length = header.length
     slots[slot].command = command ?? .cache
     if isRefusing {
-      // The data of a write has to be passed over first.
+      // The data of a write has to be received first.
       if command == .write { expectData(of: slot, from: socket) } else { refuse(slot) }
       return true
     }
@@ -115,14 +115,14 @@ extension Engine {
     case .trim, .writeZeroes: hasRoom = hasRoomForChange
     case .flush: hasRoom = true
     case .disconnect, .cache, .blockStatus, .resize, nil:
-      // Nothing that the kernel was told it may ask for.
+      // The kernel was not told that it may send this.
       answer(slot, ErrorNumber.invalid.rawValue)
       return true
     }
     let isChange = slots[slot].command.changesData
     guard hasRoom else {
       slots.release(slot)
-      // Rule `bound`: a flush of our own makes the room, if the ledger is what takes it.
+      // Rule `bound`: the relay's own flush makes room if the ledger occupies it.
       if isChange, !ledger.isEmpty { flushing.isWanted = true }
       return false
     }
@@ -132,7 +132,7 @@ extension Engine {
     return true
   }
 
-  /// The data of a write comes next.
+  /// Expects the data of a write next.
   private mutating func expectData(of slot: SlotID, from socket: SocketID) {
     slots[slot].state = .arriving
     sockets[socket].arriving = slot
@@ -144,7 +144,7 @@ extension Engine {
       && ledger.byteCount < settings.unflushedLimit
   }
 
-  /// Lets a request wait for a connection.
+  /// Queues a request until there is a connection for it.
   private mutating func queue(_ slot: SlotID) {
     beginWaiting(slot)
     slots[slot].state = .pending

@@ -4,26 +4,26 @@
 internal import Base
 package import NBD
 
-/// Why a connection is not used any more.
+/// Why a connection is no longer used.
 package enum ConnectionEnd: Error, Sendable, Equatable {
   /// It was closed or failed, or the server violated the protocol.
   case connection(TransmissionError.Reason)
-  /// The server said that it is going away, and has answered what it had.
+  /// The server announced that it is shutting down, and has replied to all its requests.
   case shuttingDown
-  /// A request was not answered for so long.
+  /// A request got no reply within this time.
   case silent(Duration)
-  /// The server does not take again what it had acknowledged (rule `loud`); so many bytes of it wait.
+  /// The server refused a replayed write that it had acknowledged (rule `loud`); that many bytes wait.
   case replayRefused(ErrorNumber, of: Command, waiting: Int)
-  /// The server could not bring to stable storage what it had acknowledged; the kernel was told so, or
-  /// has not asked for it.
+  /// The server could not write acknowledged data to stable storage; `isTold` is whether the kernel got the
+  /// error, or else had not requested a flush.
   case flushFailed(ErrorNumber, isTold: Bool)
-  /// A flush was under way on another connection that was lost: whether it failed is unknown.
+  /// A flush was in flight on another connection that was lost: whether it failed is unknown.
   case besideLostFlush
-  /// A request on it has waited as long as it may, and is answered with an error.
+  /// A request on it has waited as long as it may, and fails with an error.
   case overdue
-  /// The export has been given up for good.
+  /// The export was abandoned.
   case abandoned
-  /// Somebody asked for a new one.
+  /// A new connection was requested.
   case asked
 
   /// Whether it is unlikely to go away on its own.

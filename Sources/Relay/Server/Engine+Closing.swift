@@ -6,23 +6,23 @@ internal import Linux
 internal import NBD
 internal import Transport
 
-/// A connection that was given up while the server had requests from it.
+/// A connection that was given up while the server still had requests from it.
 struct ClosingConnection {
   /// Times are in microseconds of the monotonic clock.
   enum Stage {
-    /// Sending ends at that time, if nothing comes until then.
+    /// Sending is shut down at that time if nothing arrives before.
     case listening(until: Int64)
-    /// The server knows that nothing more comes from here.
+    /// Sending is shut down, so the server knows that nothing more will follow.
     case halfClosed
   }
 
   let stream: ServerStream
   let connection: ConnectionID
-  /// Writes of the kernel that were on it: they are sent again when it is over.
+  /// Writes of the kernel that were on it; they are sent again when it is over.
   var waiting = SlotList()
-  /// How many requests the server may still execute that could undo what comes later.
+  /// How many requests the server may still execute that could undo later writes.
   let changeCount: Int
-  /// One of these was answered with an error meanwhile, so what comes after it must wait as well.
+  /// One of these has failed with an error meanwhile, so later requests must wait as well.
   var hasRefused = false
   /// The connection failed, so its end says nothing about the server.
   let isReset: Bool
@@ -30,7 +30,7 @@ struct ClosingConnection {
   /// When it counts as over, whatever the server does; in microseconds of the monotonic clock.
   let end: Int64
 
-  /// When something has to be done, although nothing comes.
+  /// When it needs attention even if nothing arrives.
   var next: Int64 {
     switch stage {
     case .listening(let quietAt): min(quietAt, end)
@@ -39,17 +39,17 @@ struct ClosingConnection {
   }
 }
 
-/// Rule `drain`: what a connection carried is sent again only when the server is done with it.
+/// Rule `drain`: requests of a connection are sent again only when the server is done with it.
 ///
-/// A server that is alive executes what it has received, also when its client has gone. A write that is
-/// executed so late would undo what was written to the same place in the meantime. So the connection is
-/// read until the server has nothing more to say, closed for sending, and read to its end, which a server
-/// brings about when it has executed or dropped everything.
+/// A server that is alive executes what it has received even after its client has disconnected. A write
+/// executed that late would undo what was written to the same place in the meantime. So the relay reads
+/// the connection until the server sends nothing more, shuts down sending, and reads until the server
+/// closes it, which a server does when it has executed or dropped everything.
 ///
-/// No reply is taken there (rule `once`). Connections without writes are ended in the same way, because
+/// Replies there are ignored (rule `once`). Connections without writes are ended in the same way, because
 /// nbdkit 1.32 aborts if a client vanishes in the middle of requests, but nothing waits for them.
 extension Engine {
-  /// A server that does not end the connection within this time is taken to be out of reach.
+  /// A server that does not close the connection within this time is considered unreachable.
   private static let longestEnd = Duration.seconds(5)
 
   /// `quietTime` in microseconds.
@@ -57,10 +57,10 @@ extension Engine {
 
   static func closingLimit(_ connectionCount: Int) -> Int { 2 * connectionCount }
 
-  /// Something that was on a connection may still be executed.
+  /// Whether the server may still execute changes from a connection that was given up.
   var hasUnfinishedChanges: Bool { closing.contains { $0.changeCount > 0 } }
 
-  /// Begins to end a connection, and returns the sent requests that do not wait for its end.
+  /// Begins to close a connection, and returns the sent requests that do not wait for its end.
   mutating func beginClosing(_ connection: ConnectionID, _ stream: ServerStream) -> SlotList {
     var sent = connections[connection].sent
     guard settings.holds(.drain), !sent.isEmpty || connections[connection].left > 0 else {
@@ -69,7 +69,7 @@ extension Engine {
     }
     var (changeCount, waiting, others) = (0, SlotList(), SlotList())
     while let slot = slots.removeFirst(of: &sent) {
-      // A flush that fails late, and unheard, spoils what was written since.
+      // A flush that fails late, with its reply ignored, can lose what was written since.
       if slots[slot].command.changesData || slots[slot].command == .flush { changeCount += 1 }
       if slots[slot].command.changesData, slots[slot].isFromKernel, isAwaited(slot) {
         slots[slot].state = .closing
@@ -79,7 +79,7 @@ extension Engine {
       }
     }
     let time = min(Self.longestEnd, settings.requestTimeout)
-    // As many as there are connections can be lost again before the first ends: the oldest has had its time.
+    // If as many connections are closing as may exist, the oldest has had its time.
     if closing.count == Self.closingLimit(connections.count) {
       finishClosing(at: 0, isCertain: false)
     }
@@ -91,7 +91,7 @@ extension Engine {
     return others
   }
 
-  /// Reads what servers still say on connections that were given up, and ends those that are over.
+  /// Reads what servers still send on connections that were given up, and closes those that are over.
   mutating func drain() {
     var place = 0
     while place < closing.count {
@@ -104,13 +104,13 @@ extension Engine {
     beginFirst()
   }
 
-  /// When `drain` has something to do although nothing comes, in microseconds of the monotonic clock; nil
-  /// if nothing is to end.
+  /// When `drain` has work even if nothing arrives, in microseconds of the monotonic clock; nil if no
+  /// connection is closing.
   func nextEnd() -> Int64? {
     closing.lazy.map(\.next).min()
   }
 
-  /// Whether a connection is over, and the server with it; nil if not.
+  /// Returns nil if a connection is not over, or else whether the server is certainly done with it.
   private mutating func isOver(at place: Int) -> Bool? {
     let descriptor = closing[place].stream.socket.descriptor
     do throws(SystemError) {
@@ -135,7 +135,7 @@ extension Engine {
   private mutating func finishClosing(at place: Int, isCertain: Bool) {
     var old = closing.remove(at: place)
     isStirred = true
-    // What the server has not got yet it shall not get.
+    // What has not reached the server yet must not reach it any more.
     if isCertain { old.stream.socket.descriptor.shutDown() } else { old.stream.socket.abort() }
     if !isCertain, old.changeCount > 0 {
       report(.unconfirmed(connection: old.connection.index, changes: old.changeCount))

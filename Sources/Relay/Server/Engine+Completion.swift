@@ -4,19 +4,19 @@
 internal import Linux
 internal import NBD
 
-/// What a request comes to when the server has answered it.
+/// Completes requests to which the server has replied.
 extension Engine {
-  /// The server has answered the piece under way.
+  /// Called when the server has replied to the current piece.
   mutating func complete(_ slot: SlotID, on connection: ConnectionID) throws(ConnectionEnd) {
     let isOldest = connections[connection].sent.first == slot
     slots.remove(slot, from: &connections[connection].sent)
-    // A server that answers one after the other has had no time for the next before.
+    // A server that processes requests one by one has had no time for the next before.
     if isOldest, let next = connections[connection].sent.first { slots[next].sentAt = now }
     if slots[slot].error == ErrorNumber.shutdown.rawValue {
       return try shuttingDown(slot, on: connection)
     }
     if slots[slot].error == 0, slots[slot].command == .read, missing(slot) > 0 {
-      // The server said that it is done, and has left something out (T-050).
+      // The server reported completion but omitted some data (T-050).
       slots[slot].error = ErrorNumber.inputOutput.rawValue
     }
     if slots[slot].error == 0 {
@@ -34,7 +34,7 @@ extension Engine {
     return slots[slot].scattered?.missing(of: left) ?? left
   }
 
-  /// An outage is announced: what is refused is for the next connection (T-029).
+  /// The server announces an outage: refused requests are for the next connection (T-029).
   private mutating func shuttingDown(
     _ slot: SlotID, on connection: ConnectionID
   ) throws(ConnectionEnd) {
@@ -45,7 +45,7 @@ extension Engine {
     if connections[connection].sent.isEmpty { throw .shuttingDown }
   }
 
-  /// Gives what was asked for to whoever wanted it: nothing more will be asked of the server for it.
+  /// Delivers the result of a request: the server gets no further piece of it.
   private mutating func finish(
     _ slot: SlotID, on connection: ConnectionID
   ) throws(ConnectionEnd) {
@@ -58,7 +58,7 @@ extension Engine {
       } else {
         if slots[slot].command.changesData { keep(slot, on: connection) }
         answer(slot, error)
-        // A server makes a write durable by a flush.
+        // Servers make a write durable with a flush.
         if isDurable, error != 0 { try failFlush(error, isTold: true) }
       }
       if isDurable { try finishHeldFlush() }

@@ -6,11 +6,11 @@ internal import Linux
 internal import NBD
 internal import Transport
 
-/// Connections that come and that are lost, and what that means for the requests.
+/// Connections that are made and lost, and the consequences for the requests.
 extension Engine {
   // MARK: coming
 
-  /// Takes a stream that has been negotiated, in place of what the connection had.
+  /// Uses a negotiated stream, replacing the one that the connection had.
   mutating func use(_ stream: ServerStream, _ terms: Negotiated, as connection: ConnectionID) {
     if connections[connection].stream != nil { lose(connection, .asked) }
     guard outagePolicy != .abandon else { return stream.close() }
@@ -19,14 +19,14 @@ extension Engine {
     connections[connection].flags = terms.export.flags
     connections[connection].largestPayload = terms.export.largestPayload
     connections[connection].heardAt = now
-    // Of what came with the end of the negotiation the socket says nothing.
+    // The socket does not signal data that arrived with the end of the negotiation.
     connections[connection].hasMore = stream.hasMore
     // Rule `join`, if others are in use.
     connections[connection].state = .joining(flush: flushing.count + 1)
     beginFirst()
   }
 
-  /// Lets a connection begin if none is in use, and the server is done with the former ones (rule `drain`).
+  /// Starts a connection if none is in use and the server is done with the old ones (rule `drain`).
   mutating func beginFirst() {
     guard outagePolicy != .abandon, !hasUnfinishedChanges,
       !connections.contains(where: \.isInUse)
@@ -43,14 +43,14 @@ extension Engine {
     replay.begin(ledger)
   }
 
-  /// A connection carries requests from now on.
+  /// Lets a connection carry requests from now on.
   mutating func raise(_ connection: ConnectionID) {
     connections[connection].state = .up
     if outagePolicy == .refuse { outagePolicy = .hold }
     report(.up(connection: connection.index))
   }
 
-  /// A flush that was sent after a connection came has ended: the connection may be used.
+  /// Called when a flush has completed: raises the connections that were made before it was sent.
   mutating func join(after flush: UInt64) {
     for connection in connections.indices {
       if case .joining(let awaited) = connections[connection].state, awaited <= flush {
@@ -61,14 +61,14 @@ extension Engine {
 
   // MARK: every turn
 
-  /// Does what the state of the connections allows now.
+  /// Does what the states of the connections allow now.
   mutating func advance() {
     for connection in connections.indices {
       switch connections[connection].state {
       case .replaying: replay(over: connection)
       case .joining(let awaited) where connections.contains(where: \.isInUse):
-        // Where nothing is acknowledged that could be lost, and nothing under way that could be by a
-        // server that has gone, there is nothing to prove; nor where what is acknowledged is durable.
+        // There is nothing to prove if the server could lose nothing that is acknowledged, and a server
+        // that is gone could lose nothing in progress; nor if all that is acknowledged is durable.
         let hasNothingToLose =
           ledger.isEmpty && changesUnderWay == 0 || !isFlushOffered(on: connection)
         if hasNothingToLose, connections.contains(where: { $0.state == .up }) {
@@ -87,14 +87,14 @@ extension Engine {
     connections[connection].flags.contains(.sendFlush)
   }
 
-  /// Whether a flush is under way that was sent as the one of that number or later.
+  /// Whether a flush with that number or a later one is in flight.
   private func isFlushUnderWay(number: UInt64) -> Bool {
     flushing.slot.map { slots[$0].flushNumber >= number } ?? false
   }
 
   // MARK: silence
 
-  /// Gives connections up on which a request has waited too long.
+  /// Gives up connections on which a request has timed out.
   mutating func expire() {
     for connection in connections.indices {
       guard let slot = oldest(on: connection), let end = deadline(of: connection), end <= now
@@ -102,15 +102,15 @@ extension Engine {
       let (time, askedAt) = (limit(for: slot), slots[slot].sentAt)
       if slots[slot].isFromKernel { slots[slot].silences += 1 } else { silences += 1 }
       lose(connection, .silent(time))
-      // One way has gone quiet: the others that have said nothing since are likely to be as dead, and
-      // what is sent there next would wait as long again, on one after the other.
+      // One connection is silent: others that have been silent since are likely to be dead as well, and
+      // the next requests there would wait just as long, on one after the other.
       for other in connections.indices where connections[other].heardAt <= askedAt {
         lose(other, .silent(time))
       }
     }
   }
 
-  /// When a reply has to have come on a connection, in microseconds of the monotonic clock; nil if none is
+  /// The deadline for a reply on a connection, in microseconds of the monotonic clock; nil if none is
   /// awaited.
   func deadline(of connection: ConnectionID) -> Int64? {
     oldest(on: connection).map { slots[$0].sentAt + limit(for: $0).milliseconds * 1000 }
@@ -120,14 +120,14 @@ extension Engine {
     connections[connection].sent.first ?? connections[connection].leaving.first
   }
 
-  /// Twice as long after each time that it was not enough: what takes a server long shall end some day.
+  /// Doubles after each timeout, up to six times, so that slow requests complete eventually.
   private func limit(for slot: SlotID) -> Duration {
     settings.requestTimeout * (1 << min(slots[slot].silences, 6))
   }
 
   // MARK: going
 
-  /// Gives all connections up: first those that would be the next when those in use are lost.
+  /// Gives up all connections: first those that would take over when those in use are lost.
   mutating func loseAll(_ end: ConnectionEnd = .asked) {
     for connection in connections.indices where !connections[connection].isInUse {
       lose(connection, end)
@@ -135,12 +135,12 @@ extension Engine {
     for connection in connections.indices { lose(connection, end) }
   }
 
-  /// Gives a connection up; what was under way on it waits for another (rule `again`).
+  /// Gives up a connection; requests in flight on it wait for another (rule `again`).
   mutating func lose(_ connection: ConnectionID, _ end: ConnectionEnd) {
     guard let stream = connections[connection].stream else { return }
     isStirred = true
     patience.lastSign = max(patience.lastSign, sign(of: connection, stream))
-    // The word that a server waits for which is going away (T-029); there is room for it.
+    // A server that shuts down waits for the disconnect request (T-029); there is room for it.
     if end == .shuttingDown, connections[connection].requestCount == 0 {
       try? stream.write(RequestHeader.disconnect(connections[connection].replies))
     }
@@ -149,7 +149,7 @@ extension Engine {
       flushing.slot.map { slots[$0].connection == connection } ?? false
       || slots.contains(in: connections[connection].sent) { isDurableWrite($0) }
     var (held, leaving) = (connections[connection].held, connections[connection].leaving)
-    // Rule `once`: nothing of what it may still say is heard.
+    // Rule `once`: anything that it may still send is ignored.
     var sent = beginClosing(connection, stream)
     connections[connection].reset()
     putBack(&leaving)
@@ -165,25 +165,25 @@ extension Engine {
     }
     guard wasInUse, !connections.contains(where: \.isInUse) else { return }
     beginOutage(lastSign: patience.lastSign)
-    // No survivor can prove anything for a connection that waits: it is the first of what comes.
+    // No remaining connection can prove anything for a waiting one: it starts the next generation.
     beginFirst()
   }
 
-  /// When the server was last heard of on a connection, by the clock that goes on in suspend.
+  /// The server's last sign of life on a connection, by the clock that includes suspend.
   private func sign(of connection: ConnectionID, _ stream: ServerStream) -> Int64 {
     let ago = now - connections[connection].heardAt
     guard let time = stream.socket.sinceLastAcknowledgement else { return bootNow }
     return bootNow - min(ago, time.milliseconds * 1000)
   }
 
-  /// Puts requests ahead of those that wait, as if they had never been sent.
+  /// Puts requests ahead of the waiting ones, as if they had never been sent.
   mutating func putBack(_ list: inout SlotList) {
     var again = SlotList()
     while let slot = slots.removeFirst(of: &list) {
       if slot == flushing.slot { flushing.slot = nil }
       switch slots[slot].origin {
       case .kernel(let socket, _) where sockets[socket].hasEnded:
-        // Whoever asked may ask again elsewhere, and then for more; this must not come after that.
+        // The kernel may repeat it on another socket and then continue; this must not be executed later.
         refuse(slot)
       case .kernel:
         slots[slot].forgetReply()

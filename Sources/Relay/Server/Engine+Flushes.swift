@@ -7,25 +7,25 @@ internal import NBD
 struct Flushing {
   /// How many have been sent.
   var count: UInt64 = 0
-  /// The one that is under way: one at a time (rule `fail alone`).
+  /// The one in progress: one at a time (rule `fail alone`).
   var slot: SlotID?
-  /// The last sending when the server's answer to it came.
+  /// The last transmission when the server's reply to it arrived.
   var lastSending: UInt64 = 0
-  /// Those of the kernel that wait for a connection, or for the one under way.
+  /// Those of the kernel that wait for a connection or for the one in progress.
   var pending = SlotList()
-  /// The relay wants one of its own.
+  /// The relay needs one of its own.
   var isWanted = false
 }
 
 /// When a flush is sent, and what its reply means.
 extension Engine {
-  /// Sends a flush: it covers what the server has answered before, on whichever connection, because there
-  /// are several only where it says that they are safe (T-011).
+  /// Sends a flush: it covers everything to which the server has replied, on any connection, because there
+  /// are several only if the server declares that safe (T-011).
   ///
-  /// What is still under way it need not cover: the kernel waits for that itself before it flushes. There is
-  /// one at a time (rule `fail alone`), or a success that came first would hide a failure.
+  /// It need not cover requests in flight: the kernel itself waits for these before it flushes. There is one
+  /// at a time (rule `fail alone`), otherwise a success that arrives first would hide a failure.
   mutating func dispatchFlush() {
-    // A kernel that cannot flush takes for durable what it was told is done.
+    // A kernel that cannot flush considers every acknowledged write durable.
     let wantsOwn = flushing.isWanted || !settings.kernelFlushes && !ledger.isEmpty
     guard flushing.slot == nil, wantsOwn || !flushing.pending.isEmpty,
       let connection = leastLoaded
@@ -50,14 +50,14 @@ extension Engine {
     enqueue(slot, on: connection)
   }
 
-  /// The server has answered a flush (rules `cover` and `fail`).
+  /// Called when the server has replied to a flush (rules `cover` and `fail`).
   ///
-  /// After one that failed, no later one says anything of what was acknowledged before, because a server
+  /// After a failed flush, a later one proves nothing about what was acknowledged before, because a server
   /// may forget what it could not write. So that is sent again, on new connections.
   mutating func finishFlush(_ slot: SlotID, _ error: UInt32) throws(ConnectionEnd) {
     if slots[slot].state != .held { flushing.lastSending = sendings }
     if error == 0, isBesideDurable {
-      // One of these may have failed before it, and hides behind its success (rule `fail alone`).
+      // One of these may have failed before it, hidden by its success (rule `fail alone`).
       slots[slot].state = .held
       slots.append(slot, to: &connections[slots[slot].connection].held)
       return
@@ -74,16 +74,16 @@ extension Engine {
     if error != 0 { try failFlush(error, isTold: !isOwn) }
   }
 
-  /// A durable write has been answered: a flush that waited for it may count now.
+  /// Called when a durable write got its reply: a flush that waited for it may count now.
   mutating func finishHeldFlush() throws(ConnectionEnd) {
     guard let slot = flushing.slot, slots[slot].state == .held, !isBesideDurable else { return }
     slots.remove(slot, from: &connections[slots[slot].connection].held)
     try finishFlush(slot, 0)
   }
 
-  /// Rule `fail`: ends all connections, so that what is kept is sent again.
+  /// Rule `fail`: ends all connections, so that kept writes are sent again.
   mutating func failFlush(_ error: UInt32, isTold: Bool) throws(ConnectionEnd) {
-    // A write under way counts: the server may have executed it, and spoilt it with this flush.
+    // A write in progress counts: the server may have executed it, and lost it in this flush.
     let isUnderWay = settings.holds(.fail) && changesUnderWay > 0
     guard !ledger.isEmpty || isUnderWay else { return }
     flushing.isWanted = flushing.isWanted || !isTold
@@ -92,7 +92,7 @@ extension Engine {
     throw end
   }
 
-  /// Whether a durable write is under way that was sent before the server's answer to a flush came.
+  /// Whether a durable write is in progress that was sent before the server's reply to a flush arrived.
   private var isBesideDurable: Bool {
     connections.contains {
       hasDurableBefore(in: $0.sent) || hasDurableBefore(in: $0.leaving)
@@ -111,7 +111,7 @@ extension Engine {
     answerHeld()
   }
 
-  /// What was acknowledged up to there is not kept any longer.
+  /// Drops what was acknowledged before `mark`.
   mutating func forget(upTo mark: UInt64) {
     let before = ledger.count
     ledger.cover(upTo: mark, &writes.pages)

@@ -3,10 +3,10 @@
 
 internal import NBD
 
-/// When a write that the server has done may be acknowledged, and whether it is kept (rules `keep` and
-/// `durable`).
+/// When a write that the server has executed may be acknowledged, and whether it is kept (rules `keep`
+/// and `durable`).
 extension Engine {
-  /// A write that is to be durable when it is answered.
+  /// Whether a write must be durable when its reply is sent.
   func isDurableWrite(_ slot: SlotID) -> Bool {
     settings.holds(.failDurable) && slots[slot].command.changesData
       && slots[slot].flags.contains(.fua)
@@ -15,14 +15,14 @@ extension Engine {
   /// Whether a durable write has to wait for a flush (rule `durable`).
   ///
   /// The replay of an older entry would undo it for a moment, and a crash in that moment would lose it.
-  /// So the kernel is told of it when a flush has covered that entry.
+  /// So it is acknowledged only when a flush has covered that entry.
   func mustBeCovered(_ slot: SlotID, on connection: ConnectionID) -> Bool {
     settings.holds(.durable) && slots[slot].error == 0 && slots[slot].command.changesData
       && isFlushOffered(on: connection) && isDurable(slot, on: connection)
       && ledger.overlaps(slots[slot].offset, slots[slot].length)
   }
 
-  /// Lets a durable write wait for a flush.
+  /// Makes a durable write wait for a flush.
   mutating func hold(_ slot: SlotID, on connection: ConnectionID) {
     slots[slot].state = .held
     slots[slot].mark = ledger.next
@@ -30,7 +30,7 @@ extension Engine {
     flushing.isWanted = true
   }
 
-  /// Answers the durable writes whose older entries are covered.
+  /// Acknowledges the durable writes whose older entries are covered.
   mutating func answerHeld() {
     for connection in connections.indices where !connections[connection].held.isEmpty {
       var (list, others) = (connections[connection].held, SlotList())
@@ -46,14 +46,14 @@ extension Engine {
     }
   }
 
-  /// Whether a write that a server has done is on stable storage, as far as can be known.
+  /// Whether a write that a server has executed is on stable storage, as far as is known.
   private func isDurable(_ slot: SlotID, on connection: ConnectionID) -> Bool {
     let flags = connections[connection].flags
     return !flags.contains(.sendFlush)
       || slots[slot].flags.contains(.fua) && flags.contains(.sendFUA)
   }
 
-  /// Rule `keep`: what is about to be acknowledged enters the ledger, unless it is durable already.
+  /// Rule `keep`: enters a write into the ledger before its acknowledgement, unless it is already durable.
   mutating func keep(_ slot: SlotID, on connection: ConnectionID) {
     changesUnderWay -= 1
     slots[slot].isCounted = false

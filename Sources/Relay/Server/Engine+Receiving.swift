@@ -9,10 +9,10 @@ internal import Transport
 
 /// Receiving from the server.
 extension Engine {
-  /// How many bytes of its reply give a request the time of `requestTimeout` anew.
+  /// How many bytes of its reply restart the `requestTimeout` of a request.
   private static let leastProgress = 64 << 10
 
-  /// Takes what the server has sent; whatever is wrong with it ends the connection.
+  /// Receives what the server has sent; any fault in it ends the connection.
   mutating func receiveReplies(from connection: ConnectionID) {
     connections[connection].hasMore = false
     do throws(ConnectionEnd) {
@@ -25,7 +25,7 @@ extension Engine {
     }
   }
 
-  /// Receives once, and takes what is complete; false if nothing more has come.
+  /// Receives once and processes what is complete; returns false if nothing more has arrived.
   private mutating func receive(from connection: ConnectionID) throws(ConnectionEnd) -> Bool {
     guard let stream = connections[connection].stream else { return false }
     let count: Int?
@@ -46,7 +46,7 @@ extension Engine {
     counters.bytesFromServer.add(count, ordering: .relaxed)
     connections[connection].heardAt = now
     try takeReplies(from: connection)
-    // A socket that had less than there was room for is empty; a TLS session knows by itself.
+    // A socket that had less than there was room for is empty; a TLS session knows itself.
     return stream.hasMore || count == room || connections[connection].data != nil
   }
 
@@ -63,13 +63,13 @@ extension Engine {
     }
     guard count == 0 else { return count }
     if connections[connection].isShuttingDown { throw .shuttingDown }
-    // The end of the stream is no accident where a message could begin (T-022, T-023).
+    // The end of the stream is orderly only where a message could begin (T-022, T-023).
     let waiting = connections[connection].buffer.count
     guard waiting > 0 || connections[connection].data != nil else { throw .connection(.closed) }
     throw .connection(.receiving(.ended(received: waiting), awaiting: "the rest of a reply"))
   }
 
-  /// Takes all replies that are complete.
+  /// Processes all complete replies.
   private mutating func takeReplies(from connection: ConnectionID) throws(ConnectionEnd) {
     while connections[connection].stream != nil {
       if let data = connections[connection].data {
@@ -86,14 +86,14 @@ extension Engine {
     }
   }
 
-  /// So many bytes of data have come.
+  /// Called when that many bytes of data have arrived.
   private mutating func took(
     _ count: Int, from connection: ConnectionID
   ) throws(ConnectionEnd) {
     guard var data = connections[connection].data else { return }
     data.place += count
     data.left -= count
-    // A byte now and then is no progress.
+    // An occasional byte is no progress.
     slots[data.slot].progress += count
     if slots[data.slot].progress >= Self.leastProgress {
       slots[data.slot].progress = 0

@@ -3,12 +3,12 @@
 
 internal import NBD
 
-/// How far the ledger has been sent again after an outage.
+/// The progress of replaying the ledger after an outage.
 struct Replay {
-  /// The next entry to be sent, and the end.
+  /// The next entry to send, and the end.
   private(set) var next: UInt64 = 0
   private(set) var end: UInt64 = 0
-  /// What is under way of it.
+  /// The slots of entries in flight.
   private(set) var slots: ContiguousArray<SlotID> = []
   private static let mostUnderWay = 16
 
@@ -16,10 +16,10 @@ struct Replay {
 
   var hasRoom: Bool { slots.count < Self.mostUnderWay }
 
-  /// All that is in the ledger now is to be sent.
+  /// Begins to send all current entries of the ledger.
   mutating func begin(_ ledger: Ledger) { (next, end) = (ledger.first, ledger.next) }
 
-  /// The next entry is sent, in that slot.
+  /// Records that the next entry is sent in that slot.
   mutating func add(_ slot: SlotID) {
     slots.append(slot)
     next += 1
@@ -28,13 +28,13 @@ struct Replay {
   mutating func remove(_ slot: SlotID) { slots.removeAll { $0 == slot } }
 }
 
-/// Sending the ledger again (rules `first` and `order`).
+/// Replays the ledger (rules `first` and `order`).
 extension Engine {
-  /// Sends the entries of the ledger again, in the order in which they were acknowledged.
+  /// Replays the entries of the ledger in the order in which they were acknowledged.
   mutating func replay(over connection: ConnectionID) {
     while replay.next < replay.end {
       let entry = ledger[replay.next]
-      // Rule `order`: whoever changes the same bytes has to have been answered.
+      // Rule `order`: an earlier entry that changes the same bytes must have its reply first.
       let isBlocked = replay.slots.contains {
         entry.overlaps(slots[$0].offset, slots[$0].length)
       }
@@ -50,7 +50,7 @@ extension Engine {
       enqueue(slot, on: connection)
     }
     guard replay.next == replay.end, replay.slots.isEmpty else { return }
-    // From a server that offers no flush nothing more can be had: it has taken all of it again.
+    // A server without flush can give no further guarantee: it has accepted all of it again.
     if !isFlushOffered(on: connection) { forget(upTo: replay.end) }
     raise(connection)
   }

@@ -5,12 +5,12 @@ internal import Base
 internal import Linux
 internal import NBD
 
-/// Replies from the server, checked like those that nbdctl gets (rows T-020 to T-063).
+/// Replies from the server, with the same checks as in nbdctl (rows T-020 to T-063).
 extension Engine {
-  /// How long no other failed request is reported, in microseconds: a disk that fails, fails often.
+  /// The pause between reports of failed requests, in microseconds: a failing disk fails often.
   private static let failureReportPause: Int64 = 1_000_000
 
-  /// Takes the next header and what follows but data; false if not all of it is here.
+  /// Processes the next header and what follows it except data; returns false if it is incomplete.
   mutating func takeHeader(from connection: ConnectionID) throws(ConnectionEnd) -> Bool {
     let style = connections[connection].replies
     let received = connections[connection].buffer.count
@@ -51,7 +51,7 @@ extension Engine {
       slots[slot].request.offset, slots[slot].piece, isLast: true, for: slot, on: connection)
   }
 
-  /// Takes a chunk; false if not all of what is looked at as a whole is here.
+  /// Processes a chunk; returns false if a part that is needed as a whole is incomplete.
   private mutating func takeChunk(
     _ chunk: ReplyHeader.Chunk, _ headerByteCount: Int, for slot: SlotID,
     on connection: ConnectionID
@@ -106,9 +106,9 @@ extension Engine {
     fail(slot, error.code, text: error.text, on: connection)
   }
 
-  /// The first error counts (T-058), and now and then one is reported, with the server's own words.
+  /// Records the first error (T-058), and reports one from time to time, with the server's text.
   ///
-  /// `text` is where these are in the buffer of the connection.
+  /// `text` is the place of that text in the buffer of the connection.
   private mutating func fail(
     _ slot: SlotID, _ code: UInt32, text: Range<Int> = 0..<0, on connection: ConnectionID? = nil
   ) {
@@ -138,10 +138,9 @@ extension Engine {
       slot: slot, place: place, left: Int(length), isLast: isLast)
   }
 
-  /// Takes a part of a read into account, and returns where it goes in the store of reads (T-046, T-047,
-  /// T-049).
+  /// Records a part of a read, and returns its place in the store of reads (T-046, T-047, T-049).
   ///
-  /// Parts nearly always come in order; only those that do not are kept as ranges.
+  /// Parts nearly always arrive in order; only others are kept as ranges.
   private mutating func cover(
     _ offset: UInt64, _ length: UInt64, of slot: SlotID
   ) throws(ConnectionEnd) -> Int {

@@ -8,9 +8,9 @@ internal import Transport
 
 /// Requests to the server.
 extension Engine {
-  /// Gives what waits to the connections that may carry it.
+  /// Distributes waiting requests to the connections that may carry them.
   mutating func dispatch() {
-    // After a write that was answered with an error, and that the server may still execute, nothing else.
+    // Nothing is sent after a failed write that the server may still execute.
     guard !closing.contains(where: \.hasRefused) else { return }
     while !pending.isEmpty, let connection = leastLoaded,
       let slot = slots.removeFirst(of: &pending)
@@ -20,7 +20,7 @@ extension Engine {
     dispatchFlush()
   }
 
-  /// The usable connection with the least to do.
+  /// The usable connection with the least load.
   var leastLoaded: ConnectionID? {
     var best: ConnectionID?
     for connection in connections.indices {
@@ -34,7 +34,7 @@ extension Engine {
     return best
   }
 
-  /// Puts the next piece of a request on its way; the slot is in no list.
+  /// Queues the next piece of a request for sending; the slot is in no list.
   mutating func enqueue(_ slot: SlotID, on connection: ConnectionID) {
     slots[slot].forgetReply()
     slots[slot].state = .leaving
@@ -43,13 +43,13 @@ extension Engine {
     let left = slots[slot].length - slots[slot].done
     let carriesData = slots[slot].command == .read || slots[slot].command == .write
     slots[slot].piece = carriesData ? min(left, connections[connection].largestPayload) : left
-    // Rule `cover`: what is acknowledged from here on, this flush may not cover.
+    // Rule `cover`: this flush may not cover what is acknowledged from here on.
     if slots[slot].command == .flush {
       flushing.count += 1
       slots[slot].flushNumber = flushing.count
       slots[slot].mark = ledger.next
     }
-    // Rule `once`: a cookie stands for one sending of a request, and is never used again.
+    // Rule `once`: a cookie identifies one transmission of a request, and is never reused.
     sendings &+= 1
     slots[slot].cookie = slot.cookie(forSending: sendings)
     writeHeader(of: slot, connections[connection].replies)
@@ -69,7 +69,7 @@ extension Engine {
     }
   }
 
-  /// Sends what the connection takes.
+  /// Sends as much as the connection accepts.
   mutating func sendRequests(over connection: ConnectionID) {
     guard let stream = connections[connection].stream else { return }
     let headerByteCount = RequestHeader.byteCount(connections[connection].replies)
@@ -84,7 +84,7 @@ extension Engine {
         counters.bytesToServer.add(count, ordering: .relaxed)
         sent(count, over: connection, headerByteCount)
       } catch {
-        // What the server said last may tell more than the failure to send.
+        // The server's last replies may explain more than the failure to send.
         receiveReplies(from: connection)
         if connections[connection].stream != nil { lose(connection, .connection(.sending(error))) }
         return

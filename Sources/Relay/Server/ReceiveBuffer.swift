@@ -4,13 +4,13 @@
 internal import Base
 internal import Linux
 
-/// What has been received ahead of what could be dealt with.
+/// A buffer of received bytes that have not been processed yet.
 struct ReceiveBuffer {
-  /// As large as the largest message that is looked at as a whole: an error with its text.
+  /// The size of the largest message that is processed as a whole: an error with its text.
   static let byteCount = 128 << 10
 
   let region: Region
-  /// Where the bytes are that wait.
+  /// Where the waiting bytes are.
   private(set) var start = 0
   private var end = 0
 
@@ -20,7 +20,7 @@ struct ReceiveBuffer {
 
   var count: Int { end - start }
 
-  /// Reads some of the bytes that wait, which are not dropped by that.
+  /// Reads some of the waiting bytes without dropping them.
   func read<Value, Failure>(
     _ byteCount: Int, after skipped: Int = 0,
     _ body: (Span<UInt8>) throws(Failure) -> Value
@@ -28,7 +28,7 @@ struct ReceiveBuffer {
     try region.read(start + skipped, byteCount, body)
   }
 
-  /// Where, and how much, more can be received; at least as much as the whole buffer has beyond what waits.
+  /// Returns where and how much more can be received, and moves the waiting bytes if the end is reached.
   mutating func makeRoom() -> (place: Int, count: Int) {
     if start == end {
       (start, end) = (0, 0)

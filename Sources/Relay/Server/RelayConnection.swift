@@ -6,13 +6,13 @@ internal import Linux
 internal import NBD
 internal import Transport
 
-/// A connection to the server that comes and goes, and how far requests and replies have got on it.
+/// A connection to the server that comes and goes, and the progress of requests and replies on it.
 struct RelayConnection {
-  /// What it may carry; docs/model has the same names.
+  /// What it may carry; docs/model uses the same names.
   enum State: Equatable {
     case down
     /// Made while others are in use, or old ones are not over, so it is not yet known to reach the same
-    /// server: rule `join` awaits the flush of that number.
+    /// server: rule `join` waits for the flush with that number.
     case joining(flush: UInt64)
     /// The first after an outage: it carries the ledger and nothing else (rule `first`).
     case replaying
@@ -22,36 +22,36 @@ struct RelayConnection {
   var state = State.down
   var stream: ServerStream?
 
-  // What was negotiated, as far as the relay looks at it.
+  // The negotiated terms, as far as the relay needs them.
   var replies = ReplyStyle.simple
   var flags: TransmissionFlags = []
-  /// The most bytes that a read or write has on this connection.
+  /// The most bytes of one read or write on this connection.
   var largestPayload: UInt64 = 0
 
-  /// The server ends the connection once it has answered what it has.
+  /// The server will close the connection once it has replied to all its requests.
   var isShuttingDown = false
   /// A system call has failed on it.
   var hasFailed = false
-  /// When the server last said something, or the connection came, in microseconds of the monotonic clock.
+  /// When the server last sent something, or the connection was made, in microseconds of the monotonic clock.
   var heardAt: Int64 = 0
-  /// Where the loop finds out whether it is ready.
+  /// Its entry in the poll set of the loop, which shows whether it is ready.
   var entry: Int?
 
   var buffer: ReceiveBuffer
   /// The data of a read that is arriving.
   var data: ArrivingData?
-  /// More may have come than has been looked at.
+  /// More may have arrived than has been processed.
   var hasMore = false
 
-  /// Requests on their way out, and how many bytes of the first one have been sent.
+  /// Requests being sent, and how many bytes of the first one have been sent.
   var leaving = SlotList()
   var left = 0
-  /// The connection takes nothing now.
+  /// The connection accepts nothing now.
   var isBlocked = false
   /// Requests whose replies are awaited, in the order in which they were sent.
   var sent = SlotList()
-  /// Durable writes that the server has done and a flush has to follow (rule `durable`), and the flush
-  /// that it has done while durable writes were under way (rule `fail alone`).
+  /// Durable writes that the server has executed and that a flush must follow (rule `durable`), and the
+  /// flush that it has executed while durable writes were in progress (rule `fail alone`).
   var held = SlotList()
 
   init() throws(SystemError) {
@@ -63,7 +63,7 @@ struct RelayConnection {
     self.buffer.removeAll()
   }
 
-  /// Makes it one that is down.
+  /// Resets it to the state down.
   mutating func reset() { self = RelayConnection(buffer) }
 
   var isInUse: Bool {
@@ -81,6 +81,6 @@ struct ArrivingData {
   /// Where it goes in the store of reads.
   var place: Int
   var left: Int
-  /// The reply ends with it.
+  /// It ends the reply.
   var isLast: Bool
 }

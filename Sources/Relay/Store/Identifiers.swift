@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// The place of an element in the table of its kind, which is no place in any other.
+/// The index of an element in the table of its kind, not valid in any other table.
 protocol Identifier: Strideable, Sendable where Stride == Int {
   init(index: Int)
   var index: Int { get }
@@ -12,7 +12,7 @@ extension Identifier {
   func advanced(by distance: Int) -> Self { Self(index: index + distance) }
 }
 
-/// A connection to the server, whether it is up or not.
+/// A connection to the server, whether up or not.
 struct ConnectionID: Identifier {
   private let number: UInt16
 
@@ -28,9 +28,9 @@ struct SocketID: Identifier {
   var index: Int { Int(number) }
 }
 
-/// The place of a request in the relay.
+/// The index of a request in the relay.
 struct SlotID: Identifier {
-  /// There are at most so many: a cookie has 16 bits for one.
+  /// The maximum number of slots: a cookie has 16 bits for the slot.
   static let maximumCount = Int(UInt16.max)
 
   private let number: UInt16
@@ -39,14 +39,14 @@ struct SlotID: Identifier {
   var index: Int { Int(number) }
 }
 
-/// A cookie has the number of a sending in its upper 48 bits, and the slot in its lower 16.
+/// A cookie has the number of a transmission in its upper 48 bits, and the slot in its lower 16.
 extension SlotID {
-  /// The slot that a cookie names; there need be none.
+  /// The slot that a cookie names, which need not exist.
   init(in cookie: UInt64) { number = UInt16(truncatingIfNeeded: cookie) }
 
-  /// The cookie for the sending of that number.
+  /// The cookie for the transmission with that number.
   func cookie(forSending sending: UInt64) -> UInt64 { sending << 16 | UInt64(number) }
 
-  /// Which sending a cookie stands for.
+  /// The number of the transmission that a cookie identifies.
   static func sending(in cookie: UInt64) -> UInt64 { cookie >> 16 }
 }

@@ -3,9 +3,9 @@
 
 internal import NBD
 
-/// What the kernel was told is done, and no completed flush covers (rules `keep` and `cover`).
+/// The acknowledged writes that no completed flush covers (rules `keep` and `cover`).
 ///
-/// A server that loses its cache loses nothing of it: it is sent again.
+/// If a server loses its cache, they are not lost: they are sent again.
 struct Ledger {
   /// A write, write zeroes or trim that was acknowledged.
   struct Entry {
@@ -16,21 +16,21 @@ struct Ledger {
     /// Where the data of a write is.
     var block: Pages.Block?
 
-    /// Whether both change a byte in common.
+    /// Whether it changes a byte of that range.
     func overlaps(_ offset: UInt64, _ length: UInt64) -> Bool {
       self.offset < offset + length && offset < self.offset + self.length
     }
   }
 
   let capacity: Int
-  /// Grows to as many as there have been at a time, in memory that costs nothing before.
+  /// Grows to the largest number of simultaneous entries, in memory that costs nothing before.
   private var entries: ContiguousArray<Entry> = []
-  /// The number of the entry whose place is the first one.
+  /// The number of the entry at the first place.
   private var base: UInt64 = 0
   /// Numbers, in the order of acknowledgement, of the oldest entry and of the next one.
   private(set) var first: UInt64 = 0
   private(set) var next: UInt64 = 0
-  /// The bytes of data of all entries.
+  /// The size of the data of all entries, in bytes.
   private(set) var byteCount = 0
 
   init(capacity: Int) {
@@ -41,10 +41,10 @@ struct Ledger {
   var isEmpty: Bool { first == next }
   var count: Int { Int(next - first) }
 
-  /// The entry of a number from `first` up to `next`.
+  /// The entry with a number from `first` up to `next`.
   subscript(number: UInt64) -> Entry { entries[place(of: number)] }
 
-  /// Whether an entry changes a byte of that range.
+  /// Whether any entry changes a byte of that range.
   func overlaps(_ offset: UInt64, _ length: UInt64) -> Bool {
     var number = first
     while number < next {
@@ -54,7 +54,7 @@ struct Ledger {
     return false
   }
 
-  /// Rule `keep`: called before the acknowledgement leaves.
+  /// Adds an entry before its acknowledgement is sent (rule `keep`).
   mutating func append(_ entry: Entry) {
     precondition(count < capacity, "the ledger is full")
     if isEmpty { base = next }
@@ -64,7 +64,7 @@ struct Ledger {
     if entry.block != nil { byteCount += Int(entry.length) }
   }
 
-  /// Rule `cover`: forgets what was acknowledged before `mark`, the `next` of when the flush was sent.
+  /// Rule `cover`: drops what was acknowledged before `mark`, the value of `next` when the flush was sent.
   mutating func cover(upTo mark: UInt64, _ pages: inout Pages) {
     while first < mark {
       let entry = self[first]

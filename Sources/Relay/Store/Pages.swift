@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// Which pages of a region are taken, and which have memory without need.
+/// Which pages of a region are in use, and which have memory needlessly.
 ///
-/// A block gets the first pages that are free together. So what was used a moment ago, and is still in
-/// the processor's caches, is used next, and a region has no more memory than was needed at a time.
+/// A block gets the first contiguous free pages. So memory that was used a moment ago, and is still in
+/// the processor's caches, is reused first, and a region has no more memory than was needed at a time.
 struct Pages {
-  /// Pages that are taken together.
+  /// A contiguous run of pages.
   struct Block: Equatable {
     /// Where it begins, in bytes.
     var place: Int
@@ -17,11 +17,11 @@ struct Pages {
   private static let wordBitCount = UInt64.bitWidth
 
   private let count: Int
-  /// A bit for each page, set if it is taken.
+  /// A bit for each page, set if it is in use.
   private var words: ContiguousArray<UInt64>
   /// No page before this one is free.
   private var start = 0
-  /// All pages that may have memory are before this one, and all that were taken lately before that.
+  /// All pages that may have memory are before the first of these, all recently used ones before the second.
   private var touched = 0
   private var recent = 0
 
@@ -31,7 +31,7 @@ struct Pages {
       repeating: 0, count: (count + Self.wordBitCount - 1) / Self.wordBitCount)
   }
 
-  /// Takes what so many bytes need; nil if there is not that much together now.
+  /// Reserves pages for that many bytes; nil if there is no such contiguous run now.
   mutating func reserve(_ byteCount: Int) -> Block? {
     let length = max(1, (byteCount + Self.pageByteCount - 1) / Self.pageByteCount)
     start = first(isTaken: false, in: start..<count) ?? count
@@ -69,7 +69,7 @@ struct Pages {
     return touched * Self.pageByteCount..<end * Self.pageByteCount
   }
 
-  /// So much memory is kept: 1 MiB.
+  /// How many pages of memory are kept: 1 MiB.
   private static let keptCount = 256
 
   private func first(isTaken: Bool, in pages: Range<Int>) -> Int? {

@@ -22,7 +22,7 @@ struct Slots {
   }
 
   var indices: Range<SlotID> { slots.indices }
-  /// How many are taken.
+  /// How many are in use.
   var takenCount: Int { slots.count - free.count }
 
   subscript(slot: SlotID) -> Slot {
@@ -30,7 +30,7 @@ struct Slots {
     _modify { yield &slots[slot] }
   }
 
-  /// Takes a slot that is in no list; nil if fewer than `spare` would be left for others.
+  /// Takes a free slot, which is then in no list; nil if fewer than `spare` would remain.
   mutating func take(leaving spare: Int) -> SlotID? {
     guard free.count > spare else { return nil }
     // A copy, because a list in here cannot be changed by what changes the rest.
@@ -67,14 +67,14 @@ struct Slots {
     list.count -= 1
   }
 
-  /// Takes the first one out; nil if the list is empty.
+  /// Removes and returns the first slot; nil if the list is empty.
   mutating func removeFirst(of list: inout SlotList) -> SlotID? {
     guard let slot = list.first else { return nil }
     remove(slot, from: &list)
     return slot
   }
 
-  /// Puts all of a list ahead of what is in another, in their order.
+  /// Moves all of a list to the front of another, in their order.
   mutating func prepend(_ list: inout SlotList, to other: inout SlotList) {
     guard let last = list.last else { return }
     slots[last].next = other.first
@@ -84,7 +84,7 @@ struct Slots {
     list = SlotList()
   }
 
-  /// Whether there is such a slot in a list.
+  /// Whether a list contains such a slot.
   func contains(in list: SlotList, where isWanted: (SlotID) -> Bool) -> Bool {
     var next = list.first
     while let slot = next {

@@ -14,12 +14,12 @@ struct Store {
     pages = Pages(byteCount: byteCount)
   }
 
-  /// Takes what so many bytes need; nil if there is not that much together now.
+  /// Reserves a block of that many bytes; nil if there is no such contiguous room now.
   mutating func reserve(_ byteCount: Int) -> Pages.Block? { pages.reserve(byteCount) }
 
   /// Makes a block available to others.
   mutating func release(_ block: Pages.Block) { pages.release(block) }
 
-  /// Gives the memory back to the system that was not needed lately.
+  /// Returns memory that was not needed lately to the system.
   mutating func giveBackIdle() { region.giveBack(pages.takeIdle()) }
 }

@@ -15,7 +15,7 @@ struct Table<ID: Identifier, Element>: RandomAccessCollection, MutableCollection
     _modify { yield &elements[id.index] }
   }
 
-  /// Unlike the one of collections, it copies no element: that would count references to what it holds.
+  /// Unlike the method of collections, it copies no element, which would count references.
   func contains(where isWanted: (Element) -> Bool) -> Bool {
     for index in elements.indices where isWanted(elements[index]) { return true }
     return false

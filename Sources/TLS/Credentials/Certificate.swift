@@ -5,11 +5,11 @@ internal import Base
 internal import CGnuTLS
 internal import Glibc
 
-/// An X.509 certificate, to say what is wrong with it.
+/// An X.509 certificate, parsed to report what is wrong with it.
 @safe final class Certificate {
   private let handle: gnutls_x509_crt_t
 
-  /// Takes the first certificate of the bytes; nil and GnuTLS's error number if there is none.
+  /// Parses the first certificate in the bytes; nil and GnuTLS's error number if there is none.
   init?(_ bytes: [UInt8], _ format: gnutls_x509_crt_fmt_t, error: inout CInt) {
     var made: gnutls_x509_crt_t?
     error = unsafe gnutls_x509_crt_init(&made)
@@ -26,7 +26,7 @@ internal import Glibc
   var begins: Time { Time(seconds: unsafe Int64(gnutls_x509_crt_get_activation_time(handle))) }
   var ends: Time { Time(seconds: unsafe Int64(gnutls_x509_crt_get_expiration_time(handle))) }
 
-  /// As in "CN=storage,O=Example".
+  /// For example "CN=storage,O=Example".
   var subject: String {
     unsafe shownText { unsafe gnutls_x509_crt_get_dn(handle, $0, $1) } ?? "nobody"
   }
@@ -40,7 +40,7 @@ internal import Glibc
     unsafe gnutls_x509_crt_check_issuer(handle, handle) != 0
   }
 
-  /// What it is signed with, if that is no longer good enough, or the size of its key.
+  /// Its signature algorithm if that is too weak, or else the size of its key.
   var weakness: String {
     let code = unsafe gnutls_x509_crt_get_signature_algorithm(handle)
     let algorithm = gnutls_sign_algorithm_t(rawValue: UInt32(bitPattern: code))
@@ -53,9 +53,7 @@ internal import Glibc
     return "its key has \(bits) bits"
   }
 
-  /// The host names and addresses for which it was made; the common name if it has none.
-  ///
-  /// At most eight of them.
+  /// The host names and addresses that it is valid for, at most eight; the common name if it has none.
   var names: [String] {
     var names: [String] = []
     for index in 0..<UInt32(64) where names.count < 8 {
@@ -77,7 +75,7 @@ internal import Glibc
     return name.map { [$0] } ?? []
   }
 
-  /// The numbers of its critical extensions, but for those that every TLS library knows.
+  /// The numbers of its critical extensions, except those that every TLS library knows.
   var unusualCriticalExtensions: [String] {
     let known = ["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.32", "2.5.29.37"]
     return (0..<UInt32(64)).compactMap { index in

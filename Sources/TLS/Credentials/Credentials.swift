@@ -4,43 +4,43 @@
 internal import CGnuTLS
 internal import Linux
 
-/// What a client shows to servers, and what it expects of them.
+/// What a client presents to servers, and what it expects of them.
 ///
-/// Reads its files when it is made, so that a new one follows their changes. Sessions may share it.
+/// Its files are read when it is created, so a new one picks up their changes. Sessions may share it.
 @safe package final class Credentials: Sendable {
   /// What the user configured.
   package struct Settings: Sendable, Equatable {
-    /// How the two sides prove who they are.
+    /// How the two sides authenticate.
     package var method = Method.certificate
-    /// Certificates to trust, PEM; nil: those that the system trusts.
+    /// Certificates to trust, PEM; nil means those that the system trusts.
     package var caFile: String?
-    /// Lists of certificates that have been revoked, PEM; nil: none are known.
+    /// Certificate revocation lists, PEM; nil means none.
     package var revocationFile: String?
-    /// Our own certificate and those that lead to its CA, PEM.
+    /// Our own certificate and its chain up to the CA, PEM.
     package var certificateFile: String?
     /// The private key of our certificate, PEM.
     package var keyFile: String?
-    /// Pre-shared keys, one `user:hexadecimal key` a line.
+    /// Pre-shared keys, one `user:hexadecimal key` per line.
     package var pskFile: String?
-    /// Whose key it is; nil: the only one in the file.
+    /// The user whose key to use; nil means the only one in the file.
     package var user: String?
-    /// The name or address that the server's certificate must have, and the one it is asked for.
+    /// The name or address that the server's certificate must be valid for, and that is sent to the server.
     package var hostname: String?
-    /// Whether the server's certificate must be right.
+    /// Whether the server's certificate is verified.
     package var verifyPeer = true
-    /// GnuTLS's priority string; nil: its "NORMAL", with TLS 1.2 and 1.3 only.
+    /// GnuTLS's priority string; nil means its "NORMAL" with TLS 1.2 and 1.3 only.
     package var priority: String?
 
     package init() {}
   }
 
-  /// How the two sides of a session prove who they are.
+  /// How the two sides of a session authenticate.
   package enum Method: String, Sendable, CaseIterable {
     /// The server has a certificate, and the client may have one (X.509).
     case certificate
-    /// Both know a key.
+    /// Both sides know a key.
     case preSharedKey
-    /// Nobody proves anything: this protects from eavesdropping only.
+    /// Neither side is authenticated: this protects against passive eavesdropping only.
     case anonymous
   }
 
@@ -50,7 +50,7 @@ internal import Linux
   let user: String?
   let priority: String
 
-  /// Reads the files; blocks as they do.
+  /// Reads the files; blocks while reading.
   package init(_ settings: Settings) throws(CredentialsError) {
     self.settings = settings
     serverName = settings.hostname.flatMap(ServerName.init)
@@ -107,9 +107,9 @@ internal import Linux
     return unsafe CredentialsHandle(kind: kind, pointer: UnsafeMutableRawPointer(made))
   }
 
-  /// The key exchanges of the other methods are left out: what was asked for happens, or nothing.
+  /// Excludes the key exchanges of the other methods, so that only the requested one can be used.
   ///
-  /// With a pre-shared key only those that keep old sessions secret when the key gets known.
+  /// With a pre-shared key, only those with forward secrecy are allowed.
   private static func priority(_ settings: Settings) throws(CredentialsError) -> String {
     let start = settings.priority ?? "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
     let whole =
@@ -148,9 +148,9 @@ internal import Linux
       .authorities, file: file, reason: count < 0 ? reason(count) : "there are none")
   }
 
-  /// Reads which certificates were revoked; those of the authorities on the way to a server's count as well.
+  /// Reads the revocation lists; revoked authorities in a server's chain count as well.
   ///
-  /// When a list was made, and when the next one is due, does not matter.
+  /// The dates of a list and of its next update are ignored.
   private func distrust() throws(CredentialsError) {
     guard let file = settings.revocationFile else { return }
     let count = unsafe withDatum(try publicBytes(of: file)) {

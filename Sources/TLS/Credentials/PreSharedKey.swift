@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// A user and the key that the server has for it, from a file with lines `user:hexadecimal key`.
+/// A user and its pre-shared key, from a file with lines `user:hexadecimal key`.
 struct PreSharedKey: Equatable {
   let user: String
   /// Hexadecimal, as in the file.
   let key: [UInt8]
 
-  /// Finds the key of a user, or that of the only user in the file.
+  /// Finds the key of a user, or of the only user in the file.
   ///
-  /// Empty lines say nothing, nor does a byte-order mark. A line that begins with "#" has its user in
-  /// hexadecimal, as GnuTLS's own programs write and read one, or else is a comment.
+  /// Empty lines and a byte-order mark are ignored. A line that begins with "#" has its user in
+  /// hexadecimal, as GnuTLS's own programs write and read it, or else is a comment.
   init(
     of wanted: String?, in bytes: [UInt8], file: String
   ) throws(CredentialsError) {
@@ -35,7 +35,7 @@ struct PreSharedKey: Equatable {
     self = entry
   }
 
-  // The key has no colon, the user may have some. GnuTLS takes no key below 4 bytes.
+  // The key contains no colon, but the user may. GnuTLS accepts no key shorter than 4 bytes.
   private init?(line: ArraySlice<UInt8>) {
     guard let colon = line.lastIndex(of: 0x3a) else { return nil }
     let name = line[..<colon]

@@ -5,16 +5,16 @@ internal import Base
 internal import Glibc
 internal import Linux
 
-/// Reads a file that holds no secret.
+/// Reads a file that contains no secret.
 func publicBytes(of path: String) throws(CredentialsError) -> [UInt8] {
   try mapError(try File.bytes(of: path), to: unreadable(path))
 }
 
-/// Reads a file that nobody but root and the effective user may see or change.
+/// Reads a file that only root and the effective user may read or change.
 ///
-/// As with ssh, a file that others can get at is refused.
+/// As with ssh, a file that is accessible to others is refused.
 func secretBytes(of path: String) throws(CredentialsError) -> [UInt8] {
-  // Looked at and read through one descriptor, so that nobody can put another file in between.
+  // Checked and read through one descriptor, so that the file cannot be replaced in between.
   let file = try mapError(try Descriptor.openFile(path), to: unreadable(path))
   var status = stat()
   _ = try mapError(

@@ -3,9 +3,9 @@
 
 internal import Glibc
 
-/// The name under which a server's certificate must be known: a host name or an IP address.
+/// The name that a server's certificate must be valid for: a host name or an IP address.
 struct ServerName: Equatable {
-  /// Without a root dot or a zone, which no certificate has.
+  /// Without a trailing dot or a zone, which no certificate contains.
   let text: String
   let isAddress: Bool
 

@@ -3,7 +3,7 @@
 
 internal import Glibc
 
-/// A moment in a certificate.
+/// A time in a certificate.
 package struct Time: Sendable, Equatable, Comparable, CustomStringConvertible {
   /// Seconds since 1970, UTC.
   package let seconds: Int64
@@ -18,7 +18,7 @@ package struct Time: Sendable, Equatable, Comparable, CustomStringConvertible {
     left.seconds < right.seconds
   }
 
-  /// As in "2026-08-01 12:00:00 UTC".
+  /// For example "2026-08-01 12:00:00 UTC".
   package var description: String {
     var time = time_t(seconds)
     var parts = unsafe tm()

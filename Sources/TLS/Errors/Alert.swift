@@ -3,7 +3,7 @@
 
 internal import CGnuTLS
 
-/// What a TLS peer says when it gives up (RFC 8446, *Alert Protocol*).
+/// The alert that a TLS peer sends when it gives up (RFC 8446, *Alert Protocol*).
 package struct Alert: Sendable, Equatable, CustomStringConvertible {
   package let number: UInt32
 
@@ -15,15 +15,15 @@ package struct Alert: Sendable, Equatable, CustomStringConvertible {
     number = alert.rawValue
   }
 
-  /// Whether the peer finds nothing in our offer that it could use.
+  /// Whether the peer finds nothing usable in our offer.
   var meansNothingInCommon: Bool {
     isOne(
       of: GNUTLS_A_HANDSHAKE_FAILURE, GNUTLS_A_PROTOCOL_VERSION, GNUTLS_A_INSUFFICIENT_SECURITY)
   }
 
-  /// Whether it can be about a client's certificate.
+  /// Whether it may concern the client's certificate.
   ///
-  /// Servers with TLS 1.2 say "handshake failed" when they miss one.
+  /// Servers with TLS 1.2 report "handshake failed" if a required certificate is missing.
   var canConcernCertificate: Bool {
     isOne(
       of: GNUTLS_A_HANDSHAKE_FAILURE, GNUTLS_A_BAD_CERTIFICATE, GNUTLS_A_UNSUPPORTED_CERTIFICATE,
@@ -31,14 +31,14 @@ package struct Alert: Sendable, Equatable, CustomStringConvertible {
       GNUTLS_A_UNKNOWN_CA, GNUTLS_A_ACCESS_DENIED, GNUTLS_A_CERTIFICATE_REQUIRED)
   }
 
-  /// Whether it can be about a pre-shared key: servers differ, some on purpose.
+  /// Whether it may concern a pre-shared key: servers differ, some on purpose.
   var canConcernKey: Bool {
     isOne(
       of: GNUTLS_A_HANDSHAKE_FAILURE, GNUTLS_A_UNKNOWN_PSK_IDENTITY, GNUTLS_A_DECRYPT_ERROR,
       GNUTLS_A_ILLEGAL_PARAMETER, GNUTLS_A_BAD_RECORD_MAC, GNUTLS_A_ACCESS_DENIED)
   }
 
-  /// Whether the same attempt is unlikely to fare better.
+  /// Whether a retry is unlikely to succeed.
   var isPersistent: Bool {
     meansNothingInCommon || canConcernCertificate
       || isOne(of: GNUTLS_A_UNRECOGNIZED_NAME, GNUTLS_A_UNKNOWN_PSK_IDENTITY)

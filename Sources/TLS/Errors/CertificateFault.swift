@@ -4,29 +4,29 @@
 internal import Base
 internal import CGnuTLS
 
-/// One thing that is wrong with a server's certificate (N-054).
+/// A reason to reject a server's certificate (N-054).
 package enum CertificateFault: Sendable, Equatable {
-  /// Nobody whom we trust vouches for it.
+  /// No trusted authority has issued it.
   case unknownAuthority(issuer: String)
-  /// It vouches for itself, and we do not trust it.
+  /// It is self-signed and not trusted.
   case selfSigned(subject: String)
-  /// Whoever vouches for it has no right to.
+  /// Its issuer is not a certificate authority.
   case notAnAuthority(issuer: String)
   case wrongName(names: [String], expected: String)
   case expired(subject: String, on: Time)
   case notYetValid(subject: String, before: Time)
   case revoked
-  /// Anybody could have forged it.
+  /// Its signature or key is so weak that it may be forged.
   case weak(String)
-  /// It is not for servers.
+  /// It is not valid for servers.
   case wrongPurpose
-  /// It says that a client that does not know these extensions, given by their numbers, must not accept it.
+  /// It has critical extensions, given by their numbers, that this client does not know.
   case unknownExtensions([String])
   case other(String)
 }
 
 extension CertificateFault {
-  /// What a verification found, with the facts from the certificates that the server sent.
+  /// Returns the faults that a verification found, with details from the certificates that the server sent.
   ///
   /// The server's own certificate is the first one.
   static func all(
@@ -86,7 +86,7 @@ extension CertificateFault: CustomStringConvertible {
       "it is self-signed and not trusted: \(subject)"
     case .notAnAuthority(let issuer):
       "its issuer is not a CA: \(issuer)"
-    // As its common name, or as the name of a host, an address does not count.
+    // An address in the common name, or as a host name, does not count.
     case .wrongName(let names, let expected) where names.contains(expected):
       "it has \(shown(expected)) as a name, and needs it as an address: "
         + "subjectAltName=IP:\(shown(expected))"

@@ -4,17 +4,17 @@
 package import Base
 internal import Linux
 
-/// Why our own side has nothing to start a session with.
+/// Why a session cannot be started with our own credentials.
 package enum CredentialsError: Error, Sendable, Equatable {
   /// A file that cannot be opened or read.
   case unreadable(file: String, SystemError)
-  /// A file that is not what it should be, in the words of GnuTLS.
+  /// A file with invalid content, with GnuTLS's reason.
   case unusable(Part, file: String, reason: String)
   /// A secret that others can read.
   case tooOpen(file: String, mode: UInt32)
-  /// A secret that somebody else can change.
+  /// A secret that another user can change.
   case foreignOwner(file: String, owner: UInt32)
-  /// A private key that takes a passphrase, which nobody is there to type.
+  /// A private key with a passphrase, which cannot be entered.
   case encrypted(file: String)
   /// A private key that belongs to another certificate.
   case mismatch(certificateFile: String, keyFile: String)
@@ -30,14 +30,14 @@ package enum CredentialsError: Error, Sendable, Equatable {
   case ambiguousUser(file: String)
   /// A line that is not `user:hexadecimal key`, or with a key that is too short.
   case malformedLine(Int, file: String)
-  /// There is no name that the server's certificate could be compared with.
+  /// There is no name to verify the server's certificate against.
   case noHostName
-  /// GnuTLS does not understand the priority string from there on.
+  /// GnuTLS does not understand the priority string from that point on.
   case priority(String, from: String)
   /// The system has no certificates to trust, or they cannot be read.
   case noSystemTrust(reason: String)
 
-  /// What a file is for.
+  /// The purpose of a file.
   package enum Part: String, Sendable {
     case authorities = "CA certificates"
     case revocations = "certificate revocation lists"

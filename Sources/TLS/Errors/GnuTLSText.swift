@@ -3,12 +3,12 @@
 
 internal import CGnuTLS
 
-/// What GnuTLS says about one of its error numbers.
+/// Returns GnuTLS's text for one of its error numbers.
 func reason(_ code: CInt) -> String {
   unsafe gnutls_strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
 }
 
-/// Lends bytes to a function of GnuTLS, which only reads them.
+/// Passes bytes to a function of GnuTLS, which only reads them.
 func withDatum<Result>(
   _ bytes: [UInt8], _ body: (UnsafePointer<gnutls_datum_t>) -> Result
 ) -> Result {
@@ -19,7 +19,7 @@ func withDatum<Result>(
   }
 }
 
-/// Text that a function of GnuTLS writes into room whose size it is told and tells.
+/// Returns text that a function of GnuTLS writes into a buffer, given and returning its size.
 ///
 /// Nil if there is no such text, or if it is absurdly long.
 func text(

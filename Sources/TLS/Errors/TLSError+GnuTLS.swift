@@ -6,13 +6,13 @@ internal import CGnuTLS
 internal import Glibc
 internal import Linux
 
-/// From GnuTLS's error numbers to what happened.
+/// Converts GnuTLS's error numbers.
 extension TLSError {
-  /// The reason why a call on a session gave `code`; `call` and `errno` tell about its socket.
+  /// The reason why a call on a session returned `code`; `call` and `errno` describe the error of its socket.
   ///
-  /// Also after the handshake: with TLS 1.3 a server looks at the client's certificate when the
-  /// client believes that all is agreed, and its refusal is the first thing to be received. Most
-  /// servers just hang up then: `isJudged` says that the server has made known that it agrees.
+  /// Also used after the handshake: with TLS 1.3 a server verifies the client's certificate when the
+  /// handshake is already complete for the client, and its rejection is the first thing to be received.
+  /// Most servers just hang up then: `isJudged` is whether the server has shown that it accepts the client.
   init(
     gnutls code: CInt, from call: String, errno: CInt, in session: gnutls_session_t,
     with credentials: Credentials, isHandshake: Bool, isJudged: Bool
@@ -83,8 +83,8 @@ extension TLSError {
       ?? (isHandshake ? .endedInHandshake : .truncated)
   }
 
-  /// What the server thinks of the client's certificate if it just ends the session; nil if it did not ask
-  /// for one.
+  /// The rejection of the client's certificate that the server means if it just ends the session; nil if it
+  /// did not request one.
   static func refusal(
     byEndOf session: gnutls_session_t, _ credentials: Credentials
   ) -> TLSError? {
@@ -93,12 +93,12 @@ extension TLSError {
       ? .clientCertificateDemanded(nil) : .clientCertificateRefused(nil)
   }
 
-  // Whether any message of the peer was understood.
+  // Whether any message from the peer was understood.
   private static func hasSpoken(_ session: gnutls_session_t) -> Bool {
     unsafe gnutls_handshake_get_last_in(session).rawValue != .max
   }
 
-  /// Whether the peer has ended the session in good order, in the middle of the handshake.
+  /// Whether the peer ended the session in order in the middle of the handshake.
   private static func isOver(_ session: gnutls_session_t) -> Bool {
     unsafe hasSpoken(session) && gnutls_alert_get(session) == GNUTLS_A_CLOSE_NOTIFY
   }

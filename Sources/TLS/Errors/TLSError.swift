@@ -4,42 +4,42 @@
 package import Base
 internal import Linux
 
-/// Why a session could not be started or go on (N-052).
+/// Why a session could not be started or continued (N-052).
 package enum TLSError: Error, Sendable, Equatable {
   /// The server's certificate is not acceptable.
   case certificate([CertificateFault])
   /// The server has no certificate.
   case noCertificate
-  /// The server wants a certificate from us, and we have none; without an alert it just hung up.
+  /// The server requires a certificate from us, and we have none; without an alert it just hung up.
   case clientCertificateDemanded(Alert?)
   /// The server does not accept our certificate; without an alert it just hung up.
   case clientCertificateRefused(Alert?)
   /// The server does not know the user, or has another key for it; without an alert it just hung up.
   case preSharedKeyRefused(user: String, Alert?)
-  /// The server went past the method we asked for.
+  /// The server did not use the requested method.
   case otherMethod
-  /// No protocol version, cipher or signature that both sides accept.
+  /// The two sides have no protocol version, cipher or signature in common.
   case nothingInCommon(String)
-  /// What the peer says is not TLS.
+  /// The peer does not speak TLS.
   case notTLS
   /// The peer gave up.
   case alert(Alert)
-  /// The peer breaks the protocol, or somebody tampers with the connection.
+  /// The peer violates the protocol, or the connection was tampered with.
   case broken(String)
 
-  /// The connection ended before the session was agreed.
+  /// The connection ended before the session was established.
   case endedInHandshake
-  /// The peer ended the session in good order, after so many of the bytes that were asked for.
+  /// The peer ended the session in order, after that many of the requested bytes.
   case ended(received: Int)
-  /// The connection ended without a word: what came may be a part of what was sent.
+  /// The connection ended without a closing alert: the received data may be incomplete.
   case truncated
-  /// Nothing happened for so long.
+  /// The operation timed out after this time.
   case timedOut(Duration)
   /// Our own side gave up.
   case interrupted
   case system(SystemError)
 
-  /// Whether it is unlikely to go away by itself.
+  /// Whether it is unlikely to go away on its own.
   package var isPersistent: Bool {
     switch self {
     case .certificate, .noCertificate, .clientCertificateDemanded, .clientCertificateRefused,

@@ -5,7 +5,7 @@ internal import CGnuTLS
 internal import Glibc
 internal import Linux
 
-/// The start of a session: agrees with the server and makes sure that it is the right one.
+/// The start of a session: performs the handshake and verifies the server.
 struct Handshake {
   let socket: StreamSocket
   let credentials: Credentials
@@ -15,8 +15,8 @@ struct Handshake {
   /// Returns a session that is ready for data; the caller ends it.
   func run() throws(TLSError) -> gnutls_session_t {
     var made: gnutls_session_t?
-    // Never resumed, so no tickets are asked for. A certificate of ours is sent even if the server
-    // does not list its CA: then the server says what it does not like.
+    // Sessions are never resumed, so no tickets are requested. Our certificate is sent even if the server
+    // does not list its CA: then the server reports why it rejects it.
     let flags =
       UInt32(GNUTLS_CLIENT) | UInt32(GNUTLS_NONBLOCK) | UInt32(GNUTLS_NO_SIGNAL)
       | UInt32(GNUTLS_NO_TICKETS) | UInt32(GNUTLS_FORCE_CLIENT_CERT)
@@ -50,10 +50,10 @@ struct Handshake {
       session, socket.descriptor.number, socket.descriptor.number)
   }
 
-  /// Has GnuTLS verify the server's certificate while `body` runs, before anything is sent that
-  /// only the right server may see.
+  /// Makes GnuTLS verify the server's certificate while `body` runs, before anything is sent that only
+  /// the right server may see.
   ///
-  /// It must be for the expected name, and for servers.
+  /// The certificate must be valid for the expected name, and for servers.
   private func verifying(
     _ session: gnutls_session_t, _ body: () throws(TLSError) -> Void
   ) throws(TLSError) {
@@ -63,7 +63,7 @@ struct Handshake {
     let expected = [
       (GNUTLS_DT_DNS_HOSTNAME, name.text), (GNUTLS_DT_KEY_PURPOSE_OID, GNUTLS_KP_TLS_WWW_SERVER),
     ]
-    // GnuTLS keeps the pointers until the function is taken from it again.
+    // GnuTLS keeps the pointers until the verification function is removed again.
     let data = UnsafeMutablePointer<gnutls_typed_vdata_st>.allocate(capacity: expected.count)
     for (index, (type, text)) in expected.enumerated() {
       let copy = unsafe UnsafeMutableRawPointer(strdup(text))?.assumingMemoryBound(to: UInt8.self)
@@ -89,14 +89,14 @@ struct Handshake {
         let isSending = unsafe gnutls_record_get_direction(session) == 1
         try socket.wait(toSend: isSending, until: deadline, time, isHandshake: true)
       case _ where gnutls_error_is_fatal(code) == 0:
-        // A warning. A peer that sends nothing else must not keep us busy for ever.
+        // A warning. A peer that sends nothing else must not keep us busy forever.
         if ContinuousClock.now >= deadline { throw .timedOut(time) }
       default:
         let error = unsafe TLSError(
           gnutls: code, from: "connect", errno: errno, in: session, with: credentials,
           isHandshake: true,
           isJudged: false)
-        // Tried once: it is a courtesy.
+        // Tried only once: the alert is optional.
         if !error.isFromPeer { unsafe gnutls_alert_send_appropriate(session, code) }
         throw error
       }
@@ -105,7 +105,7 @@ struct Handshake {
 }
 
 extension TLSError {
-  /// Whether the peer has given up already.
+  /// Whether the peer has already given up.
   fileprivate var isFromPeer: Bool {
     switch self {
     case .certificate, .noCertificate, .otherMethod, .nothingInCommon, .notTLS, .broken: false
@@ -115,11 +115,11 @@ extension TLSError {
 }
 
 extension StreamSocket {
-  /// Waits for room to send or for something to receive; ends at the deadline also if there is.
+  /// Waits for room to send or for data to receive; times out at the deadline even if there is some.
   func wait(
     toSend: Bool, until deadline: ContinuousClock.Instant, _ time: Duration, isHandshake: Bool
   ) throws(TLSError) {
-    // A peer could send records without content for ever.
+    // A peer could send empty records forever.
     if ContinuousClock.now >= deadline { throw .timedOut(time) }
     do throws(SocketError) {
       if toSend {

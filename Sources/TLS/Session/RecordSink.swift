@@ -6,22 +6,22 @@ internal import CGnuTLS
 internal import Glibc
 internal import Linux
 
-/// The records that GnuTLS has made and the socket of a session has not taken yet.
+/// Records that GnuTLS has made and the socket of a session has not accepted yet.
 ///
-/// GnuTLS sends each record by itself: here many leave with one system call.
+/// GnuTLS sends each record separately: here one system call sends many.
 @safe final class RecordSink {
-  /// What makes up the next record, where small parts leave together.
+  /// The content of the next record, in which small parts are combined.
   let record: Region
   private let socket: StreamSocket
   private let region: Region
-  /// Where what waits begins, and how much it is: behind the end of the region it goes on at its start.
+  /// Where the waiting bytes begin, and how many they are: past the end of the region they wrap around.
   private var start = 0
   private(set) var count = 0
   private let gather = Gather(capacity: 2)
 
-  /// Sent when so much waits: the peer shall have something to do while more is made.
+  /// Sent when this much waits, so that the peer has something to do while more is made.
   static let batchByteCount = 64 << 10
-  /// What a record may need, and one for new keys that GnuTLS may put before it.
+  /// The room that a record may need, and one for new keys that GnuTLS may put before it.
   private static let roomByteCount = Session.recordByteCount + 4096
 
   init(_ socket: StreamSocket) throws(SystemError) {
@@ -34,7 +34,7 @@ internal import Linux
 
   var hasRoom: Bool { count + Self.roomByteCount <= region.byteCount }
 
-  /// Has GnuTLS send to here, as long as the session is used: this has to live as long.
+  /// Makes GnuTLS send to this sink, which must live as long as the session is used.
   func serve(_ session: gnutls_session_t) {
     var (receiving, sending): (gnutls_transport_ptr_t?, gnutls_transport_ptr_t?) = (nil, nil)
     unsafe gnutls_transport_get_ptr2(session, &receiving, &sending)
@@ -46,7 +46,7 @@ internal import Linux
     }
   }
 
-  /// Sends what the socket takes, and returns whether that is all.
+  /// Sends as much as the socket accepts, and returns whether that is everything.
   func flush() throws(SystemError) -> Bool {
     while !isEmpty {
       let ahead = min(count, region.byteCount - start)
@@ -61,7 +61,7 @@ internal import Linux
     return true
   }
 
-  /// Like `send`, and says in errno what is wrong.
+  /// Like `send`; sets errno on failure.
   private func put(_ bytes: UnsafeRawPointer, _ size: Int) -> Int {
     guard size <= region.byteCount - count else {
       errno = EAGAIN

@@ -6,12 +6,12 @@ internal import CGnuTLS
 internal import Glibc
 internal import Linux
 
-/// What has come on the socket of a session and GnuTLS has not taken yet.
+/// Bytes that have arrived on the socket of a session and GnuTLS has not read yet.
 ///
-/// GnuTLS asks for the five bytes before a record, and then for the record: here one system call brings
+/// GnuTLS requests the five bytes before a record, and then the record: here one system call receives
 /// many records.
 @safe final class RecordSource {
-  /// Whether the socket may be asked for more when nothing is left here.
+  /// Whether to read from the socket when nothing is left here.
   var mayAsk = true
   private let socket: StreamSocket
   private let region: Region
@@ -25,12 +25,12 @@ internal import Linux
 
   var isEmpty: Bool { start == end }
 
-  /// Has GnuTLS receive from here, as long as the session is used: this has to live as long.
+  /// Makes GnuTLS receive from this source, which must live as long as the session is used.
   func serve(_ session: gnutls_session_t) {
     var (receiving, sending): (gnutls_transport_ptr_t?, gnutls_transport_ptr_t?) = (nil, nil)
     unsafe gnutls_transport_get_ptr2(session, &receiving, &sending)
     unsafe gnutls_transport_set_ptr2(session, Unmanaged.passUnretained(self).toOpaque(), sending)
-    // There is no function that waits: GnuTLS never waits in a session that does not block.
+    // No function to wait is set: GnuTLS never waits in a nonblocking session.
     unsafe gnutls_transport_set_pull_function(session) { pointer, place, count in
       guard let pointer = unsafe pointer, let place = unsafe place else { return -1 }
       return unsafe Unmanaged<RecordSource>.fromOpaque(pointer).takeUnretainedValue().take(
@@ -38,7 +38,7 @@ internal import Linux
     }
   }
 
-  /// Like `recv`, and says in errno what is wrong.
+  /// Like `recv`; sets errno on failure.
   private func take(_ place: UnsafeMutableRawPointer, _ count: Int) -> Int {
     if isEmpty {
       do throws(SystemError) {

@@ -8,25 +8,25 @@ package import Linux
 
 /// A TLS session over a connected socket, which it owns.
 ///
-/// For one thread at a time. Nothing that is received makes it send: a peer's wish for new keys is left to
-/// the next send, a wish for a new handshake is not followed.
+/// For one thread at a time. Receiving never makes it send: a peer's request for new keys is left to the
+/// next send, a request for a new handshake is ignored.
 ///
-/// There is no buffer between the socket and GnuTLS until the handshake is done: what came before it
-/// and was not received then is taken for TLS, and never for what the session carries (N-051).
+/// There is no buffer between the socket and GnuTLS until the handshake is complete: unread bytes from
+/// before it are treated as TLS, never as content of the session (N-051).
 @safe package final class Session: CustomStringConvertible {
   package let socket: StreamSocket
-  /// As in "TLS 1.3, AES-256-GCM".
+  /// For example "TLS 1.3, AES-256-GCM".
   package let description: String
   private let credentials: Credentials
   let handle: gnutls_session_t
   let intake: RecordSource
   let outlet: RecordSink
-  /// Whether anything was received: then the server has taken the client for good.
+  /// Whether anything was received: then the server has finally accepted the client.
   var hasReceived = false
 
-  /// Agrees with the server and verifies it; `time` is named in the error at the deadline.
+  /// Performs the handshake and verifies the server; a timeout error reports `time`.
   ///
-  /// After an error nothing more may be said on the socket (N-052).
+  /// After an error nothing more may be sent on the socket (N-052).
   package init(
     over socket: StreamSocket, _ credentials: Credentials,
     until deadline: ContinuousClock.Instant, _ time: Duration
@@ -38,8 +38,8 @@ package import Linux
     intake = try mapError(try RecordSource(socket), to: TLSError.system)
     outlet = try mapError(try RecordSink(socket), to: TLSError.system)
     unsafe handle = try handshake.run()
-    // Where the system lets the kernel do the work of TLS, GnuTLS needs the socket itself. The function
-    // may also return the number of an error.
+    // If the system has kernel TLS enabled, GnuTLS needs the socket itself. The function may also return
+    // an error number.
     let offload = unsafe gnutls_transport_is_ktls_enabled(handle).rawValue
     if !(1...GNUTLS_KTLS_DUPLEX.rawValue).contains(offload) {
       unsafe intake.serve(handle)
@@ -52,7 +52,7 @@ package import Linux
     unsafe gnutls_deinit(handle)
   }
 
-  /// Receives exactly `count` bytes; `time` is named in the error at the deadline.
+  /// Receives exactly `count` bytes; a timeout error reports `time`.
   package func receive(
     _ count: Int, until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(TLSError) -> [UInt8] {
@@ -68,8 +68,7 @@ package import Linux
 
   /// Sends all bytes.
   ///
-  /// After an error the session cannot be used any more; if the peer said why it went, `farewell`
-  /// knows.
+  /// After an error the session can no longer be used; `farewell` returns the peer's reason if it sent one.
   package func send(
     _ bytes: [UInt8], until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(TLSError) {
@@ -88,10 +87,10 @@ package import Linux
     }
   }
 
-  /// What the peer said when it gave up, after a send has failed; does not wait.
+  /// The reason that the peer sent when it gave up, after a send has failed; does not block.
   package var farewell: TLSError? {
     do throws(TLSError) {
-      // Past what the peer may have said before; a peer that goes on for longer has not given up.
+      // Skips what the peer may have sent before; a peer that sends more has not given up.
       for _ in 0..<64 { _ = try receive(1, until: .now, .zero) }
       return nil
     } catch {
@@ -104,9 +103,9 @@ package import Linux
     }
   }
 
-  /// Says to the peer that the session ends, without waiting for its answer (N-059).
+  /// Notifies the peer that the session ends, without waiting for its reply (N-059).
   ///
-  /// Nothing can be sent afterwards. Blocks at most as long as `time`.
+  /// Nothing can be sent afterwards. Blocks for at most `time`.
   package func close(within time: Duration = .seconds(1)) {
     let deadline = ContinuousClock.now + time
     var isSaid = false
@@ -151,8 +150,8 @@ package import Linux
       isJudged: isJudged)
   }
 
-  /// What it means that a server ends the session in good order before it has said anything: with TLS 1.3
-  /// that may be how it refuses the client (nbd-server does).
+  /// The meaning if a server ends the session in order before it has sent anything: with TLS 1.3 that may
+  /// be how it rejects the client (nbd-server does).
   var refusalByEnd: TLSError? {
     unsafe TLSError.refusal(byEndOf: handle, credentials)
   }

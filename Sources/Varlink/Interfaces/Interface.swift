@@ -3,7 +3,7 @@
 
 /// A Varlink interface: its types, methods and errors, as its text defines them.
 package struct Interface: Sendable, Equatable {
-  /// What a value may be.
+  /// The type of a value.
   package indirect enum DataType: Sendable, Equatable {
     case bool
     case int
@@ -37,7 +37,7 @@ package struct Interface: Sendable, Equatable {
     package var documentation: String
   }
 
-  /// A definition of a method: what it takes and what it gives.
+  /// A definition of a method: its parameters and its reply.
   package struct Method: Sendable, Equatable {
     package var name: String
     package var input: [Field]
@@ -52,13 +52,13 @@ package struct Interface: Sendable, Equatable {
     package var documentation: String
   }
 
-  /// The name, as in "org.nbdd".
+  /// The name, for example "org.nbdd".
   package internal(set) var name: String
 
-  /// The comment lines directly above, without their "#"; here, and of each member and field.
+  /// The comment lines directly above, without their "#"; also for each member and field.
   package internal(set) var documentation: String
 
-  /// The types in the order of the text, as are the methods and the errors.
+  /// The types, in the order of the text; likewise the methods and the errors.
   package internal(set) var types: [NamedType] = []
   package internal(set) var methods: [Method] = []
   package internal(set) var errors: [NamedError] = []
@@ -71,12 +71,12 @@ package struct Interface: Sendable, Equatable {
     types.first { $0.name.isIdentical(to: name) }
   }
 
-  /// The method of that name, with or without the interface's name before it.
+  /// The method of that name, with or without the interface's name as prefix.
   package func method(named name: String) -> Method? {
     methods.first { isName(name, of: $0.name) }
   }
 
-  /// The error of that name, with or without the interface's name before it.
+  /// The error of that name, with or without the interface's name as prefix.
   package func error(named name: String) -> NamedError? {
     errors.first { isName(name, of: $0.name) }
   }
@@ -86,12 +86,12 @@ package struct Interface: Sendable, Equatable {
   }
 }
 
-/// The full name of a method or an error, taken apart: "org.nbdd" and "Attach".
+/// The full name of a method or an error, split: "org.nbdd" and "Attach".
 struct QualifiedName {
   let interface: String
   let member: String
 
-  /// Fails where either part is not as the grammar has it.
+  /// Fails if either part does not match the grammar.
   init?(_ name: String) {
     let scalars = name.unicodeScalars
     guard let dot = scalars.lastIndex(of: ".") else { return nil }
@@ -123,7 +123,7 @@ extension String {
     unicodeScalars.first?.isASCIILetter == true && Self.isJoined(unicodeScalars[...], by: "_")
   }
 
-  /// Whether letters and digits stand here, with single joints between them.
+  /// Whether it consists of letters and digits, with single joints between them.
   private static func isJoined(_ text: Substring.UnicodeScalarView, by joint: Unicode.Scalar)
     -> Bool
   {

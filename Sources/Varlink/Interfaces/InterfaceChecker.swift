@@ -4,10 +4,10 @@
 extension Interface {
   /// One way in which a value differs from its definition.
   package struct Problem: Sendable, Equatable {
-    /// Where in the value, as in "device.runtime.holders[2]"; empty for the value itself.
+    /// Where in the value, for example "device.runtime.holders[2]"; empty for the value itself.
     package var path: String
 
-    /// What is wrong there, as in "expected a string, found an integer".
+    /// What is wrong there, for example "expected a string, found an integer".
     package var message: String
 
     package init(path: String, message: String) {
@@ -16,27 +16,27 @@ extension Interface {
     }
   }
 
-  /// How the value differs from the type; at most 100 problems are listed.
+  /// Returns how the value differs from the type, at most 100 problems.
   ///
-  /// Where a type may be null, the member may also be absent. An `int` is an integer as JSON
-  /// writes it, a `float` is any number, an `object` is any object.
+  /// If a type is nullable, the member may also be absent. An `int` is an integer in JSON notation, a
+  /// `float` is any number, an `object` is any object.
   package func problems(in value: JSON, as type: DataType) -> [Problem] {
     var checker = InterfaceChecker(interface: self)
     checker.check(value, as: type)
     return checker.problems
   }
 
-  /// How the parameters differ from what the method takes; the name may be the full one.
+  /// Returns how the parameters differ from the method's definition; the name may be the full one.
   package func problems(inParameters value: JSON, of method: String) -> [Problem] {
     problems(in: value, as: self.method(named: method)?.input, of: method)
   }
 
-  /// How the parameters of a reply differ from what the method gives.
+  /// Returns how the parameters of a reply differ from the method's definition.
   package func problems(inReply value: JSON, of method: String) -> [Problem] {
     problems(in: value, as: self.method(named: method)?.output, of: method)
   }
 
-  /// How the parameters of an error differ from its definition; the name may be the full one.
+  /// Returns how the parameters of an error differ from its definition; the name may be the full one.
   package func problems(inError value: JSON, named error: String) -> [Problem] {
     problems(in: value, as: self.error(named: error)?.parameters, of: error)
   }
@@ -49,7 +49,7 @@ extension Interface {
   }
 }
 
-/// A comparison of a value with a type, which goes as deep as the value.
+/// A comparison of a value with a type, as deep as the value.
 private struct InterfaceChecker {
   private static let maximumCount = 100
 
@@ -135,7 +135,7 @@ private struct InterfaceChecker {
 extension Interface.DataType {
   fileprivate var isNullable: Bool { if case .nullable = self { true } else { false } }
 
-  /// What a value of the type is, for messages; said as `JSON.kind` says it.
+  /// The kind of value that the type allows, for messages; in the words of `JSON.kind`.
   fileprivate var kind: String {
     switch self {
     case .bool: "true or false"

@@ -4,7 +4,7 @@
 /// Why a text does not define a Varlink interface, and where.
 package struct InterfaceError: Error, Sendable, Equatable {
   package var place: JSON.Place
-  /// What was expected and what stands there instead.
+  /// What was expected and what was found instead.
   package var message: String
 
   package init(place: JSON.Place, message: String) {
@@ -16,7 +16,7 @@ package struct InterfaceError: Error, Sendable, Equatable {
 extension Interface {
   /// Reads the text of an interface.
   ///
-  /// Types, methods and errors share one name space, and every type that is named must be defined.
+  /// Types, methods and errors share one namespace, and every type that is referenced must be defined.
   package init(parsing text: String) throws(InterfaceError) {
     var parser = InterfaceParser(text)
     self = try parser.interface()
@@ -30,10 +30,10 @@ private struct InterfaceParser {
   private let text: String
   private var cursor: Cursor
 
-  /// In which line each member was defined.
+  /// The line in which each member was defined.
   private var lines: [String: Int] = [:]
 
-  /// Where types were named.
+  /// Where types were referenced.
   private var references: [(name: String, place: JSON.Place)] = []
 
   init(_ text: String) {
@@ -189,7 +189,7 @@ private struct InterfaceParser {
     return word
   }
 
-  /// Passes letters, digits and joints, in the right order or not.
+  /// Consumes letters, digits and joints, in the right order or not.
   private mutating func word(joints: String = "_") -> String {
     cursor.take { $0.isASCIILetter || $0.isASCIIDigit || joints.unicodeScalars.contains($0) }
   }
@@ -202,10 +202,10 @@ private struct InterfaceParser {
       "\(name.quoted) stands here a second time; it was first given in line \(line)", at: place)
   }
 
-  /// Passes blanks and comments, and returns the comment directly above what follows.
+  /// Skips blanks and comments, and returns the comment directly above what follows.
   @discardableResult
   private mutating func skipBlanks() -> String {
-    // A comment that stands behind something else in its line documents nothing.
+    // A comment after something else in its line documents nothing.
     var isFirstInLine = cursor.place.column == 1
     var comments: [(line: Int, text: String)] = []
     while let scalar = cursor.next {

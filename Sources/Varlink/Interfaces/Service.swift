@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// What a Varlink service says about itself: its vendor, and its interfaces.
+/// The description that a Varlink service gives of itself: its vendor and its interfaces.
 package struct ServiceDescription: Sendable, Equatable {
-  /// Who made the service.
+  /// The vendor of the service.
   package let vendor: String
   package let product: String
   package let version: String
@@ -12,8 +12,7 @@ package struct ServiceDescription: Sendable, Equatable {
   /// The interfaces, `org.varlink.service` first.
   package let interfaces: [Interface]
 
-  /// Describes a service with the interfaces of these texts, and with
-  /// `org.varlink.service`.
+  /// Describes a service with the interfaces of these texts and `org.varlink.service`.
   package init(
     vendor: String, product: String, version: String, url: String, interfaces texts: [String]
   ) throws(InterfaceError) {
@@ -31,12 +30,11 @@ package struct ServiceDescription: Sendable, Equatable {
     interfaces.first { $0.name.isIdentical(to: name) }
   }
 
-  /// The reply to a call that the interfaces alone decide; nil if the service has to act.
+  /// Returns the reply to a call if the interfaces alone determine it; nil if the service has to act.
   ///
-  /// That is what `GetInfo` and `GetInterfaceDescription` return, and the error for an interface
-  /// or a method that does not exist and for parameters that are not as the method's are defined.
-  /// After nil the method exists, is of another interface than `org.varlink.service`, and its
-  /// parameters fit.
+  /// That includes the replies of `GetInfo` and `GetInterfaceDescription`, and the errors for an unknown
+  /// interface or method and for parameters that do not fit the method's definition. If it returns nil,
+  /// the method exists, belongs to another interface than `org.varlink.service`, and its parameters fit.
   package func answer(_ call: Call) -> Reply? {
     guard let name = QualifiedName(call.method) else { return .methodNotFound(call.method) }
     guard let interface = interface(named: name.interface) else {
@@ -78,7 +76,7 @@ extension Reply {
     .serviceError("MethodNotImplemented", ["method": JSON(name)])
   }
 
-  /// Takes the path of the parameter, as in "context.mount.path".
+  /// Takes the path of the parameter, for example "context.mount.path".
   package static func invalidParameter(_ path: String) -> Reply {
     .serviceError("InvalidParameter", ["parameter": JSON(path)])
   }

@@ -3,12 +3,12 @@
 
 internal import Base
 
-/// A reading position in a text: what stands there, its line and its column.
+/// A reading position in a text: the scalar there, its line and its column.
 ///
-/// Bytes that are not UTF-8 end the text where they stand, as its end does; only `isAtEnd` tells
-/// the two apart, so a reader needs no case of its own for them.
+/// Bytes that are not UTF-8 end the text like its actual end; only `isAtEnd` distinguishes the two, so a
+/// reader needs no separate case for them.
 struct Cursor {
-  /// The scalar that stands here; nil at the end of the text or before bytes that are not UTF-8.
+  /// The scalar at this position; nil at the end of the text or before bytes that are not UTF-8.
   private(set) var next: Unicode.Scalar?
 
   private(set) var place = JSON.Place(line: 1, column: 1)
@@ -24,7 +24,7 @@ struct Cursor {
 
   var isAtEnd: Bool { next == nil && !isBroken }
 
-  /// What stands here, for messages.
+  /// A description of what is here, for messages.
   var found: String {
     guard let next else { return isBroken ? "bytes that are not UTF-8" : "the end of the text" }
     return switch next {
@@ -36,7 +36,7 @@ struct Cursor {
     }
   }
 
-  /// Goes on to the next scalar.
+  /// Advances to the next scalar.
   ///
   /// LF, CR and CRLF each end one line; a byte order mark takes no column.
   mutating func advance() {
@@ -50,14 +50,14 @@ struct Cursor {
     }
   }
 
-  /// Passes the scalar if it stands here, and says whether it did.
+  /// Skips the scalar if it is here, and returns whether it did.
   mutating func skip(_ scalar: Unicode.Scalar) -> Bool {
     guard next == scalar else { return false }
     advance()
     return true
   }
 
-  /// Passes all that satisfies the condition, and returns it.
+  /// Consumes and returns all scalars that satisfy the condition.
   mutating func take(while condition: (Unicode.Scalar) -> Bool) -> String {
     var taken = String.UnicodeScalarView()
     while let scalar = next, condition(scalar) {
@@ -87,12 +87,12 @@ extension Unicode.Scalar {
 }
 
 extension String {
-  /// The text between single quotes for messages: shortened and printable.
+  /// The text in single quotes for messages: shortened and printable.
   var quoted: String {
     "'\(shown(shortened))'"
   }
 
-  /// The text, cut after 64 scalars.
+  /// The text, truncated after 64 scalars.
   var shortened: String {
     let scalars = unicodeScalars.prefix(64)
     return scalars.endIndex == unicodeScalars.endIndex ? self : String(scalars) + "…"

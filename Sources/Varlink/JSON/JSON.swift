@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// A JSON value that knows where it was read.
+/// A JSON value that records where it was read.
 ///
-/// Names and strings are compared scalar by scalar, as RFC 8259 says, and not as Swift compares
-/// strings: canonical equivalence would take "K" and the Kelvin sign for the same name, and needs
-/// quadratic time on a long run of combining marks, which anyone may send.
+/// Names and strings are compared scalar by scalar, as RFC 8259 specifies, and not as Swift compares
+/// strings: canonical equivalence would consider "K" and the Kelvin sign the same name, and needs
+/// quadratic time on a long run of combining marks, which any client may send.
 package struct JSON: Sendable {
-  /// What stands in a value.
+  /// The content of a value.
   package enum Content: Sendable {
     case null
     case bool(Bool)
@@ -16,11 +16,11 @@ package struct JSON: Sendable {
     case real(Double)
     case string(String)
     case array([JSON])
-    /// Members in the order written.
+    /// Members in the order of the text.
     case object([Member])
   }
 
-  /// A name and what stands under it, in an object.
+  /// A name and its value in an object.
   package struct Member: Sendable {
     package var name: String
     /// Where the name begins; nil for one that was not read from a text.
@@ -45,7 +45,7 @@ package struct JSON: Sendable {
     }
   }
 
-  /// What stands in the value.
+  /// The content of the value.
   package var value: Content
 
   /// Where the value begins; nil for one that was not read from a text.
@@ -60,18 +60,18 @@ package struct JSON: Sendable {
 extension JSON {
   /// The member of that name; nil if there is none or this is not an object.
   ///
-  /// A member that is present and null gives a JSON null.
+  /// A member that is present and null returns a JSON null.
   package subscript(name: String) -> JSON? {
     members?.first { $0.name.isIdentical(to: name) }?.value
   }
 
-  /// The string; nil for anything else, as in those that follow.
+  /// The string; nil for anything else, likewise in the following properties.
   package var string: String? { if case .string(let string) = value { string } else { nil } }
 
   /// The integer; nil for a number that was written with a fraction or an exponent.
   package var integer: Int64? { if case .integer(let integer) = value { integer } else { nil } }
 
-  /// The number, written either way.
+  /// The number, in either notation.
   package var real: Double? {
     switch value {
     case .real(let real): real
@@ -85,7 +85,7 @@ extension JSON {
   package var members: [Member]? { if case .object(let members) = value { members } else { nil } }
   package var isNull: Bool { if case .null = value { true } else { false } }
 
-  /// What the value is, for messages.
+  /// The kind of the value, for messages.
   package var kind: String {
     switch value {
     case .null: "null"
@@ -99,7 +99,7 @@ extension JSON {
   }
 }
 
-/// Equality: places do not count, the order of members does.
+/// Equality: ignores places, but not the order of members.
 extension JSON: Equatable {
   package static func == (left: JSON, right: JSON) -> Bool { left.value == right.value }
 }

@@ -3,8 +3,8 @@
 
 /// JSON values written as Swift literals, and made from Swift values.
 ///
-/// There is no literal for null: `nil` as one would turn "condition ? value : nil" from an absent
-/// value into a null.
+/// There is no literal for null: as a literal, `nil` would turn "condition ? value : nil" from an
+/// absent value into a null.
 extension JSON: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
   ExpressibleByFloatLiteral, ExpressibleByStringInterpolation, ExpressibleByArrayLiteral,
   ExpressibleByDictionaryLiteral
@@ -28,7 +28,7 @@ extension JSON: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
   package init(_ strings: [String]) { self.init(.array(strings.map { JSON($0) })) }
   package init(_ elements: [JSON]) { self.init(.array(elements)) }
 
-  /// The integer; one that does not fit into 64 bits with a sign becomes the nearest that does.
+  /// The integer, clamped to a signed 64-bit one.
   package init(_ integer: some BinaryInteger) { self.init(.integer(Int64(clamping: integer))) }
 
   /// An object of the members that are not nil, in the order given.

@@ -6,7 +6,7 @@ package struct JSONError: Error, Sendable, Equatable {
   /// Where the text stops being JSON, or where what is wrong begins.
   package var place: JSON.Place
 
-  /// What was expected and what stands there instead, as in "expected ',' or '}', found 'x'".
+  /// What was expected and what was found instead, for example "expected ',' or '}', found 'x'".
   package var message: String
 
   package init(place: JSON.Place, message: String) {
@@ -21,15 +21,15 @@ extension JSON {
     /// RFC 8259, as on the wire.
     case strict
 
-    /// JSON5, as in configuration files; Infinity and NaN are refused all the same.
+    /// JSON5, as in configuration files; Infinity and NaN are rejected nevertheless.
     case json5
   }
 
   /// Reads the one value that the text consists of.
   ///
-  /// Takes time in proportion to the length of the text, whatever stands in it. No name may
-  /// stand twice in an object, integers must fit into 64 bits, and arrays and objects lie in one
-  /// another at most `maximumDepth` deep.
+  /// Takes time proportional to the length of the text, whatever it contains. A name must not occur twice
+  /// in an object, integers must fit into 64 bits, and arrays and objects may be nested at most
+  /// `maximumDepth` deep.
   package init(
     parsing text: [UInt8], dialect: Dialect, maximumDepth: Int = 64
   ) throws(JSONError) {
@@ -115,7 +115,7 @@ struct JSONReader {
     return members
   }
 
-  /// Reads what stands between brackets, separated by commas.
+  /// Reads elements between brackets, separated by commas.
   private mutating func list(
     until close: Unicode.Scalar, depth: Int,
     item: (inout JSONReader) throws(JSONError) -> Void
@@ -136,7 +136,7 @@ struct JSONReader {
     }
   }
 
-  /// Passes blanks and, in JSON5, comments.
+  /// Skips blanks and, in JSON5, comments.
   private mutating func skipBlanks() throws(JSONError) {
     while let scalar = cursor.next {
       if isBlank(scalar) {

@@ -3,7 +3,7 @@
 
 /// Strings and member names.
 extension JSONReader {
-  /// Reads a string; the quote that stands here begins and ends it.
+  /// Reads a string; the quote at this position begins and ends it.
   mutating func string() throws(JSONError) -> String {
     var scalars = String.UnicodeScalarView()
     guard let quote = cursor.next else { throw expected("a string") }
@@ -66,7 +66,7 @@ extension JSONReader {
     }
   }
 
-  /// Reads an escape from its backslash on; nil for a line that goes on in the next one.
+  /// Reads an escape from its backslash on; returns nil for a line continuation.
   private mutating func escape() throws(JSONError) -> Unicode.Scalar? {
     let place = cursor.place
     cursor.advance()
@@ -105,7 +105,7 @@ extension JSONReader {
     }
   }
 
-  /// Reads the digits of `\u`, and the whole second escape where the first is half a pair.
+  /// Reads the digits of `\u`, and the whole second escape if the first is half of a surrogate pair.
   private mutating func codePoint(from place: JSON.Place) throws(JSONError) -> Unicode.Scalar {
     let unit = try hexadecimal(digits: 4)
     if let scalar = Unicode.Scalar(unit) { return scalar }

@@ -6,7 +6,7 @@ internal import Base
 extension JSON {
   /// The value as strict JSON in one line, members in their order.
   ///
-  /// A number that is not finite becomes null: JSON has none.
+  /// A number that is not finite becomes null: JSON has no notation for it.
   package var text: String {
     var writer = JSONWriter(isIndented: false)
     writer.write(self, level: 0)
@@ -21,7 +21,7 @@ extension JSON {
   }
 }
 
-/// A writer of strict JSON that a terminal can show: what is not printable is escaped.
+/// A writer of strict JSON that is safe for terminals: unprintable characters are escaped.
 private struct JSONWriter {
   let isIndented: Bool
   private(set) var text = ""
@@ -93,7 +93,7 @@ private struct JSONWriter {
 }
 
 extension UInt8 {
-  /// Whether it stands for itself in a string: it is printable ASCII, no quotation mark and no backslash.
+  /// Whether it needs no escape in a string: it is printable ASCII, no quotation mark and no backslash.
   fileprivate var isPlain: Bool {
     0x20...0x7E ~= self && self != UInt8(ascii: "\"") && self != UInt8(ascii: "\\")
   }

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
-/// A stream of bytes, taken apart into messages at their final NUL.
+/// Splits a stream of bytes into messages at their final NUL.
 ///
-/// Every byte is looked at, and moved, a fixed number of times, however the stream is cut.
+/// Every byte is examined and moved a fixed number of times, however the stream is divided.
 package struct Deframer: Sendable {
   private let limit: Int
   private var bytes: [UInt8] = []
 
-  /// Where the messages that have not been handed out begin in `bytes`.
+  /// Where the messages that have not been returned begin in `bytes`.
   private var start = 0
 
   private var completeCount = 0
 
-  /// How many bytes of the message that is not complete have come.
+  /// How many bytes of the incomplete message have arrived.
   private var tailCount = 0
 
-  /// Refuses messages of more than `limit` bytes, the NUL not counted.
+  /// Rejects messages of more than `limit` bytes, not counting the NUL.
   package init(limit: Int) {
     self.limit = limit
   }
 
-  /// Whether the stream stands within a message: its end now would cut the message off.
+  /// Whether the stream is inside a message, which would be truncated if the stream ended now.
   package var isInsideMessage: Bool { tailCount > 0 }
 
-  /// Takes what has been read.
+  /// Appends what has been read.
   ///
-  /// After an error, messages that were complete before can still be had; the stream is of no
-  /// other use.
+  /// After an error, messages that were complete before can still be taken; the stream is otherwise
+  /// useless.
   package mutating func append(_ chunk: some Collection<UInt8>) throws(MessageError) {
     let begin = bytes.count
     bytes.append(contentsOf: chunk)
@@ -45,7 +45,7 @@ package struct Deframer: Sendable {
     }
   }
 
-  /// The next complete message without its NUL; nil until more has come.
+  /// Returns the next complete message without its NUL; nil until more has arrived.
   package mutating func next() -> [UInt8]? {
     guard completeCount > 0, let end = bytes[start...].firstIndex(of: 0) else { return nil }
     let message = Array(bytes[start..<end])

@@ -11,21 +11,21 @@ package struct MessageError: Error, Sendable, Equatable {
   }
 }
 
-/// What a client asks for: a method, called by its full name.
+/// A call by a client: a method, by its full name, and its parameters.
 package struct Call: Sendable, Equatable {
-  /// The interface and the method, as in "org.nbdd.Attach".
+  /// The interface and the method, for example "org.nbdd.Attach".
   package var method: String
 
   /// Always an object.
   package var parameters: JSON
 
-  /// Several replies are welcome.
+  /// The client accepts several replies.
   package var more: Bool
 
-  /// No reply is wanted, not even an error.
+  /// The client wants no reply, not even an error.
   package var oneway: Bool
 
-  /// After the reply the stream is to be something other than Varlink.
+  /// After the reply the stream switches to another protocol.
   package var upgrade: Bool
 
   package init(
@@ -41,8 +41,8 @@ package struct Call: Sendable, Equatable {
 
   /// Reads a message without its final NUL.
   ///
-  /// The method's name is well formed afterwards, thus ASCII. Members of the head that are not
-  /// known are passed over; of `more`, `oneway` and `upgrade` at most one may be true.
+  /// The method's name is then well formed, and thus ASCII. Unknown members of the head are ignored; of
+  /// `more`, `oneway` and `upgrade` at most one may be true.
   package init(parsing message: [UInt8]) throws(MessageError) {
     let head = try Head(message)
     guard let method = try head.name("method") else {
@@ -72,7 +72,7 @@ package struct Reply: Sendable, Equatable {
   /// Always an object.
   package var parameters: JSON
 
-  /// The full name of an error, as in "org.nbdd.NoSuchDevice"; nil for a success.
+  /// The full name of an error, for example "org.nbdd.NoSuchDevice"; nil for a success.
   package var error: String?
 
   /// More replies to the same call follow.
@@ -106,7 +106,7 @@ package struct Reply: Sendable, Equatable {
   }
 }
 
-/// One of many replies to many calls, alike but for a number of each caller's own; written once.
+/// One of many replies to many calls that differ only in a number for each caller; encoded once.
 package struct NumberedReply: Sendable {
   private static let beginning = Array(#"{"parameters":{"#.utf8)
   private let rest: ArraySlice<UInt8>
@@ -122,7 +122,7 @@ package struct NumberedReply: Sendable {
   }
 }
 
-/// The object that a message consists of.
+/// The top-level object of a message.
 private struct Head {
   private let object: JSON
 
@@ -163,7 +163,7 @@ private struct Head {
     return string
   }
 
-  /// The member of that name; null stands for absence.
+  /// The member of that name; null counts as absent.
   private func value(_ name: String) -> JSON? {
     object[name].flatMap { $0.isNull ? nil : $0 }
   }
