@@ -50,7 +50,7 @@ package enum Program {
     do throws(SystemError) {
       service = try ControlService(manager, path: path)
     } catch {
-      let hint = error.errno == EADDRINUSE ? "; another nbdd answers there" : ""
+      let hint = error.errno == EADDRINUSE ? "; another nbdd is already listening there" : ""
       Journal.error("cannot listen for commands: \(error)\(hint)")
       end(1)
     }

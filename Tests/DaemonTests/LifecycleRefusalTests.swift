@@ -130,7 +130,7 @@ struct LifecycleRefusalTests {
     var story = Story(in: .disconnecting(by: .goodbye, leaving: leaving))
     #expect(story.happens(.timer) == [.shutDown, .setTimer(Lifecycle.grace)])
     #expect(story.happens(.timer) == [.clear, .setTimer(Lifecycle.grace)])
-    let given = Failure(.detach, "the kernel does not let go of the device")
+    let given = Failure(.detach, "the kernel does not release the device")
     #expect(story.happens(.timer) == [.refused(given)])
     #expect(story.device.state == (leaving ? .detaching : .reconnecting))
     #expect(story.device.failure == given)
@@ -146,7 +146,7 @@ struct LifecycleRefusalTests {
   @Test(arguments: [true, false], [true, false])
   func `while the kernel does not let go, each detach is answered`(leaving: Bool, force: Bool) {
     var story = Story(in: .disconnecting(by: .exhausted, leaving: leaving))
-    let given = Failure(.detach, "the kernel does not let go of the device")
+    let given = Failure(.detach, "the kernel does not release the device")
     #expect(story.happens(.detach(force: force)) == [.refused(given)])
     #expect(story.happens(.detach(force: force)) == [.refused(given)])
     #expect(story.device.state == .detaching)

@@ -168,8 +168,8 @@ complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options 
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" tls-psk-file' -l 'tls-psk-file' -d 'File with the pre-shared key.' -rF
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" tls-priority' -l 'tls-priority' -d 'The priority string of GnuTLS.' -rfka ''
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" size' -l 'size' -d 'Print only the size in bytes.'
-complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" is' -l 'is' -d 'Whether the export, or the connection, is so.' -rfka 'read-only rotational tls'
-complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" can' -l 'can' -d 'Whether the server can do that with the export.' -rfka 'cache connect df fast-zero flush fua multi-conn read structured-reply trim write zero'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" is' -l 'is' -d 'Test a property of the export or the connection.' -rfka 'read-only rotational tls'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" can' -l 'can' -d 'Test whether the server supports an operation.' -rfka 'cache connect df fast-zero flush fua multi-conn read structured-reply trim write zero'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" content' -l 'content' -d 'Read the beginning, and have file(1) say what it is.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" no-content' -l 'no-content' -d 'Read the beginning, and have file(1) say what it is.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl info" json' -l 'json' -d 'Print JSON.'

@@ -162,7 +162,7 @@ struct StreamSocketTests {
   }
 
   @Test func `errors say what happened`() {
-    #expect(SocketError.timedOut(.milliseconds(1500)).description == "no answer within 1500 ms")
+    #expect(SocketError.timedOut(.milliseconds(1500)).description == "timed out after 1500 ms")
     #expect(SocketError.ended(received: 3).description == "the connection was closed")
     #expect(
       SocketError.system(SystemError("connect", ECONNREFUSED)).description

@@ -188,9 +188,10 @@ struct FloodTests {
         ])
         try eventually("its connections") { holder.output == "connected\n" }
       }
-      try eventually("the log") { daemon.program.errors.contains("turned uid ") }
+      try eventually("the log") { daemon.program.errors.contains("rejected uid ") }
       #expect(daemon.program.errors.contains("users other than root have 224 connections"))
-      #expect(daemon.program.errors.split(separator: "\n").count { $0.contains("turned uid") } == 1)
+      #expect(
+        daemon.program.errors.split(separator: "\n").count { $0.contains("rejected uid") } == 1)
       // All of them are still there, and root is served as ever.
       let root = try (0..<32).map { _ in try daemon.connect() }
       #expect(try root.allSatisfy { try $0.call("org.nbdd.Status").error == nil })

@@ -34,7 +34,7 @@ struct ProcessTests {
       let second = try Daemon(configuredIn: workspace)
       #expect(try second.program.wait() == 1)
       #expect(second.program.errors.contains("\(first.socket): Address already in use"))
-      #expect(second.program.errors.contains("another nbdd answers there"))
+      #expect(second.program.errors.contains("another nbdd is already listening there"))
       #expect(try first.nbdctl("status").status == 0)
     }
   }

@@ -141,7 +141,7 @@ struct ReadTests {
       let copy = workspace.file("copy")
       let outcome = try nbdctl(["read", server.uri, "--output", copy], workspace)
       #expect(outcome.status == 1)
-      #expect(outcome.errors.contains("the last 488 bytes of the export are out of reach"))
+      #expect(outcome.errors.contains("the last 488 bytes of the export cannot be accessed"))
       #expect(outcome.errors.hasSuffix("; --length 512 reads the rest\n"))
       #expect(!(try File.exists(copy)))
       let part = ["read", server.uri, "--output", copy, "--length", "512"]

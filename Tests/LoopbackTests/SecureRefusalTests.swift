@@ -266,7 +266,7 @@ internal import Varlink
       let outcome = try nbdctl(
         ["info", server.securedURI(), "--tls-psk-file", workspace.file("psk")], workspace)
       #expect(outcome.status == 77)
-      #expect(outcome.errors.contains("lets others at a secret"))
+      #expect(outcome.errors.contains("lets other users read a secret"))
     }
   }
 }

@@ -61,7 +61,7 @@ struct SharingTests {
       try Daemon.declare("g", Daemon.device("nbd://other.invalid/"), in: workspace)
       let outcome = try daemon.nbdctl("reload")
       #expect(outcome.status == 78)
-      #expect(outcome.errors.contains("device g is attached, of a removed file, with another"))
+      #expect(outcome.errors.contains("device g is attached (its file was removed) with another"))
       #expect(try daemon.runtime("g")["pendingKeys"] == nil)
       try Daemon.declare("g", device, in: workspace)
       #expect(try daemon.nbdctl("reload").status == 0)

@@ -109,7 +109,7 @@ check "kernel's size in sectors" 2048 "$(cat "/sys/block/${said#/dev/}/size")"
 check "size in the status" 1049000 "$(runtime odd .export.sizeBytes)"
 check "what is out of reach" 424 "$(runtime odd .export.unreachableBytes)"
 ends "status" 0 nbdctl status odd
-matches "it says so" 'note: +the last 424 bytes of the export are out of reach: its size is 1049000 bytes' "$said"
+matches "it says so" 'note: +the last 424 bytes of the export cannot be accessed: its size is 1049000 bytes' "$said"
 check "the log says so once" 1 "$(grep -c 'odd: the last 424 bytes' $work/nbdd.log)"
 ends "detach" 0 nbdctl detach odd
 

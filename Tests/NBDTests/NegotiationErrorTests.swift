@@ -57,7 +57,7 @@ struct NegotiationErrorTests {
     ),
     (
       error(.option(.go), .refusedWithUnknownError(0x8000_0063)),
-      "option GO: refused with an error that nobody knows, 80000063"
+      "option GO: refused with an unknown error, 80000063"
     ),
     (
       error(.option(.go), .answersOtherOption(8)),
@@ -66,7 +66,7 @@ struct NegotiationErrorTests {
     ),
     (
       error(.oldstyleHeader, .unknownUpperFlags(0x0001_0003)),
-      "oldstyle greeting: the server set flags that nobody knows, 00010003"
+      "oldstyle greeting: the server set unknown flags, 00010003"
     ),
   ]
 

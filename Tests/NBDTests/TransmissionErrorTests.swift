@@ -39,7 +39,7 @@ struct TransmissionErrorTests {
     ),
     (
       TransmissionError(wanted, .uncovered(3)),
-      "read of 512 bytes at 1024: the server said that it is done, and did not send 3 of the bytes"
+      "read of 512 bytes at 1024: the server reported success, but did not send 3 of the bytes"
     ),
   ]
 

@@ -8,7 +8,7 @@ import Testing
 import TLS
 
 /// Files that are not what a session can be started with.
-@Suite(.needsPeers) struct CredentialsTests {
+@Suite(.needsPeers, .timeLimit(.minutes(1))) struct CredentialsTests {
   private let folder: Folder
 
   init() throws {
@@ -36,7 +36,8 @@ import TLS
     let error = try flaw { _ in }
     #expect(error == .tooOpen(file: file, mode: mode))
     #expect(
-      error?.description == "\(file): mode 0\(String(mode, radix: 8)) lets others at a secret; "
+      error?.description
+        == "\(file): mode 0\(String(mode, radix: 8)) lets other users read a secret; "
         + "make it 0600: chmod 600 \(file)")
   }
 
@@ -162,7 +163,7 @@ import TLS
     ("a:b:00ff00ff", "a:b", nil),
     (
       "alice:00ff00ff\nbob:01010101", nil,
-      "pre-shared keys of several users; say which user it shall be"
+      "pre-shared keys of several users; put the user in the URI (nbds://USER@HOST/)"
     ),
     ("alice:00ff00ff", "carol", "no pre-shared key for user 'carol'"),
     (

@@ -20,7 +20,7 @@ nonisolated extension Configuration {
     .init(
       \.defaults, "defaults", .object(DeviceConfiguration.Settings.keys, interface: "Settings"),
       effect: .atOnce, in: .daemon,
-      "What holds for devices whose own file does not say otherwise.",
+      "Defaults for devices whose own file does not set them.",
       details:
         "Any of \(DeviceConfiguration.Settings.keys.map { "`\($0.name)`" }.joined(separator: ", "))"
     ),
@@ -28,7 +28,7 @@ nonisolated extension Configuration {
       \.stopTimeout, "stopTimeout", .duration(.seconds(1) ... .seconds(3600)), effect: .atOnce,
       in: .daemon, examples: ["2min"],
       """
-      How long a stop waits for those who use devices, and for servers that are unreachable, before it \
+      How long a stop waits for users of devices, and for servers that are unreachable, before it \
       detaches by force.
       """),
   ]
@@ -82,7 +82,7 @@ nonisolated extension DeviceConfiguration {
     .init(
       optional: \.verifyPeer, "verifyPeer", .bool, absent: .value(true),
       effect: .nextConnection, in: .tls,
-      "`false`: the server is not verified, and can be anybody."),
+      "`false`: the server is not verified, which is insecure."),
     .init(
       optional: \.mount, "mount", .object(Mount.keys, interface: "Mount"), absent: .words("none"),
       isForRoot: true, in: .whatAndWhere, examples: [["path": "/srv/backup"]],
@@ -133,7 +133,7 @@ nonisolated extension DeviceConfiguration.Settings {
     .init(
       \.path, "path", .choice, in: .connections, examples: ["direct"],
       """
-      Who moves the bytes. `relay`: nbdd, and an outage is a pause. `direct`: the kernel itself, and an \
+      Which side transfers the data. `relay`: nbdd, so that an outage is a pause. `direct`: the kernel itself, so that an \
       outage is I/O errors; neither TLS nor vsock.
       """,
       details: "After those errors nbdd attaches the device again once nobody holds it"),

@@ -121,7 +121,7 @@ extension DeviceConfiguration {
 extension DeviceConfiguration {
   nonisolated private func checkRules(_ reader: inout ConfigurationReader) {
     if settings.afterGiveUp == .abandon, settings.giveUpAfter == nil {
-      reader.fault("afterGiveUp", "\"abandon\" needs giveUpAfter: when is that to be?")
+      reader.fault("afterGiveUp", "\"abandon\" requires giveUpAfter")
     }
     if settings.path == .direct, let need = uri.relayNeed { reader.fault("uri", need) }
     if mount?.type == "swap" { reader.fault("mount", Self.swapRefusal) }

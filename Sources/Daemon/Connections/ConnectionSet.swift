@@ -281,7 +281,7 @@ final class ConnectionSet {
   private static func apart(_ address: Address, _ other: Address) -> Failure {
     Failure(
       .connect,
-      "\(address) is not where the other connections lead, \(other): it waits until they end")
+      "\(address) is not the address of the other connections, \(other); waiting until they end")
   }
 
   private func handed(_ index: Int, _ peer: Peer, _ export: Export) {

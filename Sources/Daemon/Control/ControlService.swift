@@ -115,8 +115,8 @@ final class ControlService {
     guard turnedAway.insert(peer.user).inserted, let addition = turningAwayPace.admit(at: .now)
     else { return }
     Journal.warning(
-      "control socket: turned uid \(peer.user), pid \(peer.process) away: \(limit), the most there "
-        + "may be\(addition)")
+      "control socket: rejected uid \(peer.user), pid \(peer.process): \(limit), "
+        + "which is the limit\(addition)")
   }
 
   private func hangUp() {

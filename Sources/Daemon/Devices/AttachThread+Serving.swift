@@ -18,12 +18,12 @@ nonisolated extension AttachThread {
     let tail = size % UInt64(geometry.blockSize)
     if tail > 0 {
       notes.append(
-        "the last \(tail) bytes of the export are out of reach: its size is \(size) bytes, and the "
+        "the last \(tail) bytes of the export cannot be accessed: its size is \(size) bytes, and the "
           + "kernel's blocks have \(geometry.blockSize)")
     }
     do throws(SystemError) { try AttachNote.write(index) } catch {
       notes.append(
-        "after a crash of nbdd, its mount would not be recognised as a remnant: \(error)")
+        "after a crash, nbdd could not recognise its leftover mount: \(error)")
     }
     return notes
   }

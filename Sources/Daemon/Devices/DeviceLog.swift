@@ -85,7 +85,7 @@ struct DeviceLog {
 
   func grown(_ device: Device, _ size: UInt64) {
     let tail = device.snapshot.unreachableBytes
-    let rest = tail == 0 ? "" : "; the last \(tail) of them are out of reach"
+    let rest = tail == 0 ? "" : "; the last \(tail) of them cannot be accessed"
     Journal.notice("\(device.name): grown to \(size) bytes\(rest)", fields(of: device))
   }
 

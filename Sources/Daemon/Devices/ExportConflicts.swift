@@ -38,7 +38,8 @@ extension Manager {
     if let device, device.lifecycle.phase != .detached, device.file == nil || device.isOrphan,
       !device.uses.contains(where: { $0.export == use.export })
     {
-      let origin = device.file == nil ? "was attached by hand" : "is attached, of a removed file,"
+      let origin =
+        device.file == nil ? "was attached by hand" : "is attached (its file was removed)"
       return
         "device \(name) \(origin) with another export, \(device.configuration.uri); detach it first "
         + "(nbdctl detach \(name)), or rename this file"

@@ -24,7 +24,7 @@ nonisolated extension Failure {
   /// A kernel device is in use; says by whom.
   init(inUse index: Int) {
     let holders = (Holders.attacher(of: index).map { [$0] } ?? []) + Holders.describe(index)
-    let reason = holders.isEmpty ? "held by somebody" : holders.joined(separator: ", ")
+    let reason = holders.isEmpty ? "held by an unknown process" : holders.joined(separator: ", ")
     self.init(.kernel, "\(DeviceNode.path(index)) is in use: \(reason)", holders: holders)
     isInUse = true
   }

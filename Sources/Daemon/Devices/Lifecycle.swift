@@ -481,7 +481,7 @@ nonisolated struct Lifecycle: Sendable {
     return [.disconnect, .setTimer(Self.grace)]
   }
 
-  private static let notLetGo = Failure(.detach, "the kernel does not let go of the device")
+  private static let notLetGo = Failure(.detach, "the kernel does not release the device")
 
   private mutating func escalate(from means: Means, leaving: Bool) -> [Action] {
     switch means {

@@ -64,7 +64,7 @@ enum Journal {
     note: { count in
       let messages = count == 1 ? "1 message was" : "\(count) messages were"
       return Line(
-        level: .warning, message: "\(messages) dropped: the log did not take them in time")
+        level: .warning, message: "\(messages) dropped: the log did not accept them in time")
     }, write: { put($0) })
 
   // MARK: on the thread

@@ -261,7 +261,7 @@ package enum SocketError: Error, Sendable, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .ended: "the connection was closed"
-    case .timedOut(let time): "no answer within \(Quantities.exactly(time))"
+    case .timedOut(let time): "timed out after \(Quantities.exactly(time))"
     case .interrupted: "interrupted"
     case .system(let error): error.description
     }

@@ -112,7 +112,7 @@ extension Negotiation {
         export.sizeBytes -= tail
         export.unreachableBytes = tail
         notes.append(
-          "the last \(tail) bytes of the export are out of reach: its size is \(size) bytes, its"
+          "the last \(tail) bytes of the export cannot be accessed: its size is \(size) bytes, its"
             + " minimum block size \(sizes.minimum)")
       }
     }
@@ -122,7 +122,7 @@ extension Negotiation {
   /// Adds a warning if the flags lack the one that every server sets (N-091).
   mutating func noteMissingFlag(_ flags: TransmissionFlags) {
     guard !flags.contains(.hasFlags) else { return }
-    notes.append("the server did not mark the export's flags as such, they are taken as they are")
+    notes.append("the server did not set the bit HAS_FLAGS; its flags are used all the same")
   }
 }
 

@@ -68,7 +68,7 @@ extension NegotiationError.Reason: CustomStringConvertible {
       "this is an oldstyle server, which has a single export without a name, not '\(shown(name))';"
         + " leave the name out if that export is meant"
     case .unknownUpperFlags(let flags):
-      "the server set flags that nobody knows, \(hexadecimal(flags))"
+      "the server set unknown flags, \(hexadecimal(flags))"
 
     case .wrongReplyMagic(let magic):
       "the server broke the protocol: its reply starts with \(hexadecimal(magic))"
@@ -81,7 +81,7 @@ extension NegotiationError.Reason: CustomStringConvertible {
     case .refused(let error):
       "refused with \(error.name): \(error)"
     case .refusedWithUnknownError(let type):
-      "refused with an error that nobody knows, \(hexadecimal(type))"
+      "refused with an unknown error, \(hexadecimal(type))"
     case .refusalTooLong(let type, let length):
       "refused with \(ReplyType.description(of: type)), whose text of \(length) bytes is too long to be read"
     case .tooManyReplies(let limit):
@@ -150,7 +150,7 @@ func sendingFailed(_ error: StreamError) -> String {
   switch error {
   case .ended: "could not send it, the server closed the connection"
   case .timedOut(let duration):
-    "could not send it, the server took nothing for \(Quantities.exactly(duration))"
+    "could not send it, the server accepted nothing for \(Quantities.exactly(duration))"
   case .interrupted: "given up while sending it"
   case .failed(let error): "could not send it, \(error)"
   case .tlsFailed(let reason): "could not send it, TLS: \(reason)"

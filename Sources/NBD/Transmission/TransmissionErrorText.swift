@@ -23,11 +23,11 @@ extension TransmissionError.Reason: CustomStringConvertible {
     case .notSent(let flaw): "not sent, \(flaw)"
     case .failed(let failure): failure.description
     case .uncovered(let count):
-      "the server said that it is done, and did not send \(count) of the bytes"
+      "the server reported success, but did not send \(count) of the bytes"
     case .statusMissing(let name):
-      "the server said that it is done, and did not tell about '\(shown(name))'"
+      "the server reported success, but did not report '\(shown(name))'"
     case .noProgress:
-      "the server reports so few bytes at a time that it would never end"
+      "the server reports too few bytes at a time to ever finish"
     case .violation(let violation): "the server broke the protocol: \(violation)"
     case .receiving(let error, let awaited): receivingFailed(error, awaited)
     case .sending(let error): sendingFailed(error)
@@ -70,10 +70,10 @@ extension Violation: CustomStringConvertible {
     case .magic(let magic, let style):
       "it sent \(hexadecimal(magic)) where a \(style) reply starts"
     case .unknownCookie(let cookie):
-      "it answers \(hexadecimal(cookie)), which is no request in flight"
-    case .simpleReply: "a simple reply came where a structured one has to"
+      "a reply to \(hexadecimal(cookie)), which is no request in flight"
+    case .simpleReply: "a simple reply came instead of a structured one"
     case .chunkType(let type):
-      "a chunk came of the type \(hexadecimal(type)), which does not answer this"
+      "a chunk came of the type \(hexadecimal(type)), which does not belong to this request"
     case .chunkLength(let type, let length):
       "a chunk of the type \(hexadecimal(type)) came with \(length) bytes, which it cannot have"
     case .endlessNone: "an empty chunk came that does not end its reply"
@@ -83,7 +83,7 @@ extension Violation: CustomStringConvertible {
       "\(length) bytes came for \(offset), which were not asked for"
     case .overlap(let offset, let length):
       "\(length) bytes came for \(offset), of which some had come before"
-    case .fragmented: "data came in pieces and was asked for in one"
+    case .fragmented: "data came in several chunks although one was requested"
     case .errorText(let length, let chunk):
       "the text of an error has \(length) bytes and its chunk \(chunk)"
     case .errorOffset(let offset): "an error came for \(offset), which was not asked for"

@@ -68,7 +68,7 @@ extension CertificateFault {
     }
     if found(GNUTLS_CERT_SIGNATURE_FAILURE) { faults.append(.other("its signature is wrong")) }
     if found(GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE) {
-      faults.append(.other("its CA may not vouch for it"))
+      faults.append(.other("its CA is not allowed to issue it"))
     }
     if rest != 0 || faults.isEmpty {
       faults.append(.other("it cannot be verified (status 0x\(String(status, radix: 16)))"))

@@ -55,11 +55,11 @@ extension CredentialsError: CustomStringConvertible {
     case .unusable(let part, let file, let reason):
       "\(file): no usable \(part.rawValue): \(reason)"
     case .tooOpen(let file, let mode):
-      "\(file): mode \(octal(mode)) lets others at a secret; make it 0600: chmod 600 \(file)"
+      "\(file): mode \(octal(mode)) lets other users read a secret; make it 0600: chmod 600 \(file)"
     case .foreignOwner(let file, let owner):
       "\(file): a secret that belongs to user \(owner); make root its owner: chown root \(file)"
     case .encrypted(let file):
-      "\(file): the private key is encrypted, and nobody is there to type a passphrase; "
+      "\(file): the private key is encrypted, and nbdd cannot ask for a passphrase; "
         + "decrypt it: openssl pkey -in \(file) -out FILE"
     case .mismatch(let certificateFile, let keyFile):
       "the private key in \(keyFile) does not belong to the certificate in \(certificateFile)"
@@ -74,7 +74,7 @@ extension CredentialsError: CustomStringConvertible {
     case .unknownUser(let user, let file):
       "\(file): no pre-shared key for user '\(shown(user))'"
     case .ambiguousUser(let file):
-      "\(file): pre-shared keys of several users; say which user it shall be"
+      "\(file): pre-shared keys of several users; put the user in the URI (nbds://USER@HOST/)"
     case .malformedLine(let number, let file):
       "\(file): line \(number) is not USER:KEY with a hexadecimal key of 4 bytes or more"
     case .noHostName:

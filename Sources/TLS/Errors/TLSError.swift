@@ -88,7 +88,7 @@ extension TLSError: CustomStringConvertible {
     case .truncated:
       "the connection was closed without the end of the TLS session"
     case .timedOut(let time):
-      "no answer within \(Quantities.exactly(time))"
+      "timed out after \(Quantities.exactly(time))"
     case .interrupted:
       "interrupted"
     case .system(let error):

@@ -13,7 +13,11 @@ extension Client {
   /// Anything else is returned unchanged, for nbdd to refuse.
   func name(for text: String) throws(Failure) -> String {
     guard text.hasPrefix("/") || Sysfs.index(of: text) != nil else { return text }
-    let devices = try devices()
+    return Self.name(for: text, among: try devices())
+  }
+
+  /// The same, among these devices.
+  static func name(for text: String, among devices: [DeviceStatus]) -> String {
     // A device can be called nbd0, too.
     if devices.contains(where: { $0.context.name == text }) { return text }
     let path = text.hasPrefix("/") ? text : "/dev/\(text)"

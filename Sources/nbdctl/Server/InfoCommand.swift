@@ -22,11 +22,11 @@ struct InfoCommand: ParsableCommand {
   var size = false
   @Option(
     name: .customLong("is"),
-    help: ArgumentHelp("Whether the export, or the connection, is so.", valueName: "PROPERTY"))
+    help: ArgumentHelp("Test a property of the export or the connection.", valueName: "PROPERTY"))
   var attribute: Attribute?
   @Option(
     name: .customLong("can"),
-    help: ArgumentHelp("Whether the server can do that with the export.", valueName: "PROPERTY"))
+    help: ArgumentHelp("Test whether the server supports an operation.", valueName: "PROPERTY"))
   var ability: Ability?
   @Flag(inversion: .prefixedNo, help: "Read the beginning, and have file(1) say what it is.")
   var content = true
