@@ -26,6 +26,10 @@ struct ChildProcessTests {
     #expect(result.output == "out\nerror\n")
   }
 
+  @Test func `waits as long as it takes where there is no limit`() throws {
+    #expect(try ChildProcess.run(["sh", "-c", "sleep 0.3; exit 4"], within: nil).status == 4)
+  }
+
   @Test func `passes arguments as they are`() throws {
     let result = try ChildProcess.run(
       ["printf", "%s|", "a b", "$HOME", "", "*"], within: Self.long)

@@ -10,7 +10,10 @@ internal import Linux
 ///
 /// All of it blocks.
 nonisolated enum Mounting {
-  /// How long one of the programs may take.
+  /// How long mount(8) and umount(8) may take.
+  ///
+  /// A check may take as long as it needs: to kill it in the
+  /// middle of a repair does harm, and when the device is detached by force its I/O fails, which ends it.
   static let limit = Duration.seconds(60)
 
   /// Mounts a device, unless it is mounted there already; returns the mount point's real path.
@@ -24,7 +27,7 @@ nonisolated enum Mounting {
     try clear(path)
     if mount.check && !readOnly {
       // -a repairs what is safe; 0 is clean, 1 repaired.
-      let result = try run(["fsck", "-a", "-T", device])
+      let result = try run(["fsck", "-a", "-T", device], within: nil)
       guard result.status <= 1 else { throw failed("fsck \(device)", result) }
     }
     let type = mount.type.map { ["-t", $0] } ?? []
@@ -81,7 +84,9 @@ nonisolated enum Mounting {
     }
   }
 
-  static func run(_ arguments: [String]) throws(Failure) -> ChildProcess.Result {
+  static func run(
+    _ arguments: [String], within limit: Duration? = limit
+  ) throws(Failure) -> ChildProcess.Result {
     do throws(ChildProcess.Failure) {
       return try ChildProcess.run(arguments, within: limit)
     } catch {

@@ -33,12 +33,12 @@ package enum ChildProcess {
 
   /// Runs a program found in PATH, with no input, and waits for its end.
   ///
-  /// Blocks. At the deadline the program is killed, with all that it has started in its process group. The
-  /// corresponding C functions are `vfork`, `execvp` and `pidfd_open`.
+  /// Blocks; without a limit if `time` is nil. After that time the program is killed, with all that it has
+  /// started in its process group. The corresponding C functions are `vfork`, `execvp` and `pidfd_open`.
   package static func run(
-    _ arguments: [String], within time: Duration
+    _ arguments: [String], within time: Duration?
   ) throws(Failure) -> Result {
-    let deadline = ContinuousClock.now + time
+    let deadline = time.map { ContinuousClock.now + $0 }
     let program = try mapError(try RunningProgram(arguments), to: Failure.notRun)
     do throws(SystemError) {
       if let result = try program.result(until: deadline) { return result }
@@ -47,7 +47,7 @@ package enum ChildProcess {
       throw .notRun(error)
     }
     program.kill()
-    throw .timedOut(program: arguments[0], time)
+    throw .timedOut(program: arguments[0], time ?? .zero)  // Only with a time is there a deadline.
   }
 }
 
@@ -75,7 +75,8 @@ private struct RunningProgram {
   /// Waits for the end, and reaps; nil at the deadline.
   ///
   /// The output counts up to the program's own end: what it has started may keep the pipe open for longer.
-  func result(until deadline: ContinuousClock.Instant) throws(SystemError) -> ChildProcess.Result? {
+  func result(until deadline: ContinuousClock.Instant?) throws(SystemError) -> ChildProcess.Result?
+  {
     var text: [UInt8] = []
     var isOpen = true
     while true {
@@ -85,7 +86,7 @@ private struct RunningProgram {
       while isOpen, let part = try readOutput() {
         text += part.prefix(4096 - text.count)
         isOpen = !part.isEmpty
-        if ContinuousClock.now >= deadline { return nil }
+        if let deadline, ContinuousClock.now >= deadline { return nil }
       }
       guard ready & 1 != 0 else { continue }
       return ChildProcess.Result(status: reap(), output: String(decoding: text, as: UTF8.self))
