@@ -40,7 +40,7 @@ holds "nbdctl detach" nbdctl detach disk
 
 # How many attempts there are, and how long everything takes, depends on the machine.
 masked() {
-  sed -E 's/^<[0-9]>//; s/pid [0-9]+/pid …/g; s/[0-9.]+ (ms|s)\b/… s/g' "$1" | grep -vE 'attempt [0-9]+ failed'
+  sed -E 's/^<[0-9]>//; s/next attempt .*/next attempt …/; s/pid [0-9]+/pid …/g; s/[0-9.]+ (ms|s)\b/… s/g' "$1" | grep -vE 'attempt [0-9]+ failed'
 }
 say "the log:"
 masked $work/nbdd.log
