@@ -53,7 +53,7 @@ with varlink.Client(address) as client:
     text = client.get_interface("org.nbdd").description
     methods = [line.split("(")[0][7:] for line in text.splitlines() if line.startswith("method ")]
     check("it has the interface text", methods == ["Attach", "Detach", "Reconnect", "Fail", "Status", "Reload", "Watch"], methods)
-    check("the text has its comments", "# nbdd keeps network block devices attached." in text)
+    check("the text has its comments", "# nbdd keeps NBD devices attached." in text)
     with client.open("org.nbdd") as nbdd:
         threading.Thread(target=watch, daemon=True).start()
         check("Watch sends what is present", synced.wait(10))
