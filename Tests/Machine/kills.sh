@@ -30,7 +30,7 @@ variant() {
   within 20 "raw is attached" in_state raw attached
   within 20 "tree is mounted" mounted $work/tree
   within 20 "all connections of raw are up" all_up raw
-  figure "$label: $(runtime raw '.relay.connections | "\(length) connections, \(.[0].encryption // "in the clear")"')"
+  figure "$label: $(runtime raw '.relay.connections | "\(length) connections, \(.[0].encryption // "unencrypted")"')"
   fio_begin raw "$(runtime raw .device)" "${writing[@]}"
   files_begin tree $work/tree
   under_way raw; under_way tree

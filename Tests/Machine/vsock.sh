@@ -9,7 +9,7 @@
 modprobe vsock_loopback || skip "this kernel has no vsock_loopback"
 cid=1  # this machine itself
 
-say "a server in the clear, one with a certificate, one with a key"
+say "an unencrypted server, one with a certificate, one with a key"
 image disk 16M
 for place in 0 5 9 15; do
   dd if=/dev/urandom of=$work/disk.img bs=64K count=9 seek=$((place * 16)) conv=notrunc status=none
@@ -67,5 +67,5 @@ fails 77 "TLS handshake: .*it is for good.example; expected bad.example" \
 fails 77 "TLS handshake: the server hung up on user 'nbdd'" nbds+vsock://$cid:10811/ --tls-psk-file $work/otherkey
 fails 77 "option .*: the server requires TLS" nbd+vsock://$cid:10810/
 fails 77 "option STARTTLS: refused" nbds+vsock://$cid:10809/ --tls-psk-file $work/key
-figure "list, info, map and read in the clear, with a certificate and with a key: $checks checks"
+figure "list, info, map and read unencrypted, with a certificate and with a key: $checks checks"
 finish

@@ -12,8 +12,8 @@ internal import Linux
 nonisolated enum Mounting {
   /// How long mount(8) and umount(8) may take.
   ///
-  /// A check may take as long as it needs: to kill it in the
-  /// middle of a repair does harm, and when the device is detached by force its I/O fails, which ends it.
+  /// fsck(8) may take as long as it needs: killing it in the middle of a repair does harm. When the device
+  /// is detached by force, its I/O fails, which ends it.
   static let limit = Duration.seconds(60)
 
   /// Mounts a device, unless it is mounted there already; returns the mount point's real path.
