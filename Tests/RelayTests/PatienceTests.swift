@@ -186,7 +186,8 @@ struct PatienceTests {
     let scene = try scene(abandons: true)
     let server = try peer.connect(scene)
     try scene.events.wait(for: .up(connection: 0))
-    try scene.suspend(for: Self.limit)
+    // Longer than the limit: the two clocks are read one after the other.
+    try scene.suspend(for: Self.limit + .seconds(1))
     try scene.events.wait(for: .abandoned(unflushedBytes: 0, requests: 0))
     #expect(try scene.events.awaitDown() == .abandoned)
     withExtendedLifetime(server) {}
