@@ -20,8 +20,13 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("InferIsolatedConformances"),
 ]
 
+// The same for C.
+let cSwitches: CSetting =
+  Context.environment["NBDD_TEST_SWITCHES"] == nil
+  ? .define("TEST_SWITCHES", .when(configuration: .debug)) : .define("TEST_SWITCHES")
+
 // Makes accept4, ucred, gettid, pthread_setname_np and their like visible to Swift.
-let gnu: [CSetting] = [.define("_GNU_SOURCE")]
+let gnu: [CSetting] = [.define("_GNU_SOURCE"), cSwitches]
 
 let package = Package(
   name: "nbdd",

@@ -45,7 +45,9 @@ struct RelayBench: ParsableCommand {
       depth: depth, exportBytes: terms.export.sizeBytes)
     if !direct {
       let settings = DeviceRelay.Settings(requestTimeout: .seconds(30), unflushedLimit: 64 << 20)
-      let relay = try DeviceRelay([pair.ours], connectionCount: 1, settings) { event in
+      let record = try Record(
+        named: "bench", socketCount: 1, unflushedLimit: settings.unflushedLimit)
+      let relay = try DeviceRelay(record, [pair], connectionCount: 1, settings) { event in
         if case .down(_, let end) = event { print("lost: \(end)") }
       }
       relay.use(HandedStream(stream), terms, as: 0)

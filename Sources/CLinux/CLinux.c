@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int argument_count;
@@ -97,3 +98,47 @@ int clinux_spawn(char *const values[], int output, pid_t *result) {
   *result = process;
   return handle;
 }
+
+static _Thread_local uint64_t *fault_record;
+
+// Calls nothing that a signal handler may not call.
+static void note_fault(int number) {
+  uint64_t *record = fault_record;
+  if (record != NULL) {
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    record[2 + record[1] % 3] = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    record[1] += 1;
+    record[0] = (uint64_t)number;
+  }
+}
+
+void clinux_note_faults(uint64_t *record) {
+  static const int signals[] = {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT, SIGFPE};
+  sigset_t set;
+  sigemptyset(&set);
+  fault_record = record;
+  for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
+    // The second one, which follows at once, has its usual effect.
+    const struct sigaction action = {.sa_handler = note_fault, .sa_flags = (int)SA_RESETHAND};
+    sigaction(signals[i], &action, NULL);
+    sigaddset(&set, signals[i]);
+  }
+  // A blocked signal of this kind ends the process without its handler.
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+#ifdef TEST_SWITCHES
+static _Thread_local long crash_after, crash_points;
+
+void clinux_crash_after(long count) {
+  crash_after = count;
+  crash_points = 0;
+}
+
+void clinux_crash_point(void) {
+  if (++crash_points == crash_after) syscall(SYS_exit, 0);
+}
+
+long clinux_crash_points(void) { return crash_points; }
+#endif

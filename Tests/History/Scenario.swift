@@ -57,7 +57,9 @@ final class Scenario {
     kernel.isFailing = plan.giveUpAfter != nil
     options.apply(to: &settings)
     thread = try RelayThread()
-    relay = try DeviceRelay(pairs.map(\.ours), connectionCount: plan.connectionCount, settings) {
+    let record = try Record(
+      named: "history", socketCount: plan.socketCount, unflushedLimit: plan.unflushedLimit)
+    relay = try DeviceRelay(record, pairs, connectionCount: plan.connectionCount, settings) {
       [thread] in thread.report($0)
     }
     threadState = try thread.start(relay)

@@ -36,8 +36,10 @@ final class Scene {
     // No machine is so slow that it takes a server longer.
     var settings = DeviceRelay.Settings(requestTimeout: .seconds(3600), unflushedLimit: 64 << 20)
     change(&settings)
+    let record = try Record(
+      named: "test", socketCount: sockets, unflushedLimit: settings.unflushedLimit)
     relay = try DeviceRelay(
-      pairs.map(\.ours), connectionCount: connections, settings, clock: clock.relayClock
+      record, pairs, connectionCount: connections, settings, clock: clock.relayClock
     ) { [events] in events.add($0) }
     end = try Wakeup()
     try Thread.start("relay") { [relay, end] in

@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/nbd.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -81,3 +82,22 @@ int clinux_ended(int watch) __attribute__((swift_name("ended(_:)")));
 /// PR_SET_IO_FLUSHER, and not spared when memory is short. posix_spawn(3) can do the first of these only.
 int clinux_spawn(char *_Nullable const *_Nonnull arguments, int output, pid_t *_Nonnull process)
     __attribute__((swift_name("spawn(_:_:_:)")));
+
+/// Keeps the compiler from moving stores to memory across it, from joining them, and from removing them because
+/// a later store replaces them. Costs no instruction. Swift has neither volatile stores nor such a barrier.
+static inline void clinux_compiler_barrier(void) __attribute__((swift_name("compilerBarrier()"))) {
+  __asm__ volatile("" ::: "memory");
+}
+
+/// Signal handlers that record a fault of the calling thread, such as a trap, in memory that outlives the process:
+/// at `record` the signal, then the number of faults so far, then the times of the last three, in milliseconds of
+/// CLOCK_BOOTTIME. The process then ends as it would have done without them. NULL: of this thread no longer.
+void clinux_note_faults(uint64_t *_Nullable record) __attribute__((swift_name("noteFaults(at:)")));
+
+#ifdef TEST_SWITCHES
+/// Ends the calling thread, and only that, at its `count`th call of `clinux_crash_point`; 0: never.
+void clinux_crash_after(long count) __attribute__((swift_name("crashThread(after:)")));
+void clinux_crash_point(void) __attribute__((swift_name("crashPoint()")));
+/// How many calls the calling thread has made since `clinux_crash_after`.
+long clinux_crash_points(void) __attribute__((swift_name("crashPointCount()")));
+#endif

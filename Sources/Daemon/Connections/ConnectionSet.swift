@@ -160,7 +160,8 @@ final class ConnectionSet {
       _ = outages.begin(at: .now)
       stop()
       changed(.abandoned(unflushedBytes: bytes, requests: count))
-    case .ended, .failed: stop()
+    case .released: break
+    case .ended, .failed, .left: stop()
     }
   }
 

@@ -57,9 +57,12 @@ nonisolated extension AttachThread {
       for _ in 0..<connectionCount { pairs.append(try SocketPair()) }
       var settings = configuration.settings.relay
       settings.kernelFlushes = TransmissionFlags(rawValue: geometry.flags).contains(.sendFlush)
-      relay = try DeviceRelay(
-        pairs.map(\.ours), connectionCount: connectionCount, settings
-      ) { report(.relay($0)) }
+      let record = try Record(
+        named: configuration.name, socketCount: connectionCount,
+        unflushedLimit: settings.unflushedLimit)
+      relay = try DeviceRelay(record, pairs, connectionCount: connectionCount, settings) {
+        report(.relay($0))
+      }
       try start(relay)
       do throws(Failure) { device = try handOver(pairs.map(\.kernel), geometry) } catch {
         relay.stop()

@@ -31,7 +31,7 @@ extension Descriptor {
   package private(set) var byteCount = 0
   package private(set) var count = 0
   private let capacity: Int
-  private let parts: UnsafeMutablePointer<iovec>
+  let parts: UnsafeMutablePointer<iovec>
 
   package init(capacity: Int) {
     self.capacity = capacity

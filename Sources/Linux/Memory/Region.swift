@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 package import Base
+internal import CLinux
 internal import Glibc
 
 /// Memory of a fixed size outside the heap: a part of it costs nothing until it is used.
@@ -10,16 +11,58 @@ internal import Glibc
 @safe package final class Region: @unchecked Sendable {
   package let byteCount: Int
   private let start: UnsafeMutableRawPointer
+  /// The file whose memory it is, and where in it; nil: it is memory of this process alone.
+  private let backing: (file: MemoryFile, place: Int)?
 
-  /// Reserves the memory; ENOMEM: there is not enough address space.
+  /// Reserves memory; ENOMEM: there is not enough address space.
   package init(byteCount: Int) throws(SystemError) {
     self.byteCount = byteCount
-    let mapped = unsafe mmap(
-      nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    backing = nil
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    unsafe start = try Self.map(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
+  }
+
+  /// Maps whole pages of a memory file.
+  ///
+  /// They are left out of core dumps unless `isDumped` is set: a dump of them takes time, in which nobody
+  /// can continue. ENOMEM: there is not enough address space.
+  package init(
+    _ file: MemoryFile, at place: Int, byteCount: Int, isDumped: Bool = false
+  ) throws(SystemError) {
+    self.byteCount = byteCount
+    backing = (file, place)
+    unsafe start = try Self.map(
+      nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor.number, place)
+    if !isDumped { unsafe madvise(start, byteCount, MADV_DONTDUMP) }
+  }
+
+  /// Maps whole pages of a memory file twice, one directly after the other, so that a range that passes the end
+  /// and goes on at the beginning is contiguous.
+  package init(
+    ring file: MemoryFile, at place: Int, byteCount: Int
+  ) throws(SystemError) {
+    self.byteCount = 2 * byteCount
+    backing = (file, place)
+    unsafe start = try Self.map(
+      nil, 2 * byteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    for copy in 0..<2 {
+      let address = unsafe start + copy * byteCount
+      _ = unsafe try Self.map(
+        address, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file.descriptor.number,
+        place)
+    }
+    unsafe madvise(start, 2 * byteCount, MADV_DONTDUMP)
+  }
+
+  private static func map(
+    _ address: UnsafeMutableRawPointer?, _ byteCount: Int, _ protection: CInt, _ flags: CInt,
+    _ file: CInt, _ place: Int
+  ) throws(SystemError) -> UnsafeMutableRawPointer {
+    let mapped = unsafe mmap(address, byteCount, protection, flags, file, place)
     guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
       throw SystemError("mmap", errno)
     }
-    unsafe start = mapped
+    return unsafe mapped
   }
 
   deinit {
@@ -53,12 +96,45 @@ internal import Glibc
     unsafe memset(pointer(place, count), 0, count)
   }
 
+  // MARK: words
+
+  /// The number at a place that is a multiple of 8.
+  package func load(_ place: Int) -> UInt64 {
+    unsafe pointer(place, 8).load(as: UInt64.self)
+  }
+
+  /// Stores a number at a place that is a multiple of 8.
+  ///
+  /// Stores are carried out one after the other: whoever finds one of them in the memory of a process that was
+  /// killed finds all earlier ones as well.
+  package func store(_ value: UInt64, at place: Int) {
+    #if TEST_SWITCHES
+      crashPoint()
+    #endif
+    compilerBarrier()
+    unsafe pointer(place, 8).storeBytes(of: value, as: UInt64.self)
+    compilerBarrier()
+  }
+
+  // MARK: memory
+
+  /// Takes memory for a range, so that using it cannot fail; returns false if there is none now.
+  package func take(_ range: Range<Int>) -> Bool {
+    guard let backing, !range.isEmpty else { return true }
+    precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "outside of the region")
+    return backing.file.take(backing.place + range.lowerBound..<backing.place + range.upperBound)
+  }
+
   /// Returns the memory of whole pages to the system; they are zeroes when they are used again.
   ///
-  /// The corresponding C function is `madvise` with `MADV_DONTNEED`.
+  /// The corresponding C functions are `madvise` with `MADV_DONTNEED`, and `fallocate`.
   package func giveBack(_ range: Range<Int>) {
     guard !range.isEmpty else { return }
     let place = unsafe pointer(range.lowerBound, range.count)
+    if let backing {
+      return backing.file.giveBack(
+        backing.place + range.lowerBound..<backing.place + range.upperBound)
+    }
     // Locked memory cannot be returned (madvise(2)).
     unsafe munlock(place, range.count)
     unsafe madvise(place, range.count, MADV_DONTNEED)

@@ -11,6 +11,11 @@ package struct SocketPair: Sendable {
   package let kernel: Descriptor
   package let ours: Descriptor
 
+  /// Takes the ends of an existing pair.
+  package init(kernel: Descriptor, ours: Descriptor) {
+    (self.kernel, self.ours) = (kernel, ours)
+  }
+
   /// The buffers are so large that the driver almost never stops in the middle of a request, which
   /// Linux 6.6 to 6.13 do not survive when a signal comes at that moment.
   package init() throws(SystemError) {

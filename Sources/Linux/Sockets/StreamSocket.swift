@@ -9,6 +9,9 @@ package final class StreamSocket: Sendable {
   package let descriptor: Descriptor
   private let interrupt: Wakeup?
 
+  /// Takes a socket that is connected.
+  package convenience init(connected descriptor: Descriptor) { self.init(descriptor, nil) }
+
   private init(_ descriptor: Descriptor, _ interrupt: Wakeup?) {
     self.descriptor = descriptor
     self.interrupt = interrupt

@@ -39,6 +39,11 @@ package enum Thread {
     Int(gettid())
   }
 
+  /// Blocks for a time.
+  ///
+  /// The corresponding C function is `usleep`.
+  package static func pause(_ time: Duration) { usleep(UInt32(clamping: time.milliseconds * 1000)) }
+
   // Address resolution may load a name service module; the rest needs a few pages.
   private static let stackSize = 256 * 1024
 

@@ -54,11 +54,15 @@ package final class DeviceRelay: Sendable {
     /// No connection will be used any more. That many acknowledged bytes were dropped, and that many
     /// requests failed with errors.
     case abandoned(unflushedBytes: Int, requests: Int)
+    /// The stream with that number is over: the server is done with it, or nothing can be done to find out.
+    case released(number: Int)
+    /// The relay has let go of the device, as `leave` asked for: a successor can continue.
+    case left
     /// The kernel has ended the device, or `stop` was called. The server may still lose that many
     /// acknowledged bytes.
     case ended(unflushedBytes: Int)
     /// The relay could not start; the kernel finds its sockets closed.
-    case failed(SystemError)
+    case failed(RelayError)
   }
 
   /// The largest request that the kernel's driver makes (Linux 6.1 and 6.12).
@@ -66,43 +70,85 @@ package final class DeviceRelay: Sendable {
 
   package let counters = RelayCounters()
   private let mailbox: Mailbox
-  private let sockets: [Descriptor]
+  /// What survives the relay.
+  package let record: Record
+  private let sockets: [SocketPair]
+  private let former: [FormerConnection]
   private let connectionCount: Int
   private let settings: Settings
   private let clock: RelayClock
   private let report: @Sendable (Event) -> Void
 
-  /// Takes the relay's ends of the sockets whose other ends the kernel gets, and the maximum number of
-  /// simultaneous connections.
+  /// Takes the Record of the device, the sockets whose other ends the kernel has, the connections that a
+  /// predecessor has left, and the maximum number of simultaneous connections.
   ///
-  /// `report` is called on the relay's thread and must not block.
+  /// The Record has as many sockets. `report` is called on the relay's thread and must not block.
   package init(
-    _ sockets: [Descriptor], connectionCount: Int, _ settings: Settings,
-    clock: RelayClock = .system, report: @escaping @Sendable (Event) -> Void
+    _ record: Record, _ sockets: [SocketPair], former: [FormerConnection] = [],
+    connectionCount: Int, _ settings: Settings, clock: RelayClock = .system,
+    report: @escaping @Sendable (Event) -> Void
   ) throws(SystemError) {
+    precondition(sockets.count == record.socketCount, "a Record of another device")
     mailbox = try Mailbox()
+    self.record = record
     self.sockets = sockets
+    self.former = former
     self.connectionCount = connectionCount
     self.settings = settings
     self.clock = clock
     self.report = report
   }
 
-  /// Relays until the kernel ends the device or `stop` is called.
+  /// Relays until the kernel ends the device, or `stop` or `leave` is called.
   package func run() {
-    do throws(SystemError) {
-      var engine = try Engine(
-        sockets, connectionCount: connectionCount, settings, mailbox, counters, clock, report)
-      engine.run()
+    do throws(RelayError) {
+      try acquire(record.fence)
+      defer { record.fence.unlock() }
+      try relay()
     } catch {
-      for socket in sockets { socket.shutDown() }
+      // If another relay serves the device, the sockets are not ours.
+      if error != .inUse { for socket in sockets { socket.ours.shutDown() } }
       report(.failed(error))
     }
   }
 
-  /// Uses a negotiated stream as the connection with the given number, replacing an existing one.
-  package func use(_ stream: HandedStream, _ terms: Negotiated, as connection: Int) {
-    mailbox.put(.use(stream, terms, as: ConnectionID(index: connection)))
+  private func relay() throws(RelayError) {
+    record.beginNotingFaults()
+    defer { FaultNote.end() }
+    do {
+      var engine = try Engine(
+        record, sockets, connectionCount: connectionCount, settings, mailbox, counters, clock,
+        report)
+      try engine.recover()
+      engine.begin(after: former)
+      engine.run()
+    } catch let error as SystemError {
+      throw .system(error)
+    } catch let error as Record.Flaw {
+      throw .record(error)
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }
+
+  /// Waits until the predecessor's thread has ended, which it may be doing.
+  private func acquire(_ fence: RobustMutex) throws(RelayError) {
+    let deadline = ContinuousClock.now + Self.longestEnd
+    while !fence.tryLock() {
+      guard ContinuousClock.now < deadline else { throw .inUse }
+      Thread.pause(.milliseconds(1))
+    }
+  }
+
+  private static let longestEnd = Duration.seconds(5)
+
+  /// Uses a negotiated stream as the connection with the given index, replacing an existing one.
+  ///
+  /// `number` is the caller's own for the stream; with one, its end is reported.
+  package func use(
+    _ stream: HandedStream, _ terms: Negotiated, as connection: Int, number: Int = 0
+  ) {
+    mailbox.put(.use(stream, terms, as: ConnectionID(index: connection), number: number))
   }
 
   /// Gives up all connections, reports that, and waits for new ones.
@@ -126,6 +172,26 @@ package final class DeviceRelay: Sendable {
   /// Makes the relay check its clock after the clock was advanced.
   package func wake() { mailbox.put(.wake) }
 
+  /// Ends the relay and leaves the device to a successor, after up to a second for the requests in flight.
+  package func leave() { mailbox.put(.leave) }
+
   /// Stops the relay; the kernel finds its sockets closed.
   package func stop() { mailbox.put(.stop) }
+}
+
+/// Why a relay could not start.
+package enum RelayError: Error, Sendable, Equatable, CustomStringConvertible {
+  case system(SystemError)
+  /// The Record does not say how to continue.
+  case record(Record.Flaw)
+  /// Another relay serves the device.
+  case inUse
+
+  package var description: String {
+    switch self {
+    case .system(let error): error.description
+    case .record(let flaw): "what was left of the device cannot be used: \(flaw)"
+    case .inUse: "another process serves the device"
+    }
+  }
 }

@@ -26,10 +26,13 @@ extension Engine {
   /// `giveUpAfter` in microseconds.
   private var limit: Int64? { settings.giveUpAfter.map { $0.milliseconds * 1000 } }
 
-  /// Called when the relay starts: the negotiation with the server has just ended.
+  /// Called when the relay starts: the server's last sign of life, and the waiting requests, may be those of a
+  /// predecessor.
   mutating func beginPatience() {
+    if record.lastSign == 0 { record.lastSign = bootNow }
     patience.suspendedBefore = bootNow - now
-    patience.lastSign = bootNow
+    patience.lastSign = record.lastSign
+    patience.end = limit == nil ? .max : 0
   }
 
   /// Changes the limits.

@@ -20,6 +20,18 @@ extension Engine {
     guard !sockets[socket].hasEnded else { return retire(slot) }
     slots[slot].state = .answering
     slots[slot].error = error
+    let position = sockets[socket].queued
+    record.answer(slot, error, at: position)
+    enqueueAnswer(slot, cookie, at: position, on: socket)
+  }
+
+  /// Appends a reply to those that are being sent.
+  mutating func enqueueAnswer(
+    _ slot: SlotID, _ cookie: Cookie, at position: UInt64, on socket: SocketID
+  ) {
+    let error = slots[slot].error
+    slots[slot].answerPosition = position
+    sockets[socket].queued = position + UInt64(answerByteCount(of: slot))
     answerHeaders.write(slot.index * Self.answerHeaderRoom, Self.answerHeaderRoom) { bytes in
       SimpleReply(error: error, cookie: cookie).write(into: &bytes)
     }
@@ -40,6 +52,7 @@ extension Engine {
 
   /// Releases the resources of a request that was replied to, or whose reply is not awaited.
   mutating func retire(_ slot: SlotID) {
+    record.free(slot)
     if slots[slot].command == .read, let block = slots[slot].block { reads.release(block) }
     slots.release(slot)
     announceRoom()

@@ -15,6 +15,7 @@ struct Trimming {
 extension Engine {
   /// In microseconds.
   private static let trimInterval: Int64 = 5_000_000
+  private static let shortageInterval: Int64 = 200_000
 
   mutating func trim() {
     if trimming.at <= now {
@@ -22,9 +23,16 @@ extension Engine {
       writes.giveBackIdle()
       reads.giveBackIdle()
       flushIfIdle()
+      resetCounters()
+      // The system may have memory for what is held by now.
+      announceRoom()
     }
-    guard trimming.at == .max, writes.pages.hasMuch || reads.pages.hasMuch else { return }
-    trimming.at = now + Self.trimInterval
+    guard trimming.at == .max else { return }
+    if writes.isShort || reads.isShort {
+      trimming.at = now + Self.shortageInterval
+    } else if writes.pages.hasMuch || reads.pages.hasMuch {
+      trimming.at = now + Self.trimInterval
+    }
   }
 
   /// Kept writes occupy memory until a flush covers them, and the kernel may never send one.

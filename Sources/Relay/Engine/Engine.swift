@@ -9,13 +9,14 @@ internal import Transport
 
 /// The state of a relay's thread: one loop over the kernel's sockets and the connections.
 ///
-/// The rules that the comments name are those of docs/model. Nothing here allocates per request, blocks
+/// What survives the thread is in `record`, and is changed only through it; everything else is worthless after an
+/// outage or derived from the Record by `recover`. The rules that the comments name are those of docs/model. Nothing here allocates per request, blocks
 /// on anything but the descriptors of the loop, or writes to the log. All times are in microseconds.
 struct Engine: ~Copyable {
   /// What happens to requests while no connection is in use.
-  enum OutagePolicy {
+  enum OutagePolicy: UInt64 {
     /// They wait for a connection.
-    case hold
+    case hold = 0
     /// They fail with errors until there is a connection.
     case refuse
     /// They fail with errors, and there will be no further connection.
@@ -27,6 +28,7 @@ struct Engine: ~Copyable {
   let clock: RelayClock
   let report: @Sendable (DeviceRelay.Event) -> Void
   let mailbox: Mailbox
+  let record: Record
 
   var sockets: Table<SocketID, KernelSocket>
   var connections: Table<ConnectionID, RelayConnection>
@@ -46,7 +48,7 @@ struct Engine: ~Copyable {
   /// The data of writes and the data of reads.
   var writes: Store
   var reads: Store
-  /// The headers of requests and of replies, one of each for every slot.
+  /// The headers of requests and of replies, one of each for every slot; replies are made anew from the Record.
   let requestHeaders: Region
   let answerHeaders: Region
   /// Receives data that is discarded.
@@ -56,8 +58,9 @@ struct Engine: ~Copyable {
 
   /// Counts the transmissions of requests, so that no two have the same cookie.
   var sendings = UInt64.random(in: 0..<(1 << 47))
-  var outagePolicy = OutagePolicy.hold
   var isStopped = false
+  /// The relay lets go of the device for a successor, at this time at the latest; nil: it does not.
+  var leavingBy: Int64?
   /// How often a request of the relay's own has timed out since the reply to its last flush.
   var silences = 0
   /// The time of this iteration, by the monotonic clock.
@@ -78,33 +81,31 @@ struct Engine: ~Copyable {
   static let answerHeaderRoom = 16
 
   init(
-    _ sockets: [Descriptor], connectionCount: Int, _ settings: DeviceRelay.Settings,
-    _ mailbox: Mailbox, _ counters: RelayCounters, _ clock: RelayClock,
-    _ report: @escaping @Sendable (DeviceRelay.Event) -> Void
+    _ record: Record, _ sockets: [SocketPair], connectionCount: Int,
+    _ settings: DeviceRelay.Settings, _ mailbox: Mailbox, _ counters: RelayCounters,
+    _ clock: RelayClock, _ report: @escaping @Sendable (DeviceRelay.Event) -> Void
   ) throws(SystemError) {
-    let slotCount = sockets.count * Self.slotsPerSocket + Self.ownSlots
+    let slotCount = record.layout.slotCount
     // What can fail comes first: a noncopyable value must be initialized as a whole.
-    let writes = try Store(byteCount: max(settings.unflushedLimit, DeviceRelay.largestRequest))
-    let reads = try Store(byteCount: DeviceRelay.largestRequest)
     let requestHeaders = try Region(byteCount: slotCount * Self.requestHeaderRoom)
     let answerHeaders = try Region(byteCount: slotCount * Self.answerHeaderRoom)
     let waste = try Region(byteCount: 64 << 10)
-    let kernelSockets = try sockets.map { socket throws(SystemError) in try KernelSocket(socket) }
     let connections = try (0..<connectionCount).map { _ throws(SystemError) in
       try RelayConnection()
     }
 
+    self.record = record
     self.settings = settings
     self.mailbox = mailbox
     self.counters = counters
     self.clock = clock
     self.report = report
-    self.sockets = Table(kernelSockets)
+    self.sockets = Table(sockets.map { KernelSocket($0) })
     self.connections = Table(connections)
     slots = Slots(count: slotCount)
-    ledger = Ledger(capacity: 16384)
-    self.writes = writes
-    self.reads = reads
+    ledger = Ledger(record)
+    writes = Store(record.writes)
+    reads = Store(record.reads)
     self.requestHeaders = requestHeaders
     self.answerHeaders = answerHeaders
     self.waste = waste
@@ -112,7 +113,14 @@ struct Engine: ~Copyable {
     closing.reserveCapacity(closingLimit)
     readiness = Readiness(capacity: sockets.count + connectionCount + closingLimit + 1)
     readClocks()
+  }
+
+  /// Begins after `recover`.
+  mutating func begin(after former: [FormerConnection]) {
+    readClocks()
     beginPatience()
+    beginClosing(former)
+    for socket in sockets.indices { receiveRequests(from: socket) }
   }
 
   private mutating func readClocks() {
@@ -130,6 +138,7 @@ struct Engine: ~Copyable {
       takeMessages()
       let isOver = isStopped || sockets.allSatisfy { $0.hasEnded }
       if isOver { break }
+      if mayLeave { return leave() }
       expire()
       isStirred = false
       drain()
@@ -140,7 +149,9 @@ struct Engine: ~Copyable {
       publish()
       if hasNewRoom {
         hasNewRoom = false
-        for socket in sockets.indices where sockets[socket].isHeld { receiveRequests(from: socket) }
+        for socket in sockets.indices where sockets[socket].isHeld && leavingBy == nil {
+          receiveRequests(from: socket)
+        }
       } else if !isStirred {
         wait()
       }
@@ -163,7 +174,7 @@ struct Engine: ~Copyable {
     }
     for socket in sockets.indices {
       guard let entry = sockets[socket].entry else { continue }
-      if !sockets[socket].isHeld {
+      if !sockets[socket].isHeld, leavingBy == nil {
         if readiness.isReadable(entry) { receiveRequests(from: socket) }
       } else if readiness.hasEnded(entry) {
         // The kernel no longer awaits what is held.
@@ -179,7 +190,8 @@ struct Engine: ~Copyable {
     for socket in sockets.indices {
       let isOpen = !sockets[socket].hasEnded
       sockets[socket].entry = readiness.add(
-        sockets[socket].descriptor, reading: isOpen && !sockets[socket].isHeld,
+        sockets[socket].descriptor,
+        reading: isOpen && !sockets[socket].isHeld && leavingBy == nil,
         writing: isOpen && sockets[socket].isBlocked, ending: isOpen)
     }
     for connection in connections.indices {
@@ -188,7 +200,7 @@ struct Engine: ~Copyable {
         stream.socket.descriptor, reading: true, writing: connections[connection].isBlocked)
     }
     for connection in closing {
-      _ = readiness.add(connection.stream.socket.descriptor, reading: true, writing: false)
+      _ = readiness.add(connection.socket.descriptor, reading: true, writing: false)
     }
     return wakeup
   }
@@ -196,7 +208,7 @@ struct Engine: ~Copyable {
   /// In milliseconds; -1 if there is nothing to wait for but the descriptors.
   private var timeToWait: CInt {
     if connections.contains(where: \.hasMore) { return 0 }
-    var next = min(trimming.at, nextEnd() ?? .max)
+    var next = min(trimming.at, nextEnd() ?? .max, leavingBy ?? .max)
     if patience.end != .max { next = min(next, now + max(0, patience.end - bootNow)) }
     for connection in connections.indices {
       if let end = deadline(of: connection) { next = min(next, end) }
@@ -207,7 +219,8 @@ struct Engine: ~Copyable {
   private mutating func takeMessages() {
     while let message = mailbox.take() {
       switch message {
-      case .use(let handed, let terms, let connection): use(handed.stream, terms, as: connection)
+      case .use(let handed, let terms, let connection, let number):
+        use(handed.stream, terms, as: connection, number: number)
       case .reconnect: loseAll()
       case .fail:
         loseAll()
@@ -217,6 +230,7 @@ struct Engine: ~Copyable {
       case .change(let giveUpAfter, let abandons):
         change(giveUpAfter: giveUpAfter, abandons: abandons)
       case .wake: break
+      case .leave: beginLeaving()
       case .stop: isStopped = true
       }
     }
@@ -239,7 +253,9 @@ struct Engine: ~Copyable {
         stream.close()
       }
       connections[connection].stream = nil
+      release(connections[connection].number)
     }
+    for connection in closing { release(connection.number) }
     // Reported first, so that a caller waiting for the device to end knows it by then.
     report(.ended(unflushedBytes: ledger.byteCount))
     for socket in sockets { socket.descriptor.shutDown() }

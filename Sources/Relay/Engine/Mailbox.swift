@@ -11,13 +11,14 @@ package import Transport
 final class Mailbox: Sendable {
   /// `DeviceRelay` has a method for each.
   enum Message: Sendable {
-    case use(HandedStream, Negotiated, as: ConnectionID)
+    case use(HandedStream, Negotiated, as: ConnectionID, number: Int)
     case reconnect
     case fail
     case giveUp
     case abandon
     case change(giveUpAfter: Duration?, abandons: Bool)
     case wake
+    case leave
     case stop
   }
 

@@ -15,11 +15,15 @@ extension Engine {
     while !sockets[socket].answers.isEmpty, !sockets[socket].hasEnded {
       gatherAnswers(for: socket)
       do throws(SystemError) {
-        guard let count = try gather.send(over: sockets[socket].descriptor) else {
+        let position = record.sent(socket)
+        let count = try gather.send(
+          over: sockets[socket].descriptor, noting: record.sendNote(socket), from: position)
+        guard let count else {
           sockets[socket].isBlocked = true
           return
         }
-        answered(socket, count)
+        record.setSent(position + UInt64(count), socket)
+        retireAnswered(on: socket)
       } catch {
         close(socket)
       }
@@ -29,8 +33,8 @@ extension Engine {
 
   private mutating func gatherAnswers(for socket: SocketID) {
     gather.removeAll()
-    var skip = sockets[socket].answered
     var next = sockets[socket].answers.first
+    var skip = next.map { Int(record.sent(socket) - slots[$0].answerPosition) } ?? 0
     while let slot = next, hasRoomInGather {
       add(answerHeaders, slot.index * Self.answerHeaderRoom, Self.answerHeaderRoom, &skip)
       if let block = answerData(of: slot) {
@@ -56,12 +60,16 @@ extension Engine {
     slots[slot].command == .read && slots[slot].error == 0 ? slots[slot].block : nil
   }
 
-  private mutating func answered(_ socket: SocketID, _ count: Int) {
-    sockets[socket].answered += count
+  /// How many bytes the reply to a request has.
+  func answerByteCount(of slot: SlotID) -> Int {
+    Self.answerHeaderRoom + (answerData(of: slot) == nil ? 0 : Int(slots[slot].length))
+  }
+
+  /// Retires the requests whose replies were sent.
+  private mutating func retireAnswered(on socket: SocketID) {
+    let sent = record.sent(socket)
     while let slot = sockets[socket].answers.first {
-      let data = answerData(of: slot) == nil ? 0 : Int(slots[slot].length)
-      guard sockets[socket].answered >= Self.answerHeaderRoom + data else { return }
-      sockets[socket].answered -= Self.answerHeaderRoom + data
+      guard slots[slot].answerPosition + UInt64(answerByteCount(of: slot)) <= sent else { return }
       slots.remove(slot, from: &sockets[socket].answers)
       retire(slot)
       counters.requestsAnswered.add(1, ordering: .relaxed)

@@ -7,7 +7,7 @@ internal import NBD
 
 /// Requests from the kernel.
 extension Engine {
-  private static let headerByteCount = RequestHeader.byteCount(.simple)
+  static let headerByteCount = RequestHeader.byteCount(.simple)
   /// The flags that the relay passes from the kernel to the server; made once, because a literal allocates.
   private static let passedFlags: CommandFlags = [.fua, .noHole]
 
@@ -24,23 +24,23 @@ extension Engine {
 
   /// Receives once; returns false if nothing more has arrived.
   private mutating func receive(from socket: SocketID) -> Bool {
+    let position = record.received(socket)
+    let parsed = record.parsed(socket)
+    let (region, place, room): (Region, Int, Int)
+    if let slot = sockets[socket].arriving, let block = slots[slot].block {
+      // Nothing is in the ring: data goes where it belongs.
+      room = Int(parsed - position)
+      (region, place) = (writes.region, block.place + Int(slots[slot].length) - room)
+    } else {
+      room = RecordLayout.ringByteCount - (position > parsed ? Int(position - parsed) : 0)
+      (region, place) = (record.rings[socket.index], record.ringPlace(position))
+    }
     do throws(SystemError) {
-      if let slot = sockets[socket].arriving, let block = slots[slot].block {
-        // The buffer is empty: data goes where it belongs.
-        let left = Int(slots[slot].length) - sockets[socket].arrived
-        let place = block.place + sockets[socket].arrived
-        let received = try sockets[socket].descriptor.receive(into: writes.region, at: place, left)
-        guard let received else { return false }
-        if received == 0 { close(socket) }
-        sockets[socket].arrived += received
-        return received == left
-      }
-      let (place, room) = sockets[socket].buffer.makeRoom()
       let received = try sockets[socket].descriptor.receive(
-        into: sockets[socket].buffer.region, at: place, room)
+        into: region, at: place, room, noting: record.receiveNote(socket), from: position)
       guard let received else { return false }
       if received == 0 { close(socket) }
-      sockets[socket].buffer.received(received)
+      record.setReceived(position + UInt64(received), socket)
       // If less arrived than there was room for, there is no more.
       return received == room
     } catch {
@@ -49,41 +49,27 @@ extension Engine {
     }
   }
 
-  private mutating func takeRequests(from socket: SocketID) {
+  /// Accepts all requests that have come, as far as there is room for them.
+  mutating func takeRequests(from socket: SocketID) {
     while !sockets[socket].hasEnded {
+      let (received, parsed) = (record.received(socket), record.parsed(socket))
       if let slot = sockets[socket].arriving {
-        guard takeData(of: slot, from: socket) else { return }
+        guard received >= parsed else { return }
+        sockets[socket].arriving = nil
+        if slots[slot].block != nil { queue(slot) } else { refuse(slot) }
         continue
       }
-      guard sockets[socket].buffer.count >= Self.headerByteCount else { return }
-      let header = sockets[socket].buffer.read(Self.headerByteCount) { RequestHeader(compact: $0) }
+      guard received >= parsed + UInt64(Self.headerByteCount) else { return }
+      let header = record.rings[socket.index].read(
+        record.ringPlace(parsed), Self.headerByteCount
+      ) { RequestHeader(compact: $0) }
       guard let header else {
         // Not a request: nothing further on this socket can be interpreted.
         return close(socket)
       }
       guard accept(header, from: socket) else { return beginHolding(on: socket) }
       sockets[socket].heldSince = nil
-      sockets[socket].buffer.drop(Self.headerByteCount)
     }
-  }
-
-  /// Moves the data of a write to the store; returns false if it is incomplete.
-  private mutating func takeData(of slot: SlotID, from socket: SocketID) -> Bool {
-    let left = Int(slots[slot].length) - sockets[socket].arrived
-    let count = min(left, sockets[socket].buffer.count)
-    if count > 0 {
-      if let block = slots[slot].block {
-        writes.region.copy(
-          count, from: sockets[socket].buffer.region, at: sockets[socket].buffer.start,
-          to: block.place + sockets[socket].arrived)
-      }
-      sockets[socket].buffer.drop(count)
-      sockets[socket].arrived += count
-    }
-    guard count == left else { return false }
-    sockets[socket].arriving = nil
-    if slots[slot].block != nil { queue(slot) } else { refuse(slot) }
-    return true
   }
 
   /// Finds room for a request; returns false if it has to wait.
@@ -99,9 +85,11 @@ extension Engine {
     slots[slot].offset = header.offset
     slots[slot].length = header.length
     slots[slot].command = command ?? .cache
+    slots[slot].arrivedAt = bootNow
     if isRefusing {
+      record(slot, from: socket, header.cookie)
       // The data of a write has to be received first.
-      if command == .write { expectData(of: slot, from: socket) } else { refuse(slot) }
+      if command != .write { refuse(slot) }
       return true
     }
     let hasRoom: Bool
@@ -116,6 +104,7 @@ extension Engine {
     case .flush: hasRoom = true
     case .disconnect, .cache, .blockStatus, .resize, nil:
       // The kernel was not told that it may send this.
+      record(slot, from: socket, header.cookie)
       answer(slot, ErrorNumber.invalid.rawValue)
       return true
     }
@@ -128,24 +117,45 @@ extension Engine {
     }
     if isChange { changesUnderWay += 1 }
     slots[slot].isCounted = isChange
-    if command == .write { expectData(of: slot, from: socket) } else { queue(slot) }
+    record(slot, from: socket, header.cookie)
+    if command != .write { queue(slot) }
     return true
   }
 
-  /// Expects the data of a write next.
-  private mutating func expectData(of slot: SlotID, from socket: SocketID) {
+  /// Makes a request one of the Record's, and expects the data of a write next.
+  private mutating func record(_ slot: SlotID, from socket: SocketID, _ cookie: Cookie) {
+    let begin = record.parsed(socket) + UInt64(Self.headerByteCount)
+    guard slots[slot].command == .write else {
+      record.write(
+        slot, slots[slot], from: socket, cookie: cookie, begin: begin, isCopied: true)
+      return record.setParsed(begin, socket)
+    }
+    let arrived = min(slots[slot].length, record.received(socket) - begin)
+    let isCopied = arrived == 0 || slots[slot].block == nil
+    record.write(
+      slot, slots[slot], from: socket, cookie: cookie, begin: begin, isCopied: isCopied)
+    record.setParsed(begin + slots[slot].length, socket)
+    if !isCopied { copyArrived(slot, from: socket, begin, Int(arrived)) }
     slots[slot].state = .arriving
     sockets[socket].arriving = slot
-    sockets[socket].arrived = 0
+  }
+
+  /// Copies the data of a write that has come along with its header from the ring to the store.
+  mutating func copyArrived(
+    _ slot: SlotID, from socket: SocketID, _ begin: UInt64, _ count: Int
+  ) {
+    guard let block = slots[slot].block else { return }
+    writes.region.copy(
+      count, from: record.rings[socket.index], at: record.ringPlace(begin), to: block.place)
+    record.setCopied(slot)
   }
 
   private var hasRoomForChange: Bool {
-    ledger.count + changesUnderWay < ledger.capacity
-      && ledger.byteCount < settings.unflushedLimit
+    ledger.hasRoom(for: changesUnderWay + 1) && ledger.byteCount < settings.unflushedLimit
   }
 
   /// Queues a request until there is a connection for it.
-  private mutating func queue(_ slot: SlotID) {
+  mutating func queue(_ slot: SlotID) {
     beginWaiting(slot)
     slots[slot].state = .pending
     if slots[slot].command == .flush {

@@ -16,8 +16,10 @@ struct ClosingConnection {
     case halfClosed
   }
 
-  let stream: ServerStream
+  let socket: StreamSocket
   let connection: ConnectionID
+  /// The caller's number for it; 0: it has none.
+  let number: Int
   /// Writes of the kernel that were on it; they are sent again when it is over.
   var waiting = SlotList()
   /// How many requests the server may still execute that could undo later writes.
@@ -65,6 +67,7 @@ extension Engine {
     var sent = connections[connection].sent
     guard settings.holds(.drain), !sent.isEmpty || connections[connection].left > 0 else {
       stream.socket.descriptor.shutDown()
+      release(connections[connection].number)
       return sent
     }
     var (changeCount, waiting, others) = (0, SlotList(), SlotList())
@@ -85,10 +88,30 @@ extension Engine {
     }
     closing.append(
       ClosingConnection(
-        stream: stream, connection: connection, waiting: waiting, changeCount: changeCount,
+        socket: stream.socket, connection: connection, number: connections[connection].number,
+        waiting: waiting, changeCount: changeCount,
         isReset: connections[connection].hasFailed, stage: .listening(until: now + quiet),
         end: now + time.milliseconds * 1000))
     return others
+  }
+
+  /// Begins to close the connections of a relay that has ended without closing them.
+  ///
+  /// It is unknown what it had sent on them.
+  mutating func beginClosing(_ former: [FormerConnection]) {
+    let time = min(Self.longestEnd, settings.requestTimeout)
+    for connection in former.prefix(Self.closingLimit(connections.count)) {
+      guard settings.holds(.drain) else {
+        connection.socket.descriptor.shutDown()
+        release(connection.number)
+        continue
+      }
+      closing.append(
+        ClosingConnection(
+          socket: connection.socket, connection: ConnectionID(index: 0), number: connection.number,
+          changeCount: max(1, changesUnderWay), isReset: false,
+          stage: .listening(until: now + quiet), end: now + time.milliseconds * 1000))
+    }
   }
 
   /// Reads what servers still send on connections that were given up, and closes those that are over.
@@ -112,7 +135,7 @@ extension Engine {
 
   /// Returns nil if a connection is not over, or else whether the server is certainly done with it.
   private mutating func isOver(at place: Int) -> Bool? {
-    let descriptor = closing[place].stream.socket.descriptor
+    let descriptor = closing[place].socket.descriptor
     do throws(SystemError) {
       for _ in 0..<64 {
         guard let count = try descriptor.receive(into: waste, at: 0, waste.byteCount) else { break }
@@ -136,7 +159,8 @@ extension Engine {
     var old = closing.remove(at: place)
     isStirred = true
     // What has not reached the server yet must not reach it any more.
-    if isCertain { old.stream.socket.descriptor.shutDown() } else { old.stream.socket.abort() }
+    if isCertain { old.socket.descriptor.shutDown() } else { old.socket.abort() }
+    release(old.number)
     if !isCertain, old.changeCount > 0 {
       report(.unconfirmed(connection: old.connection.index, changes: old.changeCount))
     }

@@ -11,10 +11,17 @@ extension Engine {
   // MARK: coming
 
   /// Uses a negotiated stream, replacing the one that the connection had.
-  mutating func use(_ stream: ServerStream, _ terms: Negotiated, as connection: ConnectionID) {
+  mutating func use(
+    _ stream: ServerStream, _ terms: Negotiated, as connection: ConnectionID, number: Int
+  ) {
     if connections[connection].stream != nil { lose(connection, .asked) }
-    guard outagePolicy != .abandon else { return stream.close() }
+    guard outagePolicy != .abandon, leavingBy == nil else {
+      stream.close()
+      return release(number)
+    }
     connections[connection].stream = stream
+    connections[connection].number = number
+    record.lastSign = bootNow
     connections[connection].replies = terms.replies
     connections[connection].flags = terms.export.flags
     connections[connection].largestPayload = terms.export.largestPayload
@@ -24,6 +31,11 @@ extension Engine {
     // Rule `join`, if others are in use.
     connections[connection].state = .joining(flush: flushing.count + 1)
     beginFirst()
+  }
+
+  /// Tells the caller that a stream which it has numbered is over.
+  func release(_ number: Int) {
+    if number != 0 { report(.released(number: number)) }
   }
 
   /// Starts a connection if none is in use and the server is done with the old ones (rule `drain`).

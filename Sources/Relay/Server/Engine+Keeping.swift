@@ -63,7 +63,8 @@ extension Engine {
       ledger.append(
         Ledger.Entry(
           command: slots[slot].command, flags: slots[slot].flags, offset: slots[slot].offset,
-          length: slots[slot].length, block: slots[slot].block))
+          length: slots[slot].length, place: slots[slot].block?.place),
+        of: record.number(of: slot))
       let isHalfFull =
         ledger.byteCount > settings.unflushedLimit / 2 || ledger.count > ledger.capacity / 2
       if isHalfFull { flushing.isWanted = true }

@@ -45,6 +45,7 @@ extension Engine {
     guard let count else { return false }
     counters.bytesFromServer.add(count, ordering: .relaxed)
     connections[connection].heardAt = now
+    record.lastSign = bootNow
     try takeReplies(from: connection)
     // A socket that had less than there was room for is empty; a TLS session knows itself.
     return stream.hasMore || count == room || connections[connection].data != nil

@@ -44,7 +44,9 @@ extension Engine {
       slots[slot].flags = entry.flags
       slots[slot].offset = entry.offset
       slots[slot].length = entry.length
-      slots[slot].block = entry.block
+      slots[slot].block = entry.place.map {
+        writes.pages.block(of: Int(entry.length), at: $0)
+      }
       slots[slot].silences = silences
       replay.add(slot)
       enqueue(slot, on: connection)

@@ -21,6 +21,8 @@ struct RelayConnection {
 
   var state = State.down
   var stream: ServerStream?
+  /// The caller's number for the stream; 0: it has none.
+  var number = 0
 
   // The negotiated terms, as far as the relay needs them.
   var replies = ReplyStyle.simple

@@ -3,7 +3,7 @@
 
 internal import NBD
 
-/// The acknowledged writes that no completed flush covers (rules `keep` and `cover`).
+/// The acknowledged writes that no completed flush covers (rules `keep` and `cover`); all of it is in the Record.
 ///
 /// If a server loses its cache, they are not lost: they are sent again.
 struct Ledger {
@@ -13,8 +13,8 @@ struct Ledger {
     var flags: CommandFlags
     var offset: UInt64
     var length: UInt64
-    /// Where the data of a write is.
-    var block: Pages.Block?
+    /// Where the data of a write is, in the store of writes.
+    var place: Int?
 
     /// Whether it changes a byte of that range.
     func overlaps(_ offset: UInt64, _ length: UInt64) -> Bool {
@@ -22,30 +22,43 @@ struct Ledger {
     }
   }
 
-  let capacity: Int
-  /// Grows to the largest number of simultaneous entries, in memory that costs nothing before.
-  private var entries: ContiguousArray<Entry> = []
-  /// The number of the entry at the first place.
-  private var base: UInt64 = 0
-  /// Numbers, in the order of acknowledgement, of the oldest entry and of the next one.
-  private(set) var first: UInt64 = 0
-  private(set) var next: UInt64 = 0
+  private let record: Record
+  let capacity = RecordLayout.ledgerCapacity
   /// The size of the data of all entries, in bytes.
   private(set) var byteCount = 0
 
-  init(capacity: Int) {
-    self.capacity = capacity
-    entries.reserveCapacity(capacity)
+  init(_ record: Record) { self.record = record }
+
+  /// Counts the bytes of the entries that the Record has.
+  mutating func countBytes() {
+    byteCount = 0
+    var number = first
+    while number < next {
+      let entry = self[number]
+      if entry.place != nil { byteCount += Int(entry.length) }
+      number += 1
+    }
   }
 
+  /// Numbers, in the order of acknowledgement, of the oldest entry and of the next one.
+  var first: UInt64 { record.ledgerFirst }
+  var next: UInt64 { record.ledgerNext }
   var isEmpty: Bool { first == next }
   var count: Int { Int(next - first) }
 
   /// The entry with a number from `first` up to `next`.
-  subscript(number: UInt64) -> Entry { entries[place(of: number)] }
+  subscript(number: UInt64) -> Entry { record.entry(at: index(of: number)) }
+
+  /// Whether there is memory for that many entries besides the present ones.
+  func hasRoom(for more: Int) -> Bool {
+    // The places of entries begin at the first one again whenever the ledger is empty.
+    let used = isEmpty ? 0 : Int(next - record.ledgerBase)
+    return count + more <= capacity && record.makeLedgerRoom(for: min(capacity, used + more))
+  }
 
   /// Whether any entry changes a byte of that range.
   func overlaps(_ offset: UInt64, _ length: UInt64) -> Bool {
+    let next = next
     var number = first
     while number < next {
       if self[number].overlaps(offset, length) { return true }
@@ -54,27 +67,33 @@ struct Ledger {
     return false
   }
 
-  /// Adds an entry before its acknowledgement is sent (rule `keep`).
-  mutating func append(_ entry: Entry) {
+  /// Adds an entry before its acknowledgement is sent (rule `keep`); `request` is the number of its request.
+  mutating func append(_ entry: Entry, of request: UInt64) {
     precondition(count < capacity, "the ledger is full")
-    if isEmpty { base = next }
-    let place = place(of: next)
-    if place == entries.count { entries.append(entry) } else { entries[place] = entry }
-    next += 1
-    if entry.block != nil { byteCount += Int(entry.length) }
+    if isEmpty { record.ledgerBase = next }
+    record.write(entry, of: request, at: index(of: next))
+    record.ledgerNext = next + 1
+    if entry.place != nil { byteCount += Int(entry.length) }
   }
 
   /// Rule `cover`: drops what was acknowledged before `mark`, the value of `next` when the flush was sent.
   mutating func cover(upTo mark: UInt64, _ pages: inout Pages) {
-    while first < mark {
-      let entry = self[first]
-      if let block = entry.block {
-        pages.release(block)
+    var number = first
+    guard number < mark else { return }
+    // Pages are released only when no successor can count on them any more.
+    record.ledgerFirst = mark
+    while number < mark {
+      let entry = self[number]
+      if let place = entry.place {
+        pages.release(pages.block(of: Int(entry.length), at: place))
         byteCount -= Int(entry.length)
       }
-      first += 1
+      number += 1
     }
   }
 
-  private func place(of number: UInt64) -> Int { Int((number - base) % UInt64(capacity)) }
+  /// The place of an entry in the Record.
+  func index(of number: UInt64) -> Int {
+    Int((number &- record.ledgerBase) % UInt64(capacity))
+  }
 }

@@ -49,6 +49,27 @@ struct Pages {
     return nil
   }
 
+  /// Reserves the pages for that many bytes at a place; nil if they are not all free pages of the region.
+  mutating func reserve(_ byteCount: Int, at place: Int) -> Block? {
+    let length = max(1, (byteCount + Self.pageByteCount - 1) / Self.pageByteCount)
+    guard place >= 0, place % Self.pageByteCount == 0, length <= count,
+      place / Self.pageByteCount <= count - length
+    else { return nil }
+    let pages = place / Self.pageByteCount..<place / Self.pageByteCount + length
+    guard first(isTaken: true, in: pages) == nil else { return nil }
+    recent = max(recent, pages.upperBound)
+    touched = max(touched, recent)
+    set(pages, isTaken: true)
+    return Block(place: place, pages: pages)
+  }
+
+  /// The block of that many bytes that was reserved at a place.
+  func block(of byteCount: Int, at place: Int) -> Block {
+    let length = max(1, (byteCount + Self.pageByteCount - 1) / Self.pageByteCount)
+    let start = place / Self.pageByteCount
+    return Block(place: place, pages: start..<start + length)
+  }
+
   mutating func release(_ block: Block) {
     set(block.pages, isTaken: false)
     start = min(start, block.pages.lowerBound)

@@ -76,6 +76,9 @@ struct Slot {
   /// The server's error; 0 means none.
   var error: UInt32 = 0
 
+  /// Where the reply begins in the stream to the kernel.
+  var answerPosition: UInt64 = 0
+
   /// The neighbours in the list it is in.
   var next: SlotID?
   var previous: SlotID?

@@ -41,6 +41,14 @@ struct Slots {
     return slot
   }
 
+  /// Takes that slot, which is free.
+  mutating func take(_ slot: SlotID) {
+    var list = free
+    remove(slot, from: &list)
+    free = list
+    slots[slot] = Slot()
+  }
+
   /// Makes a slot that is in no list available.
   mutating func release(_ slot: SlotID) {
     slots[slot].state = .free
