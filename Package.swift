@@ -143,7 +143,7 @@ let package = Package(
       name: "NBDTests", dependencies: ["Base", "NBD", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "RelayTests",
-      dependencies: ["Base", "Linux", "NBD", "Relay", "TestSupport", "TLS", "Transport"],
+      dependencies: ["Base", "CLinux", "Linux", "NBD", "Relay", "TestSupport", "TLS", "Transport"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(
       name: "TLSTests", dependencies: ["Base", "Linux", "TestSupport", "TLS"], exclude: ["peer.py"],

@@ -20,13 +20,21 @@ final class Load {
   private(set) var count = 0
   private let kernels: [KernelSide]
   private var random: SplitMix
-  private var disk = [UInt8](repeating: 0, count: 2 << 20)
+  private var disk: [UInt8]
+  /// Requests have up to 512 bytes times two to the power of `largest`, and so many are under way at a time.
+  private let largest: Int
+  private let depth: Int
   private var underWay: [Entry] = []
   private var names = 0
 
   private let flushes: Bool
 
-  init(_ kernels: [KernelSide], seed: UInt64, flushes: Bool = true) {
+  init(
+    _ kernels: [KernelSide], seed: UInt64, flushes: Bool = true, diskByteCount: Int = 2 << 20,
+    largest: Int = 6, depth: Int = 24
+  ) {
+    disk = [UInt8](repeating: 0, count: diskByteCount)
+    (self.largest, self.depth) = (largest, depth)
     self.kernels = kernels
     self.flushes = flushes
     random = SplitMix(seed: seed)
@@ -36,19 +44,44 @@ final class Load {
   func run(for time: Duration) throws {
     let deadline = ContinuousClock.now + time
     while ContinuousClock.now < deadline {
-      while underWay.count < 24 { try submit() }
+      while underWay.count < depth { try submit() }
       try collect()
     }
   }
 
+  /// Carries out so many requests; `attend` is called in between.
+  func run(
+    count: Int, within time: Duration = patience, _ attend: () throws -> Void
+  ) throws {
+    let deadline = ContinuousClock.now + time
+    var submitted = 0
+    while submitted < count {
+      guard ContinuousClock.now < deadline else { throw Wrong("\(underWay.count) not answered") }
+      while underWay.count < depth, submitted < count {
+        let before = underWay.count
+        try submit()
+        submitted += underWay.count - before
+      }
+      try collect()
+      try attend()
+    }
+  }
+
   /// Waits for all that is under way, and checks the whole disk.
-  func finish() throws {
-    let deadline = ContinuousClock.now + patience
+  func finish(
+    within time: Duration = patience, _ attend: () throws -> Void = {}
+  ) throws {
+    let deadline = ContinuousClock.now + time
     while !underWay.isEmpty {
       guard ContinuousClock.now < deadline else { throw Wrong("\(underWay.count) not answered") }
       try collect()
+      try attend()
     }
     let cookie = try kernels[0].read(0, disk.count)
+    while try !kernels[0].isAnswered(cookie, within: .milliseconds(5)) {
+      guard ContinuousClock.now < deadline + time else { throw Wrong("the disk is not read") }
+      try attend()
+    }
     guard try kernels[0].answer(cookie)?.data.isSame(as: disk) == true else {
       throw Wrong("the disk is another one")
     }
@@ -56,7 +89,7 @@ final class Load {
   }
 
   private func submit() throws {
-    let size = 512 << Int.random(in: 0..<7, using: &random)
+    let size = 512 << Int.random(in: 0...largest, using: &random)
     let start = Int.random(in: 0...((disk.count - size) / 512), using: &random) * 512
     let range = start..<(start + size)
     guard !underWay.contains(where: { $0.range.overlaps(range) }) else { return }

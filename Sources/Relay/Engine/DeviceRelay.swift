@@ -29,6 +29,8 @@ package final class DeviceRelay: Sendable {
     #if TEST_SWITCHES
       /// Rules that a test disables, to show what is lost without them.
       package var without: Set<Rule> = []
+      /// What a test lets the successor of a relay not know.
+      package var ignoring: Set<Evidence> = []
     #endif
 
     /// `unflushedLimit` is in bytes.
@@ -36,6 +38,14 @@ package final class DeviceRelay: Sendable {
       self.requestTimeout = requestTimeout
       self.unflushedLimit = unflushedLimit
     }
+  }
+
+  /// What says how many bytes a relay has moved that has ended during the transfer.
+  package enum Evidence: Sendable {
+    /// The kernel's note of the call.
+    case note
+    /// The counter of the socket.
+    case counter
   }
 
   package enum Event: Sendable, Equatable {

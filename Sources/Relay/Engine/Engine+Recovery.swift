@@ -57,11 +57,13 @@ extension Engine {
   /// a note is missing.
   private mutating func completeTransfers(on socket: SocketID) throws(Record.Flaw) {
     let received = record.received(socket)
-    var actual = received + UInt64(record.receiveNote(socket).count(from: received) ?? 0)
+    let (trustsNote, trustsCounter) = (settings.knows(.note), settings.knows(.counter))
+    let noted = trustsNote ? record.receiveNote(socket).count(from: received) ?? 0 : 0
+    var actual = received + UInt64(noted)
     guard received < 1 << 62, record.parsed(socket) < 1 << 62 else {
       throw .contradiction("the bytes received")
     }
-    if let counted = record.countedReceived(socket, at: sockets[socket].descriptor) {
+    if trustsCounter, let counted = record.countedReceived(socket, at: sockets[socket].descriptor) {
       actual = max(counted, received)
     }
     let limit = max(record.parsed(socket), received) + UInt64(RecordLayout.ringByteCount)
@@ -70,8 +72,8 @@ extension Engine {
 
     let sent = record.sent(socket)
     guard sent < 1 << 62 else { throw .contradiction("the bytes sent") }
-    var gone = sent + UInt64(record.sendNote(socket).count(from: sent) ?? 0)
-    if let counted = record.countedSent(socket, at: sockets[socket].kernelEnd) {
+    var gone = sent + UInt64(trustsNote ? record.sendNote(socket).count(from: sent) ?? 0 : 0)
+    if trustsCounter, let counted = record.countedSent(socket, at: sockets[socket].kernelEnd) {
       gone = max(counted, sent)
     }
     guard gone - sent < 1 << 31 else { throw .contradiction("the bytes sent") }
@@ -185,7 +187,8 @@ extension Engine {
     let received = record.received(socket)
     if slots[slot].block != nil, !request.isCopied {
       guard received >= request.begin else { throw .contradiction("the data of a write") }
-      copyArrived(slot, from: socket, request.begin, Int(min(request.length, received - request.begin)))
+      copyArrived(
+        slot, from: socket, request.begin, Int(min(request.length, received - request.begin)))
     }
     let isRefused = request.command == .write && slots[slot].block == nil
     slots[slot].isCounted = request.command.changesData && !isRefused

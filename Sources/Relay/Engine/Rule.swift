@@ -18,6 +18,15 @@ package enum Rule: String, Sendable, CaseIterable {
 }
 
 extension DeviceRelay.Settings {
+  /// Whether a successor can know how far a transfer had got in this way.
+  func knows(_ evidence: DeviceRelay.Evidence) -> Bool {
+    #if TEST_SWITCHES
+      !ignoring.contains(evidence)
+    #else
+      true
+    #endif
+  }
+
   /// Whether the relay follows a rule.
   func holds(_ rule: Rule) -> Bool {
     #if TEST_SWITCHES

@@ -42,7 +42,8 @@ struct Store {
   mutating func giveBackIdle() {
     let range = pages.takeIdle()
     guard !range.isEmpty else { return }
-    for step in range.lowerBound / Self.stepByteCount...(range.upperBound - 1) / Self.stepByteCount {
+    for step in range.lowerBound / Self.stepByteCount...(range.upperBound - 1) / Self.stepByteCount
+    {
       steps[step] = false
     }
     region.giveBack(range)
