@@ -32,6 +32,7 @@ let package = Package(
   name: "nbdd",
   products: [
     .executable(name: "nbdd", targets: ["nbdd"]),
+    .executable(name: "nbdd-keeper", targets: ["nbdd-keeper"]),
     .executable(name: "nbdctl", targets: ["nbdctl"]),
   ],
   dependencies: [
@@ -82,11 +83,15 @@ let package = Package(
       name: "Relay", dependencies: ["Base", "Linux", "NBD", "Transport"], cSettings: gnu,
       swiftSettings: strict),
 
+    // What nbdd and nbdd-keeper say to each other.
+    .target(
+      name: "Keeper", dependencies: ["Base", "Linux"], cSettings: gnu, swiftSettings: strict),
+
     // Everything that nbdd is; the program only starts it.
     .target(
       name: "Daemon",
       dependencies: [
-        "Base", "BlockDevice", "ControlAPI", "CSystemd", "Linux", "NBD", "Relay", "TLS",
+        "Base", "BlockDevice", "ControlAPI", "CSystemd", "Keeper", "Linux", "NBD", "Relay", "TLS",
         "Transport", "Varlink",
       ],
       cSettings: gnu,
@@ -96,6 +101,9 @@ let package = Package(
     .executableTarget(
       name: "nbdd", dependencies: ["Daemon"],
       swiftSettings: strict + [.defaultIsolation(MainActor.self)]),
+    .executableTarget(
+      name: "nbdd-keeper", dependencies: ["Base", "BlockDevice", "Keeper", "Linux"],
+      cSettings: gnu, swiftSettings: strict),
     .executableTarget(
       name: "nbdctl",
       dependencies: [
@@ -115,6 +123,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "Linux", "TestSupport"],
+      cSettings: gnu, swiftSettings: strict),
+    .testTarget(
+      name: "KeeperTests", dependencies: ["Base", "Keeper", "Linux", "TestSupport"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(
       name: "DaemonTests",

@@ -13,10 +13,9 @@ internal import Linux
 package enum AttachNote {
   private static let directory = "/run/nbdd/attached"
 
-  /// Records that the calling thread is about to attach a device.
-  package static func write(_ index: Int) throws(SystemError) {
+  /// Records that a thread attaches a device.
+  package static func write(_ index: Int, attachedBy thread: Int) throws(SystemError) {
     try Directory.create(directory)
-    let thread = Thread.currentID
     let text = "\(identity(index, thread)) \(startTime(of: thread) ?? "?")"
     try File.write(text, to: path(index))
   }

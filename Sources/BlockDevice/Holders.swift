@@ -43,10 +43,11 @@ package enum Holders {
       + processes(holding: index)
   }
 
-  /// Processes that have the disk or a partition open, as "dd (pid 42)"; not this one.
+  /// Processes that have the disk or a partition open, as "dd (pid 42)"; neither this one nor the one that serves it.
   package static func processes(holding index: Int) -> [String] {
     let numbers = Sysfs.deviceNumbers(of: index)
-    return processes { link in
+    let server = Sysfs.attacher(of: index).flatMap(process(of:))
+    return processes(except: server) { link in
       guard link.hasPrefix("/dev/") else { return false }
       var status = stat()
       guard unsafe stat(link, &status) == 0, status.st_mode & S_IFMT == S_IFBLK else {
@@ -88,9 +89,19 @@ package enum Holders {
       }
   }
 
-  private static func processes(_ isHeld: (String) -> Bool) -> [String] {
+  /// The process that a thread belongs to; nil if there is no such thread.
+  private static func process(of thread: Int) -> Int? {
+    let lines = File.contents(of: "/proc/\(thread)/status")?.split(separator: "\n") ?? []
+    return lines.first { $0.hasPrefix("Tgid:") }.flatMap {
+      Int($0.dropFirst("Tgid:".count).drop { $0 == "\t" || $0 == " " })
+    }
+  }
+
+  private static func processes(
+    except other: Int? = nil, _ isHeld: (String) -> Bool
+  ) -> [String] {
     Directory.names(in: "/proc").compactMap { Int($0) }.sorted().compactMap { process in
-      guard process != Int(getpid()) else { return nil }
+      guard process != Int(getpid()), process != other else { return nil }
       let links =
         Directory.names(in: "/proc/\(process)/fd").map { "fd/\($0)" } + ["cwd", "root"]
       guard

@@ -12,6 +12,8 @@ package protocol KernelDevice: AnyObject, Sendable {
   /// The driver's interface, as the control interface names it, such as "ioctl".
   var interface: String { get }
   var index: Int { get }
+  /// The open node, as another process can use it as well.
+  var node: Descriptor { get }
 
   /// Hands connected sockets and the geometry to the driver.
   ///
@@ -63,6 +65,11 @@ package enum DeviceEnd: Sendable {
 
 /// The kernel's nbd driver.
 package enum KernelDriver {
+  /// Takes the node of a device that another thread has set up.
+  package static func adopt(_ node: Descriptor, _ index: Int) -> any KernelDevice {
+    IOCTLDevice(node, index)
+  }
+
   /// Opens the node of a device, which changes nothing on the device.
   package static func open(_ index: Int) throws(SystemError) -> any KernelDevice {
     try IOCTLDevice(opening: index)

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -126,6 +128,85 @@ void clinux_note_faults(uint64_t *record) {
   }
   // A blocked signal of this kind ends the process without its handler.
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+long clinux_send_message(int socket, const void *bytes, size_t size, const int *descriptors, int count, int flags) {
+  char control[CMSG_SPACE(253 * sizeof(int))] = {0};
+  struct iovec part = {.iov_base = (void *)bytes, .iov_len = size};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (count > 253) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (count > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+    memcpy(CMSG_DATA(header), descriptors, (size_t)count * sizeof(int));
+  }
+  return sendmsg(socket, &message, flags | MSG_NOSIGNAL);
+}
+
+long clinux_receive_message(int socket, void *bytes, size_t size, int *descriptors, int *count, int flags) {
+  char control[CMSG_SPACE(253 * sizeof(int))];
+  struct iovec part = {.iov_base = bytes, .iov_len = size};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  const int room = *count;
+  *count = 0;
+  const long received = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
+  if (received < 0) return received;
+  int is_cut = (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const size_t numbers = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < numbers; i++) {
+      int number;
+      memcpy(&number, CMSG_DATA(header) + i * sizeof(int), sizeof number);
+      if (*count < room) {
+        descriptors[(*count)++] = number;
+      } else {
+        close(number);
+        is_cut = 1;
+      }
+    }
+  }
+  if (is_cut) {
+    for (int i = 0; i < *count; i++) close(descriptors[i]);
+    *count = 0;
+    errno = EMSGSIZE;
+    return -1;
+  }
+  return received;
+}
+
+int clinux_start_server(const char *path, int descriptor) {
+  int status;
+  const pid_t child = fork();
+  if (child < 0) return -1;
+  if (child == 0) {
+    const pid_t server = fork();
+    if (server != 0) _exit(server < 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    setsid();
+    if (dup2(descriptor, 3) < 0) _exit(1);
+    if (descriptor == 3) fcntl(3, F_SETFD, 0);
+    close_range(4, ~0U, 0);
+    execl(path, path, (char *)NULL);
+    _exit(1);
+  }
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return -1;
+  }
+  if (status == 0) return 0;
+  errno = EAGAIN;
+  return -1;
 }
 
 #ifdef TEST_SWITCHES

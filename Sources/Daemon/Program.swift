@@ -5,6 +5,7 @@ internal import Base
 internal import ControlAPI
 internal import Dispatch
 internal import Glibc
+internal import Keeper
 internal import Linux
 internal import Varlink
 
@@ -23,9 +24,32 @@ package enum Program {
     case .help: StandardStream.output.print(Options.usage)
     case .version: StandardStream.output.print("nbdd \(Version.text)\n")
     case .check: check(options.directory)
+    case .fail(let name): fail(name, options)
     case .run: run(options)
     }
   }
+
+  /// Ends a kept device; users of it get I/O errors.
+  private static func fail(_ name: String, _ options: Options) {
+    do throws(SystemError) {
+      let keeper = try KeeperClient(at: keeperPath(socketPath(options)))
+      guard try keeper.list().contains(where: { $0.name == name }) else {
+        StandardStream.error.print("nbdd: nbdd-keeper has no device '\(shown(name))'\n")
+        exit(EX_USAGE)
+      }
+      try keeper.end(name, after: .zero)
+    } catch {
+      StandardStream.error.print("nbdd: nbdd-keeper cannot be asked: \(error)\n")
+      exit(EX_UNAVAILABLE)
+    }
+  }
+
+  private static func socketPath(_ options: Options) -> String {
+    options.socket ?? Environment["NBDD_SOCKET"] ?? ControlInterface.defaultSocketPath
+  }
+
+  /// Each nbdd has a keeper of its own, so that a second one does not take the devices of the first.
+  private static func keeperPath(_ socketPath: String) -> String { "\(socketPath).keeper" }
 
   private static func check(_ directory: String) {
     let configuration = Configuration.read(directory)
@@ -44,9 +68,9 @@ package enum Program {
     #endif
     MemoryPressure.prepare()
     signal(SIGPIPE, SIG_IGN)
-    let path =
-      options.socket ?? Environment["NBDD_SOCKET"] ?? ControlInterface.defaultSocketPath
-    let manager = Manager(directory: options.directory)
+    let path = socketPath(options)
+    let manager = Manager(
+      directory: options.directory, keeperPath: options.keepsDevices ? keeperPath(path) : nil)
     do throws(SystemError) {
       service = try ControlService(manager, path: path)
     } catch {
@@ -56,6 +80,7 @@ package enum Program {
     }
     Loop.onSignal(SIGTERM) { manager.stop() }
     Loop.onSignal(SIGINT) { manager.stop() }
+    Loop.onSignal(SIGUSR2) { manager.leave() }
     // The faults are in the log.
     Loop.onSignal(SIGHUP) { _ = try? manager.reload(askedForBy: "SIGHUP") }
     manager.start()

@@ -14,7 +14,12 @@ package import Linux
 package final class IOCTLDevice: KernelDevice {
   package let interface = "ioctl"
   package let index: Int
-  private let node: Descriptor
+  package let node: Descriptor
+
+  /// Takes an open node.
+  init(_ node: Descriptor, _ index: Int) {
+    (self.node, self.index) = (node, index)
+  }
 
   /// Opens the node.
   ///

@@ -94,6 +94,19 @@ static inline void clinux_compiler_barrier(void) __attribute__((swift_name("comp
 /// CLOCK_BOOTTIME. The process then ends as it would have done without them. NULL: of this thread no longer.
 void clinux_note_faults(uint64_t *_Nullable record) __attribute__((swift_name("noteFaults(at:)")));
 
+/// sendmsg(2) and recvmsg(2) with SCM_RIGHTS: `count` is the number of descriptors, or the room for them
+/// and on return how many were received. EMSGSIZE: something did not fit; received descriptors were closed then.
+long clinux_send_message(int socket, const void *_Nonnull bytes, size_t size, const int *_Nullable descriptors,
+                         int count, int flags) __attribute__((swift_name("sendMessage(_:_:_:_:_:_:)")));
+long clinux_receive_message(int socket, void *_Nonnull bytes, size_t size, int *_Nonnull descriptors,
+                            int *_Nonnull count, int flags)
+    __attribute__((swift_name("receiveMessage(_:_:_:_:_:_:)")));
+
+/// Starts a program that outlives this process and is in a session of its own, with `descriptor` as its descriptor 3
+/// and no others but the standard ones. Returns 0, or -1 and errno.
+int clinux_start_server(const char *_Nonnull path, int descriptor)
+    __attribute__((swift_name("startServer(_:_:)")));
+
 #ifdef TEST_SWITCHES
 /// Ends the calling thread, and only that, at its `count`th call of `clinux_crash_point`; 0: never.
 void clinux_crash_after(long count) __attribute__((swift_name("crashThread(after:)")));

@@ -22,6 +22,9 @@ final class ConnectionSet {
   private(set) var outages = Outages()
   /// The duration of the last outage, if there was one.
   private(set) var lastOutage: Duration?
+  /// That outage was a restart of nbdd; and so is the present one.
+  private(set) var lastWasRestart = false
+  private(set) var isRestart = false
   /// Waiting requests fail until the server is back.
   private(set) var isGivenUp = false
   /// The export has been given up for good: nbdd does not connect again.
@@ -72,19 +75,30 @@ final class ConnectionSet {
     case other
   }
 
-  /// Starts with the connection that the relay already has.
+  /// Keeps connections beyond the end of nbdd, so that the next one can wait until the server is done with them.
+  struct Keeping {
+    let keep: (Int, Descriptor) -> Void
+    let release: (Int) -> Void
+  }
+
+  private let keeping: Keeping?
+  /// The number of the next connection that is kept.
+  private var nextNumber: Int
+  /// Why nbdd does not connect to the server, until a user wants it to.
+  private var poison: Failure?
+
+  /// Starts with the connection that the relay already has; without one, if the attachment has no address.
   init(
     _ configuration: DeviceConfiguration, _ attachment: AttachThread.Attachment,
-    _ relay: DeviceRelay,
+    _ relay: DeviceRelay, _ keeping: Keeping?, firstNumber: Int, poison: Failure?,
     _ changed: @escaping (Change) -> Void
-  )
-    throws(SystemError)
-  {
+  ) throws(SystemError) {
+    (self.keeping, nextNumber, self.poison) = (keeping, firstNumber, poison)
     self.configuration = configuration
     self.relay = relay
     self.changed = changed
     geometry = attachment.geometry
-    (server, export) = (attachment.address.description, attachment.export)
+    (server, export) = (attachment.server ?? "\(configuration.uri)", attachment.export)
     device = attachment.device
     interrupt = try Wakeup()
     let settings = configuration.settings
@@ -96,11 +110,24 @@ final class ConnectionSet {
     peers = Array(repeating: nil, count: count)
     timers = Array(repeating: nil, count: count)
     timerEnds = Array(repeating: 0, count: count)
+    guard let address = attachment.address else {
+      beginAdopted()
+      return
+    }
     peers[0] = Peer(
-      address: attachment.address, encryption: attachment.encryption,
+      address: address, encryption: attachment.encryption,
       sizeBytes: attachment.export.sizeBytes)
     handle(0, .handed)
     for index in lifecycles.indices.dropFirst() { handle(index, .start) }
+    watchSocket()
+  }
+
+  /// Continues as in an outage.
+  private func beginAdopted() {
+    _ = outages.begin(at: .now)
+    isRestart = true
+    guard poison == nil else { return }
+    for index in lifecycles.indices { handle(index, .start) }
     watchSocket()
   }
 
@@ -114,6 +141,7 @@ final class ConnectionSet {
   /// Why there is no connection: a persistent error of any connection takes precedence.
   var failure: Failure? {
     if isAbandoned { return Self.abandonment }
+    if let poison { return poison }
     let failures = lifecycles.compactMap(\.failure)
     return failures.first { $0.isPersistent } ?? failures.first
   }
@@ -134,7 +162,9 @@ final class ConnectionSet {
       handle(index, .up)
       attemptsTold = attempts
       isGivenUp = false
-      if let length = outages.end(at: .now) { lastOutage = length }
+      if let length = outages.end(at: .now) {
+        (lastOutage, lastWasRestart, isRestart) = (length, isRestart, false)
+      }
       for other in waitingForFirst { connect(other, within: configuration.settings.connectTimeout) }
       waitingForFirst = []
       changed(.other)
@@ -160,14 +190,19 @@ final class ConnectionSet {
       _ = outages.begin(at: .now)
       stop()
       changed(.abandoned(unflushedBytes: bytes, requests: count))
-    case .released: break
+    case .released(let number): keeping?.release(number)
     case .ended, .failed, .left: stop()
     }
   }
 
   /// Ends waits for the next attempt; replaces existing connections too if `all` is set.
   func reconnect(all: Bool) {
-    if all { relay.reconnect() }
+    if all {
+      if poison != nil { relay.record.forgetFaults() }
+      poison = nil
+      relay.reconnect()
+      for index in lifecycles.indices { handle(index, .start) }
+    }
     for index in lifecycles.indices { handle(index, .retry) }
   }
 
@@ -247,9 +282,11 @@ final class ConnectionSet {
   private func connect(_ index: Int, within time: Duration) {
     let contact = ServerDialer(
       configuration, address: addressInUse, connectTime: time, interrupt: interrupt)
-    let (geometry, interrupt) = (geometry, interrupt)
+    let (geometry, interrupt, record) = (geometry, interrupt, relay.record)
     do throws(SystemError) {
       try Thread.start(configuration.name) {
+        record.beginNotingFaults()
+        defer { FaultNote.end() }
         do throws(Failure) {
           let (stream, terms) = try contact.run()
           if let flaw = ExportCheck.flaw(terms.export, geometry, isFirst: index == 0) {
@@ -258,13 +295,19 @@ final class ConnectionSet {
           let peer = Peer(
             address: stream.address, encryption: stream.encryption,
             sizeBytes: terms.export.sizeBytes)
-          let handed = HandedStream(stream)
+          let (handed, descriptor) = (HandedStream(stream), stream.socket.descriptor)
           DispatchQueue.main.async {
             guard !self.isStopped, interrupt === self.interrupt else { return }
             if let other = self.addressInUse, other != peer.address {
               return self.failed(index, Self.apart(peer.address, other), interrupt)
             }
-            self.relay.use(handed, terms, as: index)
+            var number = 0
+            if let keeping = self.keeping {
+              number = self.nextNumber
+              self.nextNumber += 1
+              keeping.keep(number, descriptor)
+            }
+            self.relay.use(handed, terms, as: index, number: number)
             self.handed(index, peer, terms.export)
           }
         } catch {

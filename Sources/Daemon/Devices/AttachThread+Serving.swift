@@ -4,6 +4,7 @@
 internal import Base
 internal import BlockDevice
 internal import ControlAPI
+internal import Keeper
 internal import Linux
 internal import NBD
 internal import Relay
@@ -12,7 +13,9 @@ internal import Transport
 /// The two paths on which a kernel device is served.
 nonisolated extension AttachThread {
   /// Returns peculiarities that an admin may want to know; also records that the device is nbdd's.
-  private func notes(_ negotiated: Negotiated, _ geometry: DeviceGeometry) -> [String] {
+  private func notes(
+    _ negotiated: Negotiated, _ geometry: DeviceGeometry, attachedBy thread: Int
+  ) -> [String] {
     var notes = negotiated.notes
     let size = negotiated.export.sizeBytes
     let tail = size % UInt64(geometry.blockSize)
@@ -21,7 +24,7 @@ nonisolated extension AttachThread {
         "the last \(tail) bytes of the export cannot be accessed: its size is \(size) bytes, and the "
           + "kernel's blocks have \(geometry.blockSize)")
     }
-    do throws(SystemError) { try AttachNote.write(index) } catch {
+    do throws(SystemError) { try AttachNote.write(index, attachedBy: thread) } catch {
       notes.append(
         "after a crash, nbdd could not recognise its leftover mount: \(error)")
     }
@@ -39,9 +42,11 @@ nonisolated extension AttachThread {
     report(
       .serving(
         Attachment(
-          device: device, socket: stream.socket.descriptor, relay: nil, connectionCount: 1,
+          device: device, socket: stream.socket.descriptor, relay: nil, isKept: false,
+          connectionCount: 1,
           thread: Thread.currentID, address: stream.address, encryption: nil,
-          export: negotiated.export, geometry: geometry, notes: notes(negotiated, geometry))))
+          export: negotiated.export, geometry: geometry,
+          notes: notes(negotiated, geometry, attachedBy: Thread.currentID))))
     serve(device)
   }
 
@@ -52,6 +57,8 @@ nonisolated extension AttachThread {
     let mayBeSeveral = negotiated.export.flags.contains(.canMultiConn)
     let connectionCount = mayBeSeveral ? configuration.settings.connections : 1
     let (relay, device): (DeviceRelay, any KernelDevice)
+    var keeper: KeeperClient?
+    var thread = Thread.currentID
     do throws(SystemError) {
       var pairs: [SocketPair] = []
       for _ in 0..<connectionCount { pairs.append(try SocketPair()) }
@@ -64,9 +71,25 @@ nonisolated extension AttachThread {
         report(.relay($0))
       }
       try start(relay)
-      do throws(Failure) { device = try handOver(pairs.map(\.kernel), geometry) } catch {
+      if let keeperPath { keeper = try KeeperClient(at: keeperPath) }
+      do throws(Failure) {
+        device = try handOver(pairs.map(\.kernel), geometry) { node throws(SystemError) in
+          try keeper?.keep(
+            KeptDevice(
+              name: configuration.name, record: record.file.descriptor, node: node, sockets: pairs))
+        }
+      } catch {
         relay.stop()
+        try? keeper?.drop(configuration.name)
         return report(error.isInUse ? .inUse(error) : .ended(error))
+      }
+      if let keeper {
+        do throws(SystemError) { thread = try keeper.park(configuration.name) } catch {
+          relay.stop()
+          device.clear()
+          try? keeper.drop(configuration.name)
+          throw error
+        }
       }
       // With several sockets the driver gives up those on which it has waited for long, whatever
       // its timeout (Linux 6.1); but an outage may last for any time.
@@ -77,11 +100,14 @@ nonisolated extension AttachThread {
     report(
       .serving(
         Attachment(
-          device: device, socket: nil, relay: relay, connectionCount: connectionCount,
-          thread: Thread.currentID, address: stream.address, encryption: stream.encryption,
-          export: negotiated.export, geometry: geometry, notes: notes(negotiated, geometry))))
-    relay.use(HandedStream(stream), negotiated, as: 0)
-    serve(device, stopping: relay)
+          device: device, socket: nil, relay: relay, isKept: keeper != nil,
+          connectionCount: connectionCount, thread: thread, address: stream.address,
+          encryption: stream.encryption, export: negotiated.export, geometry: geometry,
+          notes: notes(negotiated, geometry, attachedBy: thread))))
+    let number = keeper == nil ? 0 : 1
+    try? keeper?.keepServer(of: configuration.name, number, stream.socket.descriptor)
+    relay.use(HandedStream(stream), negotiated, as: 0, number: number)
+    if keeper == nil { serve(device, stopping: relay) }
   }
 
   private func start(_ relay: DeviceRelay) throws(SystemError) {

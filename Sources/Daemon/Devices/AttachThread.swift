@@ -18,6 +18,8 @@ nonisolated struct AttachThread: Sendable {
   let index: Int
   /// Ends every wait before the kernel has the connection.
   let interrupt: Wakeup
+  /// Where nbdd-keeper listens; nil: the device is not kept.
+  let keeperPath: String?
   /// Called from the thread.
   let report: @Sendable (Report) -> Void
 
@@ -37,17 +39,20 @@ nonisolated struct AttachThread: Sendable {
     /// On the direct path, the socket that the kernel holds as well.
     let socket: Descriptor?
     let relay: DeviceRelay?
+    /// It outlives nbdd.
+    let isKept: Bool
     /// How many connections the device may have.
     let connectionCount: Int
     let thread: Int
-    let address: Address
+    /// The server's, if there was a connection already.
+    let address: Address?
     let encryption: String?
     let export: Export
-    let geometry: DeviceGeometry
+    var geometry: DeviceGeometry
     /// Peculiarities of the export that an admin may want to know.
     let notes: [String]
 
-    var server: String { address.description }
+    var server: String? { address?.description }
   }
 
   func run() {
@@ -89,11 +94,12 @@ nonisolated struct AttachThread: Sendable {
       requestTimeoutSeconds: timeout)
   }
 
-  /// Hands sockets to the kernel device.
+  /// Hands sockets to the kernel device; `keep` is called before that with its open node.
   ///
   /// Waits for a moment if the device is busy, as it is just after a detach while udev probes it.
   func handOver(
-    _ sockets: [Descriptor], _ geometry: DeviceGeometry
+    _ sockets: [Descriptor], _ geometry: DeviceGeometry,
+    keep: (Descriptor) throws(SystemError) -> Void = { _ in }
   ) throws(Failure) -> any KernelDevice {
     let deadline = ContinuousClock.now + .seconds(2)
     while true {
@@ -102,6 +108,7 @@ nonisolated struct AttachThread: Sendable {
         let device = try KernelDriver.open(index)
         // Without it, the next user of the device gets the settings of this one.
         try? RequestQueue.remember(index)
+        try keep(device.node)
         try device.configure(sockets, geometry)
         return device
       } catch {

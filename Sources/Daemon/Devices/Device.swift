@@ -45,12 +45,17 @@ final class Device {
   private(set) var earlierOutages = 0
   /// What was found when the device was attached.
   private(set) var settled = KernelWork.Settled()
+  private(set) var isSettled = false
+  /// What was last left to a successor.
+  var rememberedText: [UInt8] = []
   /// The real path of the declared mount, once it has been mounted.
   private(set) var mountPoint: String?
   /// What a forced detach dropped.
   private(set) var notes: [String] = []
   /// How many requests had failed when a forced detach began to fail them.
   private var refusedBefore: Int?
+  /// The next nbdd continues with it.
+  private(set) var isLeft = false
 
   /// Kernel devices that turned out to be in use during this attempt.
   private var avoided: Set<Int> = []
@@ -192,7 +197,8 @@ final class Device {
 
   func record(_ finding: Finding) {
     switch finding {
-    case .settled(let settled): if attachment != nil { self.settled = settled }
+    case .settled(let settled):
+      if attachment != nil { (self.settled, isSettled) = (settled, true) }
     case .mounted(let path): mountPoint = path
     case .claimed(let claim): self.claim = claim
     case .noted(let note): notes.append(note)
@@ -230,6 +236,7 @@ final class Device {
       shownHolders = lifecycle.holders
       log.held(self)
     }
+    remember()
     tell(.changed)
     manager.changed(self)
   }
@@ -242,6 +249,8 @@ final class Device {
     formerUses = []
     forceTimer = nil
     attachment = nil
+    isSettled = false
+    rememberedText = []
   }
 
   private func cleanUp() {
@@ -313,8 +322,11 @@ final class Device {
       }
       self.index = index
       self.interrupt = interrupt
-      let attempt = AttachThread(configuration: configuration, index: index, interrupt: interrupt) {
-        report in
+      let keeper = configuration.settings.path == .relay ? manager.connectKeeper() : nil
+      let attempt = AttachThread(
+        configuration: configuration, index: index, interrupt: interrupt,
+        keeperPath: keeper?.path
+      ) { report in
         DispatchQueue.main.async { self.take(report) }
       }
       run { attempt.run() }
@@ -324,7 +336,45 @@ final class Device {
     }
   }
 
-  private func take(_ report: AttachThread.Report) {
+  var keeperPath: String? { manager.keeper?.path }
+
+  /// Takes what is known of a device that an earlier nbdd has left.
+  func begin(
+    adopted attachment: AttachThread.Attachment, _ relay: DeviceRelay,
+    _ remembered: RememberedDevice, firstNumber: Int, poison: Failure?
+  ) throws(SystemError) {
+    index = remembered.index
+    self.attachment = attachment
+    if let settled = remembered.settled { (self.settled, isSettled) = (settled, true) }
+    mountPoint = remembered.mountPoint
+    connections = try connectionSet(attachment, relay, firstNumber: firstNumber, poison: poison)
+  }
+
+  private func connectionSet(
+    _ attachment: AttachThread.Attachment, _ relay: DeviceRelay, firstNumber: Int,
+    poison: Failure? = nil
+  ) throws(SystemError) -> ConnectionSet {
+    let name = name
+    let keep: ConnectionSet.Keeping? =
+      attachment.isKept
+      ? ConnectionSet.Keeping(
+        keep: { [unowned manager] in manager.keeper?.keepServer(of: name, $0, $1) },
+        release: { [unowned manager] in manager.keeper?.releaseServer(of: name, $0) }) : nil
+    return try ConnectionSet(
+      configuration, attachment, relay, keep, firstNumber: firstNumber, poison: poison
+    ) { self.take($0) }
+  }
+
+  /// Leaves the device to the next nbdd.
+  func leave() {
+    guard let connections else { return }
+    remember()
+    isLeft = true
+    connections.stop()
+    connections.relay.leave()
+  }
+
+  func take(_ report: AttachThread.Report) {
     switch report {
     case .serving(let attachment):
       self.attachment = attachment
@@ -353,7 +403,7 @@ final class Device {
 
   private func begin(_ relay: DeviceRelay, _ attachment: AttachThread.Attachment) {
     do throws(SystemError) {
-      connections = try ConnectionSet(configuration, attachment, relay) { self.take($0) }
+      connections = try connectionSet(attachment, relay, firstNumber: 2)
     } catch {
       // Nothing could manage its connections.
       Journal.error("\(name): \(error)", Journal.Fields(device: name))
@@ -362,6 +412,11 @@ final class Device {
   }
 
   private func take(_ event: DeviceRelay.Event) {
+    switch event {
+    case .left: return manager.left(self)
+    case .failed(let error): note("\(error)")
+    default: break
+    }
     if case .ended = event, let connections, let before = refusedBefore {
       let count = connections.relay.counters.requestsRefused.load(ordering: .relaxed) - before
       let requests = count == 1 ? "1 request" : "\(count) requests"

@@ -10,6 +10,8 @@ nonisolated extension Lifecycle {
   enum Event: Sendable, Equatable {
     /// The user or the configuration wants it attached; ends a wait early.
     case attach
+    /// The kernel serves it already, for an earlier nbdd, which may have ended before it was usable.
+    case adopted(isSettled: Bool)
     case detach(force: Bool)
     /// The thread is about to enter NBD_DO_IT.
     case serving

@@ -16,6 +16,7 @@ internal import ControlAPI
 ///         │                                               ▼                       ▼
 ///         └─────────── released ── (releasing, leaving) ◀── disconnecting ◀── quiescing ◀── unmounting
 ///
+/// A device that an earlier nbdd has left goes from detached to mounting, or to settling, when it is adopted.
 /// A refused detach leads back to attached. Helpers that were started report in every case, so
 /// at any time at most one of unmount, mount, settle, quiesce, release is under way.
 nonisolated struct Lifecycle: Sendable {
@@ -108,10 +109,14 @@ nonisolated struct Lifecycle: Sendable {
 
   private mutating func whileDetached(_ event: Event) -> [Action] {
     switch event {
-    case .attach: connect()
-    case .detach: []
+    case .attach: return connect()
+    case .adopted(isSettled: true): return mount()
+    case .adopted(isSettled: false):
+      phase = .settling()
+      return [.settle]
+    case .detach: return []
     case .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .released, .timer:
-      impossible(event)
+      return impossible(event)
     }
   }
 
@@ -131,7 +136,8 @@ nonisolated struct Lifecycle: Sendable {
       attempts += 1
       // Reported last: an observer may detach at once, and no timer may be set after that.
       return wait(for: failure, now, random) + [.attemptFailed(failure)]
-    case .settled, .mounted, .unmounted, .quiesced, .released, .timer: return impossible(event)
+    case .adopted, .settled, .mounted, .unmounted, .quiesced, .released, .timer:
+      return impossible(event)
     }
   }
 
@@ -140,7 +146,7 @@ nonisolated struct Lifecycle: Sendable {
     case .attach, .detach: []
     case .serving: disconnect(leaving: true)
     case .ended, .inUse: detached()
-    case .settled, .mounted, .unmounted, .quiesced, .released, .timer: impossible(event)
+    case .adopted, .settled, .mounted, .unmounted, .quiesced, .released, .timer: impossible(event)
     }
   }
 
@@ -154,7 +160,7 @@ nonisolated struct Lifecycle: Sendable {
       self.failure = failure
       phase = .settling(hasEnded: true)
       return []
-    case .serving, .mounted, .inUse, .unmounted, .quiesced, .released, .timer:
+    case .adopted, .serving, .mounted, .inUse, .unmounted, .quiesced, .released, .timer:
       return impossible(event)
     }
   }
@@ -170,7 +176,7 @@ nonisolated struct Lifecycle: Sendable {
       self.failure = failure
       phase = .mounting(hasEnded: true)
       return []
-    case .serving, .settled, .inUse, .unmounted, .quiesced, .released, .timer:
+    case .adopted, .serving, .settled, .inUse, .unmounted, .quiesced, .released, .timer:
       return impossible(event)
     }
   }
@@ -187,7 +193,7 @@ nonisolated struct Lifecycle: Sendable {
     case .attach: mountFailure == nil ? [] : mount()
     case .detach(let force): unmount(force: force)
     case .ended(let failure): lost(failure, now)
-    case .serving, .settled, .mounted, .inUse, .unmounted, .quiesced, .released, .timer:
+    case .adopted, .serving, .settled, .mounted, .inUse, .unmounted, .quiesced, .released, .timer:
       impossible(event)
     }
   }
@@ -206,7 +212,7 @@ nonisolated struct Lifecycle: Sendable {
       self.failure = failure
       phase = .unmounting(force: force, lazily: lazily, hasEnded: true)
       return []
-    case .serving, .settled, .mounted, .inUse, .quiesced, .released, .timer:
+    case .adopted, .serving, .settled, .mounted, .inUse, .quiesced, .released, .timer:
       return impossible(event)
     }
   }
@@ -226,7 +232,7 @@ nonisolated struct Lifecycle: Sendable {
       self.failure = failure
       phase = .quiescing(force: force, hasEnded: true)
       return []
-    case .serving, .settled, .mounted, .inUse, .unmounted, .released, .timer:
+    case .adopted, .serving, .settled, .mounted, .inUse, .unmounted, .released, .timer:
       return impossible(event)
     }
   }
@@ -248,7 +254,7 @@ nonisolated struct Lifecycle: Sendable {
       }
     case .ended: return [.cancelTimer] + release(leaving: leaving)
     case .timer: return escalate(from: means, leaving: leaving)
-    case .serving, .settled, .mounted, .inUse, .unmounted, .quiesced, .released:
+    case .adopted, .serving, .settled, .mounted, .inUse, .unmounted, .quiesced, .released:
       return impossible(event)
     }
   }
@@ -265,7 +271,7 @@ nonisolated struct Lifecycle: Sendable {
       mountUsers = failure?.holders ?? []
       return [.release(patiently: holders.isEmpty)]
     case .released(let holders): return released(holders, leaving: leaving, now, random)
-    case .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .timer:
+    case .adopted, .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .timer:
       return impossible(event)
     }
   }
@@ -276,7 +282,7 @@ nonisolated struct Lifecycle: Sendable {
     case .detach(let force):
       pendingDetach = force ? .byForce : .gently
       return [.cancelTimer] + release(leaving: false)
-    case .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .released:
+    case .adopted, .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .released:
       return impossible(event)
     }
   }
@@ -285,7 +291,7 @@ nonisolated struct Lifecycle: Sendable {
     switch event {
     case .attach, .timer: [.cancelTimer] + connect()
     case .detach: [.cancelTimer] + detached()
-    case .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .released:
+    case .adopted, .serving, .settled, .mounted, .ended, .inUse, .unmounted, .quiesced, .released:
       impossible(event)
     }
   }

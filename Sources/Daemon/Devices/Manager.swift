@@ -10,19 +10,24 @@ internal import Linux
 /// All devices, and the configuration they come from.
 final class Manager {
   private let directory: String
-  private(set) var devices: [String: Device] = [:]
+  /// Where nbdd-keeper listens; nil: devices are not kept.
+  let keeperPath: String?
+  var keeper: KeeperLink?
+  var shownKeeperFailure: SystemError?
+  var devices: [String: Device] = [:]
   /// The configuration that was applied last.
-  private var configuration = Configuration()
+  private(set) var configuration = Configuration()
   /// The stop that is under way.
   private var stopping: Stop?
+  private var leaving: Leave?
   /// Called after a change of a device, or with nil and its name after it is gone.
   var onChange: (Device?, String) -> Void = { _, _ in }
   private lazy var announcements = Announcements(
     announce: { [unowned self] in onChange(devices[$0], $0) },
     summarize: { [unowned self] in publish() })
 
-  init(directory: String) {
-    self.directory = directory
+  init(directory: String, keeperPath: String?) {
+    (self.directory, self.keeperPath) = (directory, keeperPath)
   }
 
   /// How long a stop may wait for users of devices.
@@ -52,7 +57,8 @@ final class Manager {
     let configuration = Configuration.read(directory)
     self.configuration = configuration
     for problem in configuration.problems { Journal.error("\(problem); ignoring this file") }
-    for (name, declaration) in configuration.devices {
+    adoptAll()
+    for (name, declaration) in configuration.devices where devices[name] == nil {
       devices[name] = Device(declaration.configuration, file: declaration.file, manager: self)
     }
     publish()
@@ -151,7 +157,10 @@ final class Manager {
   }
 
   private func attachAll() {
-    for device in sorted where device.configuration.autoAttach { device.attach() }
+    for device in sorted
+    where device.configuration.autoAttach && device.lifecycle.phase == .detached {
+      device.attach()
+    }
   }
 
   // MARK: devices
@@ -203,12 +212,24 @@ final class Manager {
     stop.begin()
   }
 
+  /// Leaves kept devices to the next nbdd, detaches the rest, and ends the process.
+  func leave() {
+    guard stopping == nil, leaving == nil else { return }
+    let leave = Leave(self)
+    leaving = leave
+    leave.begin()
+  }
+
+  /// A device was left to the next nbdd, or has ended instead.
+  func left(_ device: Device) { leaving?.proceed(device.name) }
+
   /// A device's state, or anything else that is reported, has changed.
   func changed(_ device: Device) {
     guard devices[device.name] === device else { return }
     announcements.changed(device.name, device.state)
     // A device that is not, or no longer, configured ends with its attachment.
     if device.lifecycle.phase == .detached && device.isOrphan { forget(device) }
+    if device.isIdle { left(device) }
     stopping?.proceed()
   }
 

@@ -21,6 +21,8 @@ nonisolated enum Mounting {
     _ mount: DeviceConfiguration.Mount, _ index: Int, readOnly: Bool
   ) throws(Failure) -> String {
     let device = DeviceNode.path(index)
+    // A path below a mount of the device itself is not looked at: that could wait for the device.
+    guard !isMounted(mount.path, index) else { return mount.path }
     try makeDirectory(mount.path)
     let path = File.realPath(mount.path)
     guard !isMounted(path, index) else { return path }

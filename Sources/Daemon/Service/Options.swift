@@ -7,22 +7,27 @@ nonisolated struct Options: Sendable, Equatable {
   var socket: String?
   var mode = Mode.run
 
-  enum Mode: Sendable, Equatable { case run, check, help, version }
+  /// Devices outlive nbdd.
+  var keepsDevices = true
+
+  enum Mode: Sendable, Equatable { case run, check, help, version, fail(String) }
 
   static let usage = """
-    Usage: nbdd [--config DIR] [--socket PATH] [--check]
+    Usage: nbdd [--config DIR] [--socket PATH] [--no-keeper] [--check | --fail NAME]
 
     Keeps network block devices attached, as its configuration says.
 
       --config DIR   directory with nbdd.json and devices.d (default /etc/nbdd)
       --socket PATH  control socket (default /run/nbdd/org.nbdd, or $NBDD_SOCKET)
+      --no-keeper    end devices when nbdd ends, instead of keeping them by nbdd-keeper
+      --fail NAME    end a device that nbdd-keeper has while nbdd cannot be run
       --check        check the configuration, print every fault, and end
       --version      print the version
       --help         print this
 
     """
 
-  private static let flags = ["--check", "--help", "--version"]
+  private static let flags = ["--check", "--help", "--version", "--no-keeper"]
 
   /// An error in the command line, for people.
   struct Misuse: Error, Equatable {
@@ -44,6 +49,8 @@ nonisolated struct Options: Sendable, Equatable {
       case "--socket": socket = try value()
       case let flag? where parts.count > 1 && Self.flags.contains(String(flag)):
         throw Misuse(message: "\(flag) takes no value")
+      case "--no-keeper": keepsDevices = false
+      case "--fail": mode = .fail(try value())
       case "--check": mode = .check
       case "--help", "-h": mode = .help
       case "--version": mode = .version

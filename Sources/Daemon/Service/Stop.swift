@@ -22,7 +22,11 @@ final class Stop {
     ServiceManager.extendTimeout(manager.stopTimeout + .seconds(30))
     Journal.info("stopping")
     deadline = Loop.timer(after: manager.stopTimeout) { self.force() }
-    for device in manager.sorted {
+    for device in manager.sorted where !device.isLeft {
+      // If nbdd itself waits for the device then, nobody else would end it.
+      if device.attachment?.isKept == true {
+        manager.keeper?.end(device.name, after: manager.stopTimeout + .seconds(25))
+      }
       device.observe { observation in
         guard case .refused = observation else { return false }
         // Its users may be about to end, as all processes do at a shutdown.
@@ -54,12 +58,15 @@ final class Stop {
 
   private func detachAll() {
     guard !isForced else { return }
-    for device in manager.sorted where device.state != .detaching {
+    for device in manager.sorted where device.state != .detaching && !device.isLeft {
       device.detach(force: false)
     }
   }
 
   private func end(status: Int32) {
+    for device in manager.sorted where !device.isIdle && device.attachment?.isKept == true {
+      manager.keeper?.end(device.name, after: .zero)
+    }
     Journal.info("stopped")
     ControlService.removeSocket()
     Program.end(status)
@@ -69,7 +76,8 @@ final class Stop {
 extension Device {
   /// It is not in the kernel, and will not be.
   var isIdle: Bool {
-    switch lifecycle.phase {
+    if isLeft { return true }
+    return switch lifecycle.phase {
     // A thread that is giving up may still wait for a name server; it has written nothing.
     case .detached, .waiting, .cancelling: true
     default: false

@@ -120,6 +120,11 @@ struct Engine: ~Copyable {
     readClocks()
     beginPatience()
     beginClosing(former)
+    switch outagePolicy {
+    case .hold: break
+    case .refuse: report(.gaveUp(requests: 0))
+    case .abandon: report(.abandoned(unflushedBytes: 0, requests: 0))
+    }
     for socket in sockets.indices { receiveRequests(from: socket) }
   }
 
