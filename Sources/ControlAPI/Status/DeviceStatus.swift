@@ -28,6 +28,9 @@ package struct DeviceRuntime: Structure {
   package var interface: DriverInterface?
   package var path: DataPath?
   package var thread: Int64?
+  package var keptBy: String?
+  package var restarts: Int64?
+  package var lastPauseMSec: Int64?
   package var server: String?
   package var export: ExportStatus?
   package var partitions: [String]?
@@ -53,6 +56,9 @@ package struct DeviceRuntime: Structure {
     Field("interface", \.interface),
     Field("path", \.path),
     Field("thread", \.thread),
+    Field("keptBy", \.keptBy),
+    Field("restarts", \.restarts),
+    Field("lastPauseMSec", \.lastPauseMSec),
     Field("server", \.server),
     Field("export", \.export),
     Field("partitions", \.partitions),

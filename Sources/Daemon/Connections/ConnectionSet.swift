@@ -22,9 +22,10 @@ final class ConnectionSet {
   private(set) var outages = Outages()
   /// The duration of the last outage, if there was one.
   private(set) var lastOutage: Duration?
-  /// That outage was a restart of nbdd; and so is the present one.
-  private(set) var lastWasRestart = false
+  /// The present outage is a restart of nbdd.
   private(set) var isRestart = false
+  /// How long the last restart of nbdd was an outage, if there was one.
+  private(set) var lastRestart: Duration?
   /// Waiting requests fail until the server is back.
   private(set) var isGivenUp = false
   /// The export has been given up for good: nbdd does not connect again.
@@ -163,7 +164,8 @@ final class ConnectionSet {
       attemptsTold = attempts
       isGivenUp = false
       if let length = outages.end(at: .now) {
-        (lastOutage, lastWasRestart, isRestart) = (length, isRestart, false)
+        if isRestart { lastRestart = length }
+        (lastOutage, isRestart) = (length, false)
       }
       for other in waitingForFirst { connect(other, within: configuration.settings.connectTimeout) }
       waitingForFirst = []

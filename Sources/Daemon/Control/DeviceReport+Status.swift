@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Base
 internal import BlockDevice
 internal import ControlAPI
 internal import NBD
+internal import Relay
 
 extension DeviceReport {
   /// The interface's `Device`.
@@ -30,6 +32,11 @@ extension DeviceReport {
       runtime.interface = DriverInterface(rawValue: attachment.device.interface)
       runtime.path = attachment.relay == nil ? .direct : .relay
       runtime.thread = Int64(attachment.thread)
+      if attachment.isKept, let relay = attachment.relay {
+        runtime.keptBy = "nbdd-keeper"
+        runtime.restarts = Int64(relay.record.successions)
+        runtime.lastPauseMSec = connections?.lastRestart?.milliseconds
+      }
       runtime.partitions = device.settled.partitions
     }
     runtime.server = snapshot.server

@@ -32,6 +32,7 @@ enum DeviceDetails {
       ("held by", list(runtime.holders)),
       ("failed attempts", count(runtime.attempts)),
       ("outages", outages(runtime)),
+      ("restarts of nbdd", restarts(runtime)),
       ("held requests", count(relay?.requestsHeld)),
       ("last error", relay?.lastError),
       ("not flushed yet", relay.flatMap { kept($0.unflushedBytes) }),
@@ -48,7 +49,8 @@ enum DeviceDetails {
   private static func served(_ runtime: DeviceRuntime) -> String? {
     runtime.thread.map { thread in
       let (interface, path) = (runtime.interface?.rawValue, runtime.path?.rawValue)
-      return "thread \(thread) in NBD_DO_IT (\(interface ?? "?"), \(path ?? "?"))"
+      let keeper = runtime.keptBy.map { " of \($0)" } ?? ""
+      return "thread \(thread)\(keeper) in NBD_DO_IT (\(interface ?? "?"), \(path ?? "?"))"
     }
   }
 
@@ -64,6 +66,12 @@ enum DeviceDetails {
     let total = Quantities.words(.milliseconds(relay.outageMSec))
     let longest = Quantities.words(.milliseconds(relay.longestOutageMSec))
     return "\(outages), \(total) in all, the longest \(longest)"
+  }
+
+  private static func restarts(_ runtime: DeviceRuntime) -> String? {
+    guard let restarts = runtime.restarts, restarts > 0 else { return nil }
+    let pause = runtime.lastPauseMSec.map { ", the last a pause of \(Quantities.words(.milliseconds($0)))" }
+    return "\(restarts)\(pause ?? "")"
   }
 
   private static func kept(_ bytes: Int64) -> String? {
