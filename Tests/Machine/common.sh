@@ -97,7 +97,7 @@ image() { truncate -s "$2" "$work/$1.img"; }
 # device NAME JSON: its configuration file.
 device() { printf '%s\n' "$2" >$config/devices.d/"$1".json; }
 start_nbdd() {
-  nbdd --config $config >>$work/nbdd.log 2>&1 </dev/null &
+  nbdd --config $config "$@" >>$work/nbdd.log 2>&1 </dev/null &
   daemon=$!
   within 20 "nbdd answers" nbdctl status || evidence
 }

@@ -36,7 +36,7 @@ variant() {
   local server=("$@")
   longest=0
   up_raw() { serve raw --port 10809 ${server[@]+"${server[@]}"} file $work/raw.img $cached; }
-  up_tree() { serve tree --port 10810 ${server[@]+"${server[@]}"} file $work/tree.img; }
+  up_tree() { serve tree --port 10810 ${server[@]+"${server[@]}"} file $work/tree.img $cached; }
   rm -f $work/{raw,tree}.img
   image raw 32M
   image tree 96M
@@ -79,8 +79,10 @@ variant() {
   end_server raw; end_server tree
   quiet_kernel
 }
+cached=  # an argument of nbdkit's file plugin, or of its cache
 variant "1 connection" nbd '"connections": 1'
 variant "4 connections" nbd '"connections": 4'
 variant "TLS" nbds "\"connections\": 2, \"tlsCertificates\": \"$work/pki\"" --tls=require --tls-certificates=$work/pki
+cached=cache=writeback
 variant "volatile cache" nbd '"connections": 1' --filter=cache
 finish

@@ -167,6 +167,9 @@ check "mounted" "$said" "$(findmnt -n -o SOURCE $work/web)"
 quiet_kernel
 
 say "what a killed nbdd has left is known as its own"
+stop_nbdd
+start_nbdd --no-keeper
+within 20 "web is mounted" mounted $work/web
 kernel_errors_expected=1  # the kernel drops the devices of a process that dies
 kill -KILL "$daemon"
 wait "$daemon" 2>/dev/null

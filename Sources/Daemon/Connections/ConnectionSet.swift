@@ -24,6 +24,8 @@ final class ConnectionSet {
   private(set) var lastOutage: Duration?
   /// The present outage is a restart of nbdd.
   private(set) var isRestart = false
+  /// And so was the last one.
+  private(set) var lastWasRestart = false
   /// How long the last restart of nbdd was an outage, if there was one.
   private(set) var lastRestart: Duration?
   /// Waiting requests fail until the server is back.
@@ -165,6 +167,7 @@ final class ConnectionSet {
       isGivenUp = false
       if let length = outages.end(at: .now) {
         if isRestart { lastRestart = length }
+        lastWasRestart = isRestart
         (lastOutage, isRestart) = (length, false)
       }
       for other in waitingForFirst { connect(other, within: configuration.settings.connectTimeout) }

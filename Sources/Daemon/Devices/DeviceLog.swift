@@ -13,6 +13,9 @@ struct DeviceLog {
   mutating func transition(_ device: Device, from before: Lifecycle.State) {
     let line = "\(device.name): \(device.report.sentence)"
     switch device.state {
+    case .attached where device.connections?.lastWasRestart == true:
+      let time = Quantities.words(device.connections?.lastOutage ?? .zero)
+      write(.notice, "taken over as it was, and connected after \(time)", device)
     case .attached where device.connections?.lastOutage != nil:
       let time = Quantities.words(device.connections?.lastOutage ?? .zero)
       write(.notice, "the server is back after \(time)", device)

@@ -70,7 +70,9 @@ enum DeviceDetails {
 
   private static func restarts(_ runtime: DeviceRuntime) -> String? {
     guard let restarts = runtime.restarts, restarts > 0 else { return nil }
-    let pause = runtime.lastPauseMSec.map { ", the last a pause of \(Quantities.words(.milliseconds($0)))" }
+    let pause = runtime.lastPauseMSec.map {
+      ", the last a pause of \(Quantities.words(.milliseconds($0)))"
+    }
     return "\(restarts)\(pause ?? "")"
   }
 
