@@ -25,6 +25,7 @@ DESTDIR ?=
 STRIP ?=
 
 BINARIES ?= .build/release
+UNITS = nbdd.service nbdd.socket nbdd-keeper.service nbdd-keeper.socket nbdd-devices.target
 SECONDS ?= 60
 HOURS ?= 2
 PRODUCT ?=
@@ -36,7 +37,7 @@ SWIFT_FLAGS = -c release --static-swift-stdlib --disable-local-rpath -Xlinker -z
 .PHONY: help build demo test lint check bench soak fuzz install uninstall format prerequisites
 
 help:
-	@echo 'make build           nbdd and nbdctl in $(BINARIES), each one file that can be copied'
+	@echo 'make build           nbdd, nbdd-keeper and nbdctl in $(BINARIES), each one file that can be copied'
 	@echo 'make demo            shows nbdd at work on a real kernel; does not touch this machine'
 	@echo 'make test            unit tests'
 	@echo 'make lint            format, syntax of scripts, imports, and rows of the protocol; builds nothing'
@@ -81,10 +82,12 @@ fuzz:
 install:
 	@test -x '$(BINARIES)/nbdd' || { echo 'not built yet: make build'; exit 1; }
 	install -D -m 755 '$(BINARIES)/nbdd' '$(DESTDIR)$(sbindir)/nbdd'
+	install -D -m 755 '$(BINARIES)/nbdd-keeper' '$(DESTDIR)$(sbindir)/nbdd-keeper'
 	install -D -m 755 '$(BINARIES)/nbdctl' '$(DESTDIR)$(bindir)/nbdctl'
-	[ -z '$(STRIP)' ] || $(STRIP) '$(DESTDIR)$(sbindir)/nbdd' '$(DESTDIR)$(bindir)/nbdctl'
+	[ -z '$(STRIP)' ] || \
+	  $(STRIP) '$(DESTDIR)$(sbindir)/nbdd' '$(DESTDIR)$(sbindir)/nbdd-keeper' '$(DESTDIR)$(bindir)/nbdctl'
 	install -d '$(DESTDIR)$(sysconfdir)/nbdd/devices.d' '$(DESTDIR)$(unitdir)'
-	for unit in nbdd.service nbdd.socket; do \
+	for unit in $(UNITS); do \
 	  sed 's,/usr/local/sbin/,$(sbindir)/,; s,/usr/local/bin/,$(bindir)/,' systemd/$$unit >'$(DESTDIR)$(unitdir)/'$$unit && \
 	  chmod 644 '$(DESTDIR)$(unitdir)/'$$unit || exit; \
 	done
@@ -100,8 +103,8 @@ install:
 
 # Takes the same directories as install. Device files stay, and so does the group nbdd.
 uninstall:
-	rm -f '$(DESTDIR)$(sbindir)/nbdd' '$(DESTDIR)$(bindir)/nbdctl'
-	rm -f '$(DESTDIR)$(unitdir)/nbdd.service' '$(DESTDIR)$(unitdir)/nbdd.socket' '$(DESTDIR)$(sysusersdir)/nbdd.conf'
+	rm -f '$(DESTDIR)$(sbindir)/nbdd' '$(DESTDIR)$(sbindir)/nbdd-keeper' '$(DESTDIR)$(bindir)/nbdctl'
+	rm -f $(UNITS:%='$(DESTDIR)$(unitdir)/%') '$(DESTDIR)$(sysusersdir)/nbdd.conf'
 	rm -f '$(DESTDIR)$(mandir)/man8/nbdd.8' '$(DESTDIR)$(mandir)/man1/nbdctl.1'
 	rm -f '$(DESTDIR)$(bashcompletiondir)/nbdctl' '$(DESTDIR)$(zshcompletiondir)/_nbdctl' \
 	  '$(DESTDIR)$(fishcompletiondir)/nbdctl.fish'

@@ -125,9 +125,6 @@ let package = Package(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "Linux", "TestSupport"],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(
-      name: "KeeperTests", dependencies: ["Base", "Keeper", "Linux", "TestSupport"],
-      cSettings: gnu, swiftSettings: strict),
-    .testTarget(
       name: "DaemonTests",
       dependencies: [
         "Base", "BlockDevice", "ControlAPI", "Daemon", "Linux", "NBD", "TestSupport", "Transport",
@@ -146,8 +143,8 @@ let package = Package(
     .testTarget(
       name: "LoopbackTests",
       dependencies: [
-        "nbdd", "nbdctl", "Base", "ControlAPI", "Linux", "NBD", "TestSupport", "Transport",
-        "Varlink",
+        "nbdd", "nbdd-keeper", "nbdctl", "Base", "ControlAPI", "Keeper", "Linux", "NBD",
+        "TestSupport", "Transport", "Varlink",
       ],
       exclude: ["man_in_the_middle.py"], cSettings: gnu, swiftSettings: strict),
     .testTarget(

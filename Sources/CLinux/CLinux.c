@@ -197,6 +197,9 @@ int clinux_start_server(const char *path, int descriptor) {
     setsid();
     if (dup2(descriptor, 3) < 0) _exit(1);
     if (descriptor == 3) fcntl(3, F_SETFD, 0);
+    // Whoever reads the output of this process does not wait for that one.
+    const int nowhere = open("/dev/null", O_RDWR);
+    for (int number = 0; number < 3; number++) dup2(nowhere, number);
     close_range(4, ~0U, 0);
     execl(path, path, (char *)NULL);
     _exit(1);

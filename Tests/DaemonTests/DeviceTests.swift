@@ -24,7 +24,7 @@ struct DeviceTests {
 
   init() throws {
     directory = try TemporaryDirectory()
-    manager = Manager(directory: directory.path)
+    manager = Manager(directory: directory.path, keeperPath: nil)
     Self.managers.append(manager)
     interface = try Interface(parsing: ControlInterface.text)
   }

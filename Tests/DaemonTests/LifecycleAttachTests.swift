@@ -25,6 +25,20 @@ struct LifecycleAttachTests {
     #expect(story.device.attempts == 0 && story.device.outages == 0)
   }
 
+  @Test func `a device that an earlier nbdd has left is mounted if it was usable`() {
+    var story = Story()
+    #expect(story.happens(.adopted(isSettled: true)) == [.mount])
+    #expect(story.device.state == .attaching)
+    #expect(story.happens(.mounted(nil)) == [])
+    #expect(story.device.state == .attached && story.device.attachedAt != nil)
+  }
+
+  @Test func `a device that an earlier nbdd has left half set up is set up`() {
+    var story = Story()
+    #expect(story.happens(.adopted(isSettled: false)) == [.settle])
+    #expect(story.happens(.settled(nil)) == [.mount])
+  }
+
   @Test(arguments: [
     Lifecycle.Phase.connecting, .cancelling, .settling(), .mounting(), .attached,
     .unmounting(force: false, lazily: false), .quiescing(force: false),

@@ -12,6 +12,15 @@ struct OptionsTests {
     #expect(options.directory == "/etc/nbdd")
     #expect(options.socket == nil)
     #expect(options.mode == .run)
+    #expect(options.keepsDevices)
+  }
+
+  @Test func `devices end with nbdd if the keeper is not wanted`() throws {
+    #expect(try !Options(["--no-keeper", "--config", "/a"]).keepsDevices)
+  }
+
+  @Test func `ends a kept device by its name`() throws {
+    #expect(try Options(["--fail", "db"]).mode == .fail("db"))
   }
 
   @Test(arguments: [
@@ -45,6 +54,8 @@ struct OptionsTests {
     (["--socket"], "--socket needs a value"),
     (["--check", "--socket="], "--socket needs a value"),
     (["--check=no"], "--check takes no value"),
+    (["--fail"], "--fail needs a value"),
+    (["--no-keeper=yes"], "--no-keeper takes no value"),
     (["--help="], "--help takes no value"),
     (["--verbose"], "unknown argument '--verbose'"),
     (["--verbose=1"], "unknown argument '--verbose=1'"),
@@ -58,7 +69,9 @@ struct OptionsTests {
     #expect(throws: Options.Misuse(message: message)) { try Options(arguments) }
   }
 
-  @Test(arguments: ["--config", "--socket", "--check", "--version", "--help"])
+  @Test(arguments: [
+    "--config", "--socket", "--no-keeper", "--fail", "--check", "--version", "--help",
+  ])
   func `the usage names every option`(option: String) {
     #expect(Options.usage.contains(option))
     #expect(Options.usage.split(separator: "\n").allSatisfy { $0.utf8.count <= 80 })

@@ -94,7 +94,7 @@ nonisolated struct World {
   /// What has reported is not under way any more.
   private mutating func settle(_ event: Lifecycle.Event) {
     switch event {
-    case .serving: thread = .serving
+    case .serving, .adopted: thread = .serving
     case .inUse, .ended: thread = .none
     case .settled, .quiesced, .released: helper = nil
     case .mounted(let failure):

@@ -115,9 +115,13 @@ stop_nbdd() {
 gone() { [ ! -e "/proc/$1" ] || grep -qs '^State:.Z' "/proc/$1/status"; }
 # Devices that the kernel holds attached (with an owner's id, those which are its).
 busy() { local file; for file in /sys/block/nbd*/pid; do [ -e "$file" ] && echo "$(basename "$(dirname "$file")")"; done; }
+keeper() { pgrep -x nbdd-keeper | head -n 1; }
+# held_by PROCESS: the devices that it, or its keeper, has attached.
 held_by() {
-  local name; for name in $(busy); do
-    [ -e "/proc/$1/task/$(cat "/sys/block/$name/pid" 2>/dev/null)" ] && echo "$name"
+  local name process; for name in $(busy); do
+    for process in "$1" $(keeper); do
+      [ -e "/proc/$process/task/$(cat "/sys/block/$name/pid" 2>/dev/null)" ] && echo "$name"
+    done
   done
 }
 # runtime NAME PATH: one value of the status, as in `runtime web .state`.

@@ -15,15 +15,15 @@ make -s -C "$tree" install DESTDIR= PREFIX=/usr/local BINARIES="$binaries" 2>&1 
 # From here on the installed programs.
 PATH=/usr/local/sbin:/usr/local/bin:$PATH
 hash -r
-for file in sbin/nbdd bin/nbdctl lib/systemd/system/nbdd.service lib/systemd/system/nbdd.socket \
-  lib/sysusers.d/nbdd.conf share/doc/nbdd/examples/nbdd.json; do
+for file in sbin/nbdd sbin/nbdd-keeper bin/nbdctl lib/systemd/system/nbdd{,-keeper}.{service,socket} \
+  lib/systemd/system/nbdd-devices.target lib/sysusers.d/nbdd.conf share/doc/nbdd/examples/nbdd.json; do
   holds "installed: $file" test -e /usr/local/$file
 done
 check "what is run" /usr/local/bin/nbdctl "$(command -v nbdctl)"
 systemd-sysusers /usr/local/lib/sysusers.d/nbdd.conf
 holds "group nbdd" getent group nbdd
 systemctl daemon-reload
-check "systemd-analyze verify" '' "$(systemd-analyze verify nbdd.service nbdd.socket 2>&1 | grep -i nbdd)"
+check "systemd-analyze verify" '' "$(systemd-analyze verify nbdd{,-keeper}.{service,socket} 2>&1 | grep -i nbdd)"
 
 # File systems of every kind, for what mount(8) and fsck(8) do under the unit's restrictions; ext4 wants to be repaired.
 mkdir $work/disks
@@ -161,7 +161,7 @@ ends "detach" 0 nbdctl detach late
 matches "the journal has fields" '^(disk|raw)$' "$(journalctl -b -F NBD_DEVICE)"
 
 say "killed"
-kernel_errors_expected=1  # the kernel drops the devices of a process that dies
+before=$(runtime raw .device) thread=$(runtime raw .thread)
 kill -KILL "$main"
 restarted() { [ "$(property MainPID)" != "$main" ] && [ "$(property MainPID)" != 0 ] && service_is active; }
 started=$(now)
@@ -170,6 +170,8 @@ within 20 "raw is back" in_state raw attached
 within 30 "disk is back" in_state disk attached
 within 30 "disk is mounted" bash -c '[ "$(nbdctl status disk --json | jq .devices[0].runtime.mount.mounted)" = true ]'
 figure "all back $(seconds $(($(now) - started))) s after SIGKILL"
+check "raw is the same device, on the same thread" "$before $thread" "$(runtime raw .device) $(runtime raw .thread)"
+check "restarts" 1 "$(runtime raw .restarts)"
 check "its data" data "$(cat /srv/disk/file)"
 
 if [ -n "$(command -v mkfs.btrfs)" ]; then

@@ -103,7 +103,7 @@ long clinux_receive_message(int socket, void *_Nonnull bytes, size_t size, int *
     __attribute__((swift_name("receiveMessage(_:_:_:_:_:_:)")));
 
 /// Starts a program that outlives this process and is in a session of its own, with `descriptor` as its descriptor 3
-/// and no others but the standard ones. Returns 0, or -1 and errno.
+/// and no others; its standard streams lead nowhere. Returns 0, or -1 and errno.
 int clinux_start_server(const char *_Nonnull path, int descriptor)
     __attribute__((swift_name("startServer(_:_:)")));
 

@@ -13,14 +13,16 @@ nonisolated struct Options: Sendable, Equatable {
   enum Mode: Sendable, Equatable { case run, check, help, version, fail(String) }
 
   static let usage = """
-    Usage: nbdd [--config DIR] [--socket PATH] [--no-keeper] [--check | --fail NAME]
+    Usage: nbdd [--config DIR] [--socket PATH] [--no-keeper]
+           nbdd [--config DIR] --check
+           nbdd [--socket PATH] --fail NAME
 
     Keeps network block devices attached, as its configuration says.
 
       --config DIR   directory with nbdd.json and devices.d (default /etc/nbdd)
       --socket PATH  control socket (default /run/nbdd/org.nbdd, or $NBDD_SOCKET)
-      --no-keeper    end devices when nbdd ends, instead of keeping them by nbdd-keeper
-      --fail NAME    end a device that nbdd-keeper has while nbdd cannot be run
+      --no-keeper    devices end with nbdd: no nbdd-keeper holds them
+      --fail NAME    end a device that nbdd-keeper holds, if nbdd cannot run
       --check        check the configuration, print every fault, and end
       --version      print the version
       --help         print this
