@@ -6,7 +6,7 @@
 # for devices and for the units that depend on them. A stop detaches. NBD_SOAK=1: 20 restarts, instead of 6.
 # on-kernel: --systemd --timeout 300
 . "$(dirname "$0")/common.sh"
-unset NBDD_SOCKET
+export NBDD_SOCKET=/run/nbdd/org.nbdd
 . "$(dirname "$0")/loads.sh"
 
 restarts=$(for_soak 6 20)
@@ -23,7 +23,8 @@ alive() {
   within 30 "raw is served" in_state raw attached
   under_way raw 5
   holds "the prober goes on" test -e "/proc/$prober"
-  check "the dependent unit" "active $dependent" "$(systemctl show dependent.service --property=ActiveState,MainPID --value | tr '\n' ' ' | sed 's/ $//')"
+  check "the dependent unit" "active $dependent" \
+    "$(systemctl is-active dependent.service) $(systemctl show dependent.service --property=MainPID --value)"
   check "device and thread" "$identity" "$(runtime raw .device) $(runtime raw .thread)"
 }
 
@@ -116,6 +117,7 @@ say "a configuration that changes while nbdd is away"
 ends "stop nbdd for a while" 0 systemctl kill -s STOP nbdd.service
 process=$(property MainPID)
 image more 8M
+rm -f $work/more.sock
 serve more --unix $work/more.sock file $work/more.img
 echo "{ \"uri\": \"nbd+unix:///?socket=$work/more.sock\" }" >/etc/nbdd/devices.d/more.json
 echo '{ "uri": "nbd://127.0.0.1/", "connections": 4, "requestTimeout": "20s", "readOnly": true }' >/etc/nbdd/devices.d/raw.json
@@ -124,7 +126,7 @@ ends "kill" 0 systemctl kill -s KILL nbdd.service
 within 20 "nbdd is another process" started_anew "$process"
 within 20 "the new device is attached" in_state more attached
 alive
-check "what waits for the next attach" '["readOnly"]' "$(runtime raw '.pendingKeys | tostring')"
+check "what waits for the next attach" '["readOnly","requestTimeout"]' "$(runtime raw '.pendingKeys | tostring')"
 check "a device without a file stays until it is detached" "attached true" "$(runtime probe '| "\(.state) \(.pending)"')"
 
 fio_end raw
@@ -141,6 +143,7 @@ ends "restart" 0 systemctl restart nbdd.service
 within 20 "it waits" in_state more reconnecting
 end_server raw KILL  # a stop has to end all the same
 serve raw --port 10809 file $work/raw.img
+rm -f $work/more.sock
 serve more --unix $work/more.sock file $work/more.img
 within 20 "it is back" in_state more attached
 within 20 "raw is back" in_state raw attached
