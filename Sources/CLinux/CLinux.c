@@ -113,6 +113,8 @@ static void note_fault(int number) {
     record[1] += 1;
     record[0] = (uint64_t)number;
   }
+  // A trap happens again when this returns; an abort does not, if another process has asked for it.
+  if (number == SIGABRT) raise(number);
 }
 
 void clinux_note_faults(uint64_t *record) {

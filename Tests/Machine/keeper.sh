@@ -68,7 +68,7 @@ kill -KILL "$daemon"; wait "$daemon" 2>/dev/null
 word raw 8 2
 start_nbdd
 untouched
-matches "it says what it does not know" 'raw: not taken over: its layout is version 2' "$(cat $work/nbdd.log)"
+matches "it says what it does not know" 'raw: not taken over: .*its layout is version 2' "$(cat $work/nbdd.log)"
 check "it does not touch it" "$first" "$(cat /sys/block/nbd*/pid | grep -x "$first")"
 ends "a device that it does not have" 64 nbdd --fail nobody
 kernel_errors_expected=1

@@ -57,7 +57,7 @@ nonisolated extension AttachThread {
     let mayBeSeveral = negotiated.export.flags.contains(.canMultiConn)
     let connectionCount = mayBeSeveral ? configuration.settings.connections : 1
     let (relay, device): (DeviceRelay, any KernelDevice)
-    var keeper: KeeperClient?
+    let keeper = try keeperClient()
     var thread = Thread.currentID
     do throws(SystemError) {
       var pairs: [SocketPair] = []
@@ -71,7 +71,6 @@ nonisolated extension AttachThread {
         report(.relay($0))
       }
       try start(relay)
-      if let keeperPath { keeper = try KeeperClient(at: keeperPath) }
       do throws(Failure) {
         device = try handOver(pairs.map(\.kernel), geometry) { node throws(SystemError) in
           try keeper?.keep(
@@ -108,6 +107,25 @@ nonisolated extension AttachThread {
     try? keeper?.keepServer(of: configuration.name, number, stream.socket.descriptor)
     relay.use(HandedStream(stream), negotiated, as: 0, number: number)
     if keeper == nil { serve(device, stopping: relay) }
+  }
+
+  /// A connection to the keeper; nil if the device is not kept.
+  private func keeperClient() throws(Failure) -> KeeperClient? {
+    guard let keeperPath else { return nil }
+    let (client, isTaken): (KeeperClient, Bool)
+    do throws(SystemError) {
+      client = try KeeperClient(at: keeperPath)
+      isTaken = try client.list().contains { $0.name == configuration.name && $0.thread != 0 }
+    } catch {
+      throw Failure(.kernel, error.description)
+    }
+    guard !isTaken else {
+      throw Failure(
+        .kernel,
+        "nbdd-keeper holds a device of this name that this nbdd could not take over; "
+          + "'nbdd --fail \(configuration.name)' ends it")
+    }
+    return client
   }
 
   private func start(_ relay: DeviceRelay) throws(SystemError) {

@@ -76,7 +76,11 @@ extension Device {
 
   /// Called when the kernel has ended the device, with the error number of NBD_DO_IT.
   func endKept(_ message: String) {
-    guard let attachment, attachment.isKept else { return }
+    guard let attachment, attachment.isKept else {
+      // The attach thread may not have reported yet.
+      earlyEnd = message
+      return
+    }
     attachment.relay?.stop()
     let (name, path) = (name, keeperPath)
     run {

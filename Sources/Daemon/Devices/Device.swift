@@ -46,6 +46,8 @@ final class Device {
   /// What was found when the device was attached.
   private(set) var settled = KernelWork.Settled()
   private(set) var isSettled = false
+  /// The kernel has ended the device before the attach thread reported that it serves it.
+  var earlyEnd: String?
   /// What was last left to a successor.
   var rememberedText: [UInt8] = []
   /// The real path of the declared mount, once it has been mounted.
@@ -322,6 +324,7 @@ final class Device {
       }
       self.index = index
       self.interrupt = interrupt
+      earlyEnd = nil
       let keeper = configuration.settings.path == .relay ? manager.connectKeeper() : nil
       let attempt = AttachThread(
         configuration: configuration, index: index, interrupt: interrupt,
@@ -381,6 +384,8 @@ final class Device {
       avoided = []
       if let relay = attachment.relay { begin(relay, attachment) }
       handle(.serving)
+      if let earlyEnd { endKept(earlyEnd) }
+      earlyEnd = nil
       // The configuration was changed while the attempt was under way.
       if let nextConfiguration { change(nextConfiguration) }
     case .relay(let event): take(event)
