@@ -65,24 +65,32 @@ package struct KeeperClient: Sendable {
 
   // MARK: without one
 
-  /// Lets the keeper keep a connection to the server. Does not block; EAGAIN: the keeper does not respond.
+  /// Lets the keeper keep a connection to the server.
+  ///
+  /// Does not block. EAGAIN: the keeper does not respond.
   package func keepServer(
     of name: String, _ number: Int, _ server: Descriptor
   ) throws(SystemError) {
     try send(KeeperMessage(.keepServer, name, UInt64(number)), [server], waits: false)
   }
 
-  /// Lets the keeper close its descriptor of a connection. Does not block.
+  /// Lets the keeper close its descriptor of a connection.
+  ///
+  /// Does not block.
   package func releaseServer(of name: String, _ number: Int) throws(SystemError) {
     try send(KeeperMessage(.releaseServer, name, UInt64(number)), waits: false)
   }
 
-  /// Lets the keeper end a device unless it has ended by then. Does not block.
+  /// Lets the keeper end a device unless it has ended by then.
+  ///
+  /// Does not block.
   package func end(_ name: String, after time: Duration) throws(SystemError) {
     try send(KeeperMessage(.end, name, UInt64(max(0, time.milliseconds))), waits: false)
   }
 
-  /// The next event; nil if there is none now. Does not block. EPIPE: the keeper has ended.
+  /// The next event; nil if there is none now.
+  ///
+  /// Does not block. EPIPE: the keeper has ended.
   package func event() throws(SystemError) -> KeeperMessage? {
     guard let received = try socket.receive(KeeperMessage.byteCount, waits: false) else {
       return nil

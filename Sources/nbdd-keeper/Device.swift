@@ -25,7 +25,9 @@ final class Device {
   /// How it has ended; nil if it has not, or was never served.
   var result: CInt? { thread.flatMap(\.result) }
 
-  /// Serves it; returns the id of the thread. EEXIST: it is served already.
+  /// Serves it; returns the id of the thread.
+  ///
+  /// EEXIST: it is served already.
   func park(_ wakeup: Wakeup) throws(SystemError) -> Int {
     guard thread == nil else { throw SystemError("park", EEXIST) }
     let thread = try ParkedThread(name, kept.node, wakeup)

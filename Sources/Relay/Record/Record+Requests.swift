@@ -110,7 +110,9 @@ extension Record {
 extension Record {
   private typealias EntryWord = RecordLayout.Entry
 
-  /// Records an entry; valid once `ledgerNext` includes it. `request` is the number of the request that it is of.
+  /// Records an entry; valid once `ledgerNext` includes it.
+  ///
+  /// `request` is the number of the request that it is of.
   func write(_ entry: Ledger.Entry, of request: UInt64, at index: Int) {
     let place = layout.entry(index)
     let flags = UInt64(entry.flags.rawValue)

@@ -30,7 +30,9 @@ struct Store {
     return isShort ? nil : block
   }
 
-  /// Reserves the block of that many bytes at a place; nil if it is not free. Its memory was taken before.
+  /// Reserves the block of that many bytes at a place; nil if it is not free.
+  ///
+  /// Its memory was taken before.
   mutating func reserve(_ byteCount: Int, at place: Int) -> Pages.Block? {
     pages.reserve(byteCount, at: place)
   }
