@@ -10,7 +10,9 @@ package struct KeeperMessage: Sendable, Equatable {
   /// The version of the protocol that `hello` carries.
   package static let version: UInt64 = 1
 
-  /// What a client asks for, and what the keeper says. The descriptors are those of `KeptDevice`.
+  /// What a client asks for, and what the keeper says.
+  ///
+  /// The descriptors are those of `KeptDevice`.
   package enum Verb: UInt32, Sendable {
     /// Asks for the version, in `number`; so does the reply.
     case hello = 1

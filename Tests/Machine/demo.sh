@@ -91,6 +91,19 @@ run 'cmp /srv/photos/album /srv/photos/copy && echo the same'
 run '(cd /srv/photos && sha256sum --check --quiet /run/sums) && echo all the same'
 expect "no I/O error, for nobody" '! dmesg | grep -E "I/O error|EXT4-fs error"'
 
+heading "nbdd itself is killed in the middle of a copy, and started again"
+run 'rm /srv/photos/copy'
+run '(cp /srv/photos/album /srv/photos/copy && sync -f /srv/photos && touch /run/copied2) &'
+run 'kill -KILL $(cat /run/nbdd.pid)'
+wait "$nbdd"
+expect "photos is mounted all the while" 'grep -q " /srv/photos " /proc/mounts'
+run 'nbdd 2>>/var/log/nbdd.log & echo $! >/run/nbdd.pid'
+nbdd=$(cat /run/nbdd.pid)
+until_shown 20 '[ -e /run/copied2 ] && [ "$(state photos)" = attached ]'
+run 'nbdctl status photos | grep -E "state|restarts|thread"'
+run 'cmp /srv/photos/album /srv/photos/copy && echo the same'
+expect "no I/O error, for nobody" '! dmesg | grep -E "I/O error|EXT4-fs error"'
+
 heading "Stop"
 run 'kill -TERM $(cat /run/nbdd.pid)'
 wait "$nbdd"; ended=$?

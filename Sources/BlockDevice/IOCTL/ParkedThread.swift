@@ -26,7 +26,9 @@ package final class ParkedThread: Sendable {
     let id = Mutex(0)
   }
 
-  /// Starts it; `wakeup` is signalled when the device has ended. Blocks until the thread runs.
+  /// Starts it; `wakeup` is signalled when the device has ended.
+  ///
+  /// Blocks until the thread runs.
   package init(_ name: String, _ node: Descriptor, _ wakeup: Wakeup) throws(SystemError) {
     let shared = Shared()
     let isRunning = try Wakeup()
