@@ -119,7 +119,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "BaseTests", dependencies: ["Base"], swiftSettings: strict),
     .testTarget(
-      name: "LinuxTests", dependencies: ["Base", "Linux", "TestSupport"], cSettings: gnu,
+      name: "LinuxTests", dependencies: ["Base", "CLinux", "Linux", "TestSupport"], cSettings: gnu,
       swiftSettings: strict),
     .testTarget(
       name: "BlockDeviceTests", dependencies: ["BlockDevice", "Linux", "TestSupport"],

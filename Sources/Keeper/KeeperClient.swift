@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 package import Base
+internal import Glibc
 package import Linux
 
 /// A connection to nbdd-keeper; for one thread at a time.
@@ -17,7 +18,7 @@ package struct KeeperClient: Sendable {
   package init(at path: String) throws(SystemError) {
     socket = try MessageSocket.connect(to: path)
     let version = try ask(KeeperMessage(.hello, "", KeeperMessage.version)).number
-    guard version >= 1 else { throw SystemError("nbdd-keeper", Self.noSuchCall) }
+    guard version >= 1 else { throw SystemError("nbdd-keeper", ENOSYS) }
   }
 
   // MARK: with a reply
@@ -95,7 +96,7 @@ package struct KeeperClient: Sendable {
     guard let received = try socket.receive(KeeperMessage.byteCount, waits: false) else {
       return nil
     }
-    if received.bytes.isEmpty { throw SystemError("nbdd-keeper", Self.brokenPipe) }
+    if received.bytes.isEmpty { throw SystemError("nbdd-keeper", EPIPE) }
     return KeeperMessage(received.bytes)
   }
 
@@ -106,7 +107,7 @@ package struct KeeperClient: Sendable {
   ) throws(SystemError) {
     let reply = try ask(message, descriptors)
     guard reply.verb == .done, reply.number == 0 else {
-      let code = reply.verb == .done ? CInt(truncatingIfNeeded: reply.number) : Self.noSuchCall
+      let code = reply.verb == .done ? CInt(truncatingIfNeeded: reply.number) : ENOSYS
       throw SystemError("nbdd-keeper", code)
     }
   }
@@ -127,10 +128,7 @@ package struct KeeperClient: Sendable {
   private func receive() throws(SystemError) -> (message: KeeperMessage, [Descriptor]) {
     guard let received = try socket.receive(KeeperMessage.byteCount, waits: true),
       let message = KeeperMessage(received.bytes)
-    else { throw SystemError("nbdd-keeper", Self.brokenPipe) }
+    else { throw SystemError("nbdd-keeper", EPIPE) }
     return (message, received.descriptors)
   }
-
-  private static let brokenPipe: CInt = 32
-  private static let noSuchCall: CInt = 38
 }

@@ -85,4 +85,37 @@ variant "4 connections" nbd '"connections": 4'
 variant "TLS" nbds "\"connections\": 2, \"tlsCertificates\": \"$work/pki\"" --tls=require --tls-certificates=$work/pki
 cached=cache=writeback
 variant "volatile cache" nbd '"connections": 1' --filter=cache
+
+say "volatile cache, and a relay that keeps no writes: the counterpart"
+if [ -x "$tree/.build/debug/nbdd" ]; then
+  stop_nbdd
+  mkdir $work/forgetful
+  ln -s "$tree/.build/debug/nbdd" $work/forgetful/nbdd
+  PATH=$work/forgetful:$PATH
+  hash -r
+  export NBDD_TEST_WITHOUT=keep
+  up_raw() { serve raw --port 10809 --filter=cache file $work/raw.img cache=writeback; }
+  rm -f $work/raw.img
+  image raw 32M
+  up_raw
+  device raw '{ "uri": "nbd://localhost:10809/" }'
+  start_nbdd
+  within 20 "raw is attached" in_state raw attached
+  fio_begin raw "$(runtime raw .device)" "${writing[@]}"
+  for ((count = 0; count < 40; count++)); do
+    between 50 900
+    [ ! -e $work/raw.wrong ] || break
+    kill -KILL "$daemon"; wait "$daemon" 2>/dev/null
+    end_server raw KILL
+    up_raw
+    start_nbdd
+  done
+  fio_stop raw
+  matches "fio finds the loss" 'verify|bad|fio ended' "$wrong"
+  figure "without keeping: fio finds the loss after $count kills"
+  stop_nbdd
+  end_server raw
+else
+  figure "without keeping: not shown, there is no build for tests (swift build)"
+fi
 finish

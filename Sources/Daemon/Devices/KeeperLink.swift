@@ -3,6 +3,7 @@
 
 internal import Base
 internal import Dispatch
+internal import Glibc
 internal import Keeper
 internal import Linux
 
@@ -82,5 +83,5 @@ final class KeeperLink {
 
 extension SystemError {
   /// Nobody listens at the path.
-  nonisolated fileprivate var isAbsence: Bool { errno == 2 || errno == 111 }
+  nonisolated fileprivate var isAbsence: Bool { errno == ENOENT || errno == ECONNREFUSED }
 }

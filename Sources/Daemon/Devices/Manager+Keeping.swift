@@ -3,7 +3,7 @@
 
 internal import Base
 internal import BlockDevice
-internal import Dispatch
+internal import Glibc
 internal import Keeper
 internal import Linux
 internal import Relay
@@ -35,8 +35,8 @@ extension Manager {
   private static func message(for code: Int32) -> String {
     switch code {
     // An orderly disconnect used to return the second.
-    case 0, 32: "the device was disconnected by another program than nbdd"
-    case 16: "the driver was interrupted: nbdd-keeper was stopped and continued, traced or frozen"
+    case 0, EPIPE: "the device was disconnected by another program than nbdd"
+    case EBUSY: "the driver was interrupted: nbdd-keeper was stopped and continued, traced or frozen"
     default: "connection lost: \(SystemError("NBD_DO_IT", code))"
     }
   }

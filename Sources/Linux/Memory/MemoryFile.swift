@@ -59,6 +59,11 @@ package final class MemoryFile: Sendable {
   }
 }
 
+extension SystemError {
+  /// There is no memory for what must not fail later.
+  package static let noMemory = SystemError("fallocate", ENOSPC)
+}
+
 // Not visible to Swift: linux/fcntl.h and linux/falloc.h, part of the kernel's stable interface.
 private let addSeals: CInt = 1033
 private let getSeals: CInt = 1034

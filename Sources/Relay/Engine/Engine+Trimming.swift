@@ -23,7 +23,6 @@ extension Engine {
       writes.giveBackIdle()
       reads.giveBackIdle()
       flushIfIdle()
-      resetCounters()
       // The system may have memory for what is held by now.
       announceRoom()
     }

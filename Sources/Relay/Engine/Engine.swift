@@ -242,6 +242,7 @@ struct Engine: ~Copyable {
   }
 
   private mutating func publish() {
+    resetCounters()
     let isFlushOwn = flushing.slot.map { !slots[$0].isFromKernel } ?? false
     let own = (isFlushOwn ? 1 : 0) + replay.slots.count
     counters.requestsHeld.store(slots.takenCount - own, ordering: .relaxed)

@@ -66,7 +66,7 @@ package final class Record: @unchecked Sendable {
       socketCount: socketCount, writesByteCount: max(unflushedLimit, DeviceRelay.largestRequest))
     file = try MemoryFile(named: "nbdd:\(name)", byteCount: layout.fileByteCount)
     (control, writes, reads, rings) = try Self.map(file, layout)
-    guard control.take(0..<layout.controlEnd) else { throw SystemError("fallocate", 28) }
+    guard control.take(0..<layout.controlEnd) else { throw SystemError.noMemory }
     RobustMutex(in: control, at: RecordLayout.Header.mutex).initialize()
     control.store(UInt64(socketCount), at: RecordLayout.Header.socketCount)
     control.store(UInt64(layout.writesByteCount), at: RecordLayout.Header.writesByteCount)
@@ -109,7 +109,7 @@ package final class Record: @unchecked Sendable {
     for socket in 0..<layout.socketCount {
       let place = layout.ring(socket)
       guard file.take(place..<place + RecordLayout.ringByteCount) else {
-        throw SystemError("fallocate", 28)
+        throw SystemError.noMemory
       }
       rings.append(
         try Region(ring: file, at: place, byteCount: RecordLayout.ringByteCount))
