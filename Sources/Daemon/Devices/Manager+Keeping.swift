@@ -36,7 +36,8 @@ extension Manager {
     switch code {
     // An orderly disconnect used to return the second.
     case 0, EPIPE: "the device was disconnected by another program than nbdd"
-    case EBUSY: "the driver was interrupted: nbdd-keeper was stopped and continued, traced or frozen"
+    case EBUSY:
+      "the driver was interrupted: nbdd-keeper was stopped and continued, traced or frozen"
     default: "connection lost: \(SystemError("NBD_DO_IT", code))"
     }
   }

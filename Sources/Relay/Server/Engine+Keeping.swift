@@ -59,16 +59,18 @@ extension Engine {
     slots[slot].isCounted = false
     var isDurable = isDurable(slot, on: connection)
     if !settings.holds(.durable) { isDurable = isDurable && ledger.isEmpty }
+    // A copy: an access through the optional would allocate.
+    let block = slots[slot].block
     if slots[slot].error == 0, !isDurable, settings.holds(.keep), isAwaited(slot) {
       ledger.append(
         Ledger.Entry(
           command: slots[slot].command, flags: slots[slot].flags, offset: slots[slot].offset,
-          length: slots[slot].length, place: slots[slot].block?.place),
+          length: slots[slot].length, place: block?.place),
         of: record.number(of: slot))
       let isHalfFull =
         ledger.byteCount > settings.unflushedLimit / 2 || ledger.count > ledger.capacity / 2
       if isHalfFull { flushing.isWanted = true }
-    } else if let block = slots[slot].block {
+    } else if let block {
       releaseWrite(block)
     }
     slots[slot].block = nil
