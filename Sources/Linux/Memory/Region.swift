@@ -88,6 +88,9 @@ internal import Glibc
   ///
   /// The corresponding C function is `memmove`.
   package func copy(_ count: Int, from source: Region, at sourcePlace: Int, to place: Int) {
+    #if TEST_SWITCHES
+      crashPoint()
+    #endif
     unsafe memmove(pointer(place, count), source.pointer(sourcePlace, count), count)
   }
 
