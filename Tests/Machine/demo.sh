@@ -95,7 +95,7 @@ heading "nbdd itself is killed in the middle of a copy, and started again"
 run 'rm /srv/photos/copy'
 run '(cp /srv/photos/album /srv/photos/copy && sync -f /srv/photos && touch /run/copied2) &'
 run 'kill -KILL $(cat /run/nbdd.pid)'
-wait "$nbdd"
+wait "$nbdd" 2>/dev/null
 expect "photos is mounted all the while" 'grep -q " /srv/photos " /proc/mounts'
 run 'nbdd 2>>/var/log/nbdd.log & echo $! >/run/nbdd.pid'
 nbdd=$(cat /run/nbdd.pid)
