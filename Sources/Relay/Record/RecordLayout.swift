@@ -73,7 +73,7 @@ struct RecordLayout: Equatable {
   }
 
   static let textByteCount = 64 << 10
-  static let ringByteCount = 64 << 10
+  static let ringByteCount = 128 << 10
   static let ledgerCapacity = 16384
   /// More sockets than a device can have connections.
   static let mostSockets = 64
