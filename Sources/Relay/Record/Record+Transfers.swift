@@ -46,8 +46,7 @@ extension Record {
 
   // MARK: the counters of the sockets
 
-  /// Makes the sockets themselves count from the present positions; only while nothing is on its way in
-  /// `isSending`'s direction.
+  /// Makes our end count what is received from the present position on; not during a receive.
   ///
   /// The counter is set before its base: one that has counted nothing says nothing, and the note counts.
   func resetReceiveCounter(of socket: SocketID, at end: Descriptor) {
@@ -55,7 +54,7 @@ extension Record {
     set(received(socket), at: layout.socket(socket) + Word.receivedBase)
   }
 
-  /// `kernelEnd` is the end that the kernel has.
+  /// Makes the end that the kernel has count what is sent; only while the kernel has received everything.
   func resetSendCounter(of socket: SocketID, at kernelEnd: Descriptor) {
     ConsumptionCounter(of: kernelEnd).reset()
     set(sent(socket), at: layout.socket(socket) + Word.sentBase)
