@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 package import Base
-internal import Linux
+internal import Glibc
+package import Linux
 
 /// A note in /run about each kernel device that nbdd attaches, so that the next nbdd recognises the
 /// device after a crash.
@@ -18,6 +19,15 @@ package enum AttachNote {
     try Directory.create(directory)
     let text = "\(identity(index, thread)) \(startTime(of: thread) ?? "?")"
     try File.write(text, to: path(index))
+  }
+
+  /// Waits until the descriptor that an earlier call has returned, in any process, is closed.
+  ///
+  /// Blocks.
+  package static func lock(_ index: Int) throws(SystemError) -> Descriptor {
+    let file = try Descriptor.open(path(index), O_RDONLY)
+    try file.lock()
+    return file
   }
 
   /// True if it was attached by an nbdd that has ended since: what is left returns errors.

@@ -35,19 +35,23 @@ package enum Holders {
 
   /// Everything that is known to hold the disk or a partition of it, for people.
   ///
-  /// Looks into /proc of every process, so it takes a while.
-  package static func describe(_ index: Int) -> [String] {
+  /// Looks into /proc of every process, so it takes a while. Not included is `user`, the process that asks.
+  package static func describe(_ index: Int, for user: Int = own) -> [String] {
     mountPoints(of: index).map { "mounted at \(shown($0))" }
       + swaps(on: index).map { "used as swap (\($0))" }
       + Sysfs.stackedDevices(on: index).map { "part of \($0)" }
-      + processes(holding: index)
+      + processes(holding: index, for: user)
   }
 
-  /// Processes that have the disk or a partition open, as "dd (pid 42)"; neither this one nor the one that serves it.
-  package static func processes(holding index: Int) -> [String] {
+  /// This process.
+  package static var own: Int { Int(getpid()) }
+
+  /// Processes that have the disk or a partition open, as "dd (pid 42)"; neither this one, nor `user`, nor the one that
+  /// serves it.
+  package static func processes(holding index: Int, for user: Int = own) -> [String] {
     let numbers = Sysfs.deviceNumbers(of: index)
     let server = Sysfs.attacher(of: index).flatMap(process(of:))
-    return processes(except: server) { link in
+    return processes(except: [server, user]) { link in
       guard link.hasPrefix("/dev/") else { return false }
       var status = stat()
       guard unsafe stat(link, &status) == 0, status.st_mode & S_IFMT == S_IFBLK else {
@@ -98,10 +102,10 @@ package enum Holders {
   }
 
   private static func processes(
-    except other: Int? = nil, _ isHeld: (String) -> Bool
+    except others: [Int?] = [], _ isHeld: (String) -> Bool
   ) -> [String] {
     Directory.names(in: "/proc").compactMap { Int($0) }.sorted().compactMap { process in
-      guard process != Int(getpid()), process != other else { return nil }
+      guard process != own, !others.contains(process) else { return nil }
       let links =
         Directory.names(in: "/proc/\(process)/fd").map { "fd/\($0)" } + ["cwd", "root"]
       guard

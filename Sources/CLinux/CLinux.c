@@ -63,7 +63,7 @@ static int end_unstarted(pid_t process, int error) {
   return -1;
 }
 
-int clinux_spawn(char *const values[], int output, pid_t *result) {
+int clinux_spawn(char *const values[], int output, int socket, pid_t *result) {
   // The child has this thread's memory until it runs the program: no handler of ours may run in it.
   sigset_t all, before;
   sigfillset(&all);
@@ -78,6 +78,9 @@ int clinux_spawn(char *const values[], int output, pid_t *result) {
     if (input > 2) close(input);
     dup2(output, 1);
     dup2(output, 2);
+    // A duplicate stays open, and so does this, if it has the number already.
+    if (socket == 3) fcntl(3, F_SETFD, 0);
+    if (socket >= 0) dup2(socket, 3);
     // The calling thread blocks all signals; the program must not inherit that.
     for (int signal_number = 1; signal_number < NSIG; signal_number++) signal(signal_number, SIG_DFL);
     sigset_t none;

@@ -25,6 +25,7 @@ package enum Program {
     case .version: StandardStream.output.print("nbdd \(Version.text)\n")
     case .check: check(options.directory)
     case .fail(let name): fail(name, options)
+    case .helper: Helper.main()
     case .run: run(options)
     }
   }

@@ -21,6 +21,7 @@ struct OptionsTests {
 
   @Test func `ends a kept device by its name`() throws {
     #expect(try Options(["--fail", "db"]).mode == .fail("db"))
+    #expect(try Options(["--helper", "settle db"]).mode == .helper)
   }
 
   @Test(arguments: [

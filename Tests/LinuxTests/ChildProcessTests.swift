@@ -41,6 +41,15 @@ struct ChildProcessTests {
     #expect(result.status == 0 && result.output == "")
   }
 
+  @Test func `a program gets a socket as its descriptor 3`() throws {
+    let (ours, theirs) = try MessageSocket.pair()
+    let result = try ChildProcess.run(
+      ["sh", "-c", "echo out; echo socket >&3"], within: Self.long, socket: theirs.descriptor)
+    #expect(result.output == "out\n")
+    let message = try #require(try ours.receive(100, waits: false))
+    #expect(message.bytes == [UInt8]("socket\n".utf8))
+  }
+
   @Test func `a program that writes much does not wait, and the first 4 KiB are kept`() throws {
     let result = try shell("i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i + 1)); done; exit 5")
     #expect(result.status == 5)

@@ -74,14 +74,14 @@ int clinux_watch_end(int watch, int socket) __attribute__((swift_name("watchEnd(
 /// A socket that has ended, without waiting for one; -1 if there is none.
 int clinux_ended(int watch) __attribute__((swift_name("ended(_:)")));
 
-/// Runs a program found in PATH with no input and with `output` as standard output and error, in a process group of
-/// its own. Returns a pidfd, readable when the program has ended, and its process in `process`; -1 and errno if it
+/// Runs a program found in PATH with no input, with `output` as standard output and error and with `socket`, unless it
+/// is -1, as descriptor 3, in a process group of its own. Returns a pidfd, readable when the program has ended, and its process in `process`; -1 and errno if it
 /// cannot be run, and nothing is left of it then.
 ///
 /// The program starts as any other does, whatever nbdd has set for itself: with no signal blocked, without
 /// PR_SET_IO_FLUSHER, and not spared when memory is short. posix_spawn(3) can do the first of these only.
-int clinux_spawn(char *_Nullable const *_Nonnull arguments, int output, pid_t *_Nonnull process)
-    __attribute__((swift_name("spawn(_:_:_:)")));
+int clinux_spawn(char *_Nullable const *_Nonnull arguments, int output, int socket, pid_t *_Nonnull process)
+    __attribute__((swift_name("spawn(_:_:_:_:)")));
 
 /// Keeps the compiler from moving stores to memory across it, from joining them, and from removing them because
 /// a later store replaces them. Costs no instruction. Swift has neither volatile stores nor such a barrier.

@@ -74,7 +74,7 @@ final class ConnectionSet {
     /// A lost connection had this many writes that the server may not have finished.
     case unconfirmed(changes: Int)
     case grown(UInt64)
-    case growthFailed(SystemError, retryingIn: Duration)
+    case growthFailed(String, retryingIn: Duration)
     case other
   }
 
@@ -366,18 +366,19 @@ final class ConnectionSet {
       let count = growth.begin(
         from: geometry.blockCount, to: size / UInt64(geometry.blockSize))
     else { return }
-    let device = device
+    let (device, name) = (device, configuration.name)
     do throws(SystemError) {
-      try Thread.start(configuration.name) {
-        do throws(SystemError) {
-          try device.grow(toBlocks: count)
+      try Thread.start(name) {
+        let task = HelperTask.grow(index: device.index, toBlocks: count)
+        do throws(Failure) {
+          _ = try Helper.run(task, name, node: device.node)
           DispatchQueue.main.async { self.grew(toBlocks: count, size) }
         } catch {
-          DispatchQueue.main.async { self.growthFailed(error) }
+          DispatchQueue.main.async { self.growthFailed(error.message) }
         }
       }
     } catch {
-      growthFailed(error)
+      growthFailed(error.description)
     }
   }
 
@@ -389,7 +390,7 @@ final class ConnectionSet {
     grow()
   }
 
-  private func growthFailed(_ error: SystemError) {
+  private func growthFailed(_ error: String) {
     let pause = growth.failed()
     growthTimer = Loop.timer(after: pause) { self.grow() }
     changed(.growthFailed(error, retryingIn: pause))

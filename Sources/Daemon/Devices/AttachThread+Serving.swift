@@ -90,9 +90,6 @@ nonisolated extension AttachThread {
           throw error
         }
       }
-      // With several sockets the driver gives up those on which it has waited for long, whatever
-      // its timeout (Linux 6.1); but an outage may last for any time.
-      try? Sysfs.setQueue("io_timeout", "2147483647", of: index)
     } catch {
       throw Failure(.kernel, error.description)
     }

@@ -55,16 +55,22 @@ extension Device {
       isPersistent: true)
   }
 
-  /// Leaves to a successor what the device is now.
-  func remember() {
-    guard let attachment, attachment.isKept, let relay = attachment.relay, let index else { return }
-    let remembered = RememberedDevice(
+  /// What another process has to know of the device as it is now; nil if the kernel does not serve it.
+  var remembered: RememberedDevice? {
+    guard let attachment, let index else { return nil }
+    return RememberedDevice(
       configuration: configuration, file: file, index: index,
       blockSize: attachment.geometry.blockSize, flags: attachment.geometry.flags,
       connectionCount: attachment.connectionCount,
       export: connections?.export ?? attachment.export, notes: attachment.notes,
       settled: isSettled ? settled : nil, mountPoint: mountPoint)
-    let text = remembered.text
+  }
+
+  /// Leaves to a successor what the device is now.
+  func remember() {
+    guard let attachment, attachment.isKept, let relay = attachment.relay,
+      let text = remembered?.text
+    else { return }
     guard text != rememberedText else { return }
     rememberedText = text
     if !relay.record.setText(text) {

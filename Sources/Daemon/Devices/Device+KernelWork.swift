@@ -7,39 +7,23 @@ internal import Dispatch
 internal import Linux
 internal import NBD
 
-/// The actions of a device that may block: each runs on a thread of its own and ends with an event.
+/// The actions of a device that may block: each is waited for by a thread of its own, and ends with an event.
 extension Device {
   func settle() {
-    guard let attachment else { return later { self.handle(.settled(nil)) } }
-    let readAhead = configuration.settings.readAhead
-    run {
-      do throws(Failure) {
-        let settled = try KernelWork.settle(attachment, readAhead: readAhead)
-        DispatchQueue.main.async {
-          self.record(.settled(settled))
-          self.handle(.settled(nil))
-        }
-      } catch {
-        DispatchQueue.main.async { self.handle(.settled(error)) }
-      }
+    guard let attachment, let remembered else { return later { self.handle(.settled(nil)) } }
+    help(.settle(remembered, thread: attachment.thread)) { result, failure in
+      if case .settled(let settled) = result { self.record(.settled(settled)) }
+      self.handle(.settled(failure))
     }
   }
 
   func mount() {
-    guard let mount = configuration.mount, let index else {
+    guard configuration.mount != nil, let remembered else {
       return later { self.handle(.mounted(nil)) }
     }
-    let isReadOnly = attachment?.geometry.isReadOnly ?? configuration.readOnly
-    run {
-      do throws(Failure) {
-        let path = try Mounting.mount(mount, index, readOnly: isReadOnly)
-        DispatchQueue.main.async {
-          self.record(.mounted(at: path))
-          self.handle(.mounted(nil))
-        }
-      } catch {
-        DispatchQueue.main.async { self.handle(.mounted(error)) }
-      }
+    help(.mount(remembered)) { result, failure in
+      if case .mounted(let path) = result { self.record(.mounted(at: path)) }
+      self.handle(.mounted(failure))
     }
   }
 
@@ -62,33 +46,22 @@ extension Device {
   func quiesce(force: Bool) {
     guard let index else { return later { self.handle(.quiesced(nil)) } }
     // An abandoned device has no writes left either.
-    let hasNoWrites = attachment?.geometry.isReadOnly ?? false || connections?.isAbandoned ?? false
-    run {
-      do throws(Failure) {
-        let claim = try KernelWork.quiesce(index, readOnly: hasNoWrites, force: force)
-        DispatchQueue.main.async {
-          self.record(.claimed(claim))
-          self.handle(.quiesced(nil))
-        }
-      } catch {
-        DispatchQueue.main.async { self.handle(.quiesced(error)) }
-      }
+    let hasNoWrites = remembered?.isReadOnly ?? false || connections?.isAbandoned ?? false
+    help(.quiesce(index: index, hasNoWrites: hasNoWrites, force: force)) { result, failure in
+      if case .quiesced(let claim) = result { self.record(.claimed(claim)) }
+      self.handle(.quiesced(failure))
     }
   }
 
   func disconnect() {
-    guard let device = attachment?.device else { return }
-    let isClaimed = claim != nil
+    guard let attachment else { return }
     // The thread that serves the device reports the end; a failure here has no other consequence.
-    run {
-      if isClaimed { try? device.empty() }
-      try? device.disconnect()
-    }
+    help(.disconnect(index: attachment.device.index, isClaimed: claim != nil)) { _, _ in }
   }
 
   func clear() {
-    guard let device = attachment?.device else { return }
-    run { device.clear() }
+    guard let attachment else { return }
+    help(.clear(index: attachment.device.index)) { _, _ in }
   }
 
   func release(patiently: Bool) {
@@ -107,6 +80,21 @@ extension Device {
 
   // MARK: threads
 
+  /// Has a helper process do a task; `then` gets its result, or the failure.
+  private func help(
+    _ task: HelperTask, then: @escaping @Sendable @MainActor (HelperResult?, Failure?) -> Void
+  ) {
+    let (name, node) = (name, attachment?.device.node)
+    run {
+      do throws(Failure) {
+        let result = try Helper.run(task, name, node: node)
+        DispatchQueue.main.async { then(result, nil) }
+      } catch {
+        DispatchQueue.main.async { then(nil, error) }
+      }
+    }
+  }
+
   func later(_ body: @escaping @Sendable @MainActor () -> Void) {
     DispatchQueue.main.async(execute: body)
   }
@@ -123,11 +111,5 @@ extension Device {
         "\(name): cannot start a thread: \(error); retrying in 1 s", Journal.Fields(device: name))
       DispatchQueue.main.asyncAfter(deadline: .now() + .seconds(1)) { self.run(body) }
     }
-  }
-}
-
-extension DeviceGeometry {
-  nonisolated var isReadOnly: Bool {
-    TransmissionFlags(rawValue: flags).contains(.readOnly)
   }
 }

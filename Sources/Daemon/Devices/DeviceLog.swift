@@ -79,7 +79,7 @@ struct DeviceLog {
         + "may overwrite newer ones", device)
   }
 
-  mutating func growthFailed(_ device: Device, _ error: SystemError, _ pause: Duration) {
+  mutating func growthFailed(_ device: Device, _ error: String, _ pause: Duration) {
     write(
       .warning,
       "the export has grown, the device not yet: \(error); retrying in "

@@ -5,7 +5,8 @@ internal import BlockDevice
 internal import NBD
 internal import Varlink
 
-/// What nbdd leaves to its successor about a device, beside what the relay needs: as JSON in the device's Record.
+/// What another process has to know of a device, beside what its relay needs: the next nbdd, which finds it as JSON in
+/// the device's Record, and a helper.
 ///
 /// Members that a successor does not know are ignored, and for those that it misses it has defaults, so that either
 /// may be the newer one.
@@ -28,40 +29,47 @@ nonisolated struct RememberedDevice: Sendable {
 }
 
 nonisolated extension RememberedDevice {
-  /// The text for the Record.
-  var text: [UInt8] {
-    var members: [JSON.Member] = [
-      member("configuration", configuration.json),
-      member("index", JSON(.integer(Int64(index)))),
-      member("blockSize", JSON(.integer(Int64(blockSize)))),
-      member("flags", JSON(.integer(Int64(flags)))),
-      member("connections", JSON(.integer(Int64(connectionCount)))),
-      member("exportSize", JSON(.integer(Int64(clamping: export.sizeBytes)))),
-      member("exportFlags", JSON(.integer(Int64(export.flags.rawValue)))),
-      member("unreachableBytes", JSON(.integer(Int64(clamping: export.unreachableBytes)))),
-      member("notes", strings(notes)),
+  /// The kernel lets nobody write to it.
+  var isReadOnly: Bool { TransmissionFlags(rawValue: flags).contains(.readOnly) }
+
+  var json: JSON {
+    var members: [(String, JSON?)] = [
+      ("configuration", configuration.json), ("file", file.map { JSON($0) }),
+      ("index", JSON(index)), ("blockSize", JSON(blockSize)), ("flags", JSON(flags)),
+      ("connections", JSON(connectionCount)), ("exportSize", JSON(export.sizeBytes)),
+      ("exportFlags", JSON(export.flags.rawValue)),
+      ("unreachableBytes", JSON(export.unreachableBytes)),
+      ("description", export.description.map { JSON($0) }), ("notes", JSON(notes)),
+      ("mountPoint", mountPoint.map { JSON($0) }),
     ]
-    if let file { members.append(member("file", JSON(.string(file)))) }
     if let sizes = export.blockSizes {
-      members.append(member("minimumBlock", JSON(.integer(Int64(sizes.minimum)))))
-      members.append(member("preferredBlock", JSON(.integer(Int64(sizes.preferred)))))
-      members.append(member("maximumPayload", JSON(.integer(Int64(sizes.maximumPayload)))))
-    }
-    if let description = export.description {
-      members.append(member("description", JSON(.string(description))))
+      members += [
+        ("minimumBlock", JSON(sizes.minimum)), ("preferredBlock", JSON(sizes.preferred)),
+        ("maximumPayload", JSON(sizes.maximumPayload)),
+      ]
     }
     if let settled {
-      members.append(member("partitions", strings(settled.partitions)))
-      members.append(member("settledNotes", strings(settled.notes)))
+      members += [
+        ("partitions", JSON(settled.partitions)), ("settledNotes", JSON(settled.notes)),
+      ]
     }
-    if let mountPoint { members.append(member("mountPoint", JSON(.string(mountPoint)))) }
-    return Array(JSON(.object(members)).text.utf8)
+    return JSON(
+      .object(
+        members.compactMap { name, value in value.map { JSON.Member(name: name, value: $0) } }))
   }
+
+  /// The text for the Record.
+  var text: [UInt8] { Array(json.text.utf8) }
 
   /// Nil if the text does not describe a device.
   init?(_ text: [UInt8]) {
-    guard let json = try? JSON(parsing: text, dialect: .strict),
-      let given = json["configuration"], let index = json["index"]?.integer,
+    guard let json = try? JSON(parsing: text, dialect: .strict) else { return nil }
+    self.init(json)
+  }
+
+  /// Nil if it does not describe a device.
+  init?(_ json: JSON) {
+    guard let given = json["configuration"], let index = json["index"]?.integer,
       let blockSize = json["blockSize"]?.integer, let flags = json["flags"]?.integer,
       let connections = json["connections"]?.integer
     else { return nil }
@@ -91,14 +99,6 @@ nonisolated extension RememberedDevice {
         partitions: Self.strings(json["partitions"]), notes: Self.strings(json["settledNotes"]))
     }
     mountPoint = json["mountPoint"]?.string
-  }
-
-  private func member(_ name: String, _ value: JSON) -> JSON.Member {
-    JSON.Member(name: name, value: value)
-  }
-
-  private func strings(_ values: [String]) -> JSON {
-    JSON(.array(values.map { JSON(.string($0)) }))
   }
 
   private static func strings(_ json: JSON?) -> [String] {

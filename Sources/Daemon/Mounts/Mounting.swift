@@ -16,11 +16,18 @@ nonisolated enum Mounting {
   /// is detached by force, its I/O fails, which ends it.
   static let limit = Duration.seconds(60)
 
-  /// Mounts a device, unless it is mounted there already; returns the mount point's real path.
-  static func mount(
-    _ mount: DeviceConfiguration.Mount, _ index: Int, readOnly: Bool
-  ) throws(Failure) -> String {
+  /// Mounts a device as its configuration declares, unless that was done already; returns the mount point's real path.
+  ///
+  /// The path may lead through another device of nbdd, and wait for it.
+  static func mount(_ remembered: RememberedDevice) throws(Failure) -> String {
+    guard let mount = remembered.configuration.mount else {
+      throw Failure(.mount, "no mount is declared")
+    }
+    let (index, readOnly) = (remembered.index, remembered.isReadOnly)
     let device = DeviceNode.path(index)
+    // The helper of an nbdd that was killed meanwhile may still check or mount it.
+    let lock = try? AttachNote.lock(index)
+    defer { withExtendedLifetime(lock) {} }
     // A path below a mount of the device itself is not looked at: that could wait for the device.
     guard !isMounted(mount.path, index) else { return mount.path }
     try makeDirectory(mount.path)

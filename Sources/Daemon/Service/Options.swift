@@ -10,7 +10,7 @@ nonisolated struct Options: Sendable, Equatable {
   /// Devices outlive nbdd.
   var keepsDevices = true
 
-  enum Mode: Sendable, Equatable { case run, check, help, version, fail(String) }
+  enum Mode: Sendable, Equatable { case run, check, help, version, helper, fail(String) }
 
   static let usage = """
     Usage: nbdd [--config DIR] [--socket PATH] [--no-keeper]
@@ -54,6 +54,10 @@ nonisolated struct Options: Sendable, Equatable {
       case "--no-keeper": keepsDevices = false
       case "--fail": mode = .fail(try value())
       case "--check": mode = .check
+      // For nbdd itself; the value is for whoever looks at the list of processes.
+      case "--helper":
+        _ = try value()
+        mode = .helper
       case "--help", "-h": mode = .help
       case "--version": mode = .version
       default: throw Misuse(message: "unknown argument '\(argument)'")

@@ -86,6 +86,13 @@ package final class Descriptor: Sendable {
     flock(number, LOCK_EX | LOCK_NB) == 0
   }
 
+  /// Takes an advisory lock on the file, and waits until nobody else holds it.
+  ///
+  /// Blocks. The corresponding C function is `flock`.
+  package func lock() throws(SystemError) {
+    try check("flock") { flock(number, LOCK_EX) }
+  }
+
   /// Ends the stream of a socket both ways, without closing the descriptor.
   ///
   /// Does not block. Also for a socket that the kernel driver uses: it takes no lock of the driver, so it works

@@ -31,15 +31,15 @@ package enum ChildProcess {
     }
   }
 
-  /// Runs a program found in PATH, with no input, and waits for its end.
+  /// Runs a program found in PATH, with no input, and waits for its end; it has `socket` as its descriptor 3.
   ///
   /// Blocks; without a limit if `time` is nil. After that time the program is killed, with all that it has
   /// started in its process group. The corresponding C functions are `vfork`, `execvp` and `pidfd_open`.
   package static func run(
-    _ arguments: [String], within time: Duration?
+    _ arguments: [String], within time: Duration?, socket: Descriptor? = nil
   ) throws(Failure) -> Result {
     let deadline = time.map { ContinuousClock.now + $0 }
-    let program = try mapError(try RunningProgram(arguments), to: Failure.notRun)
+    let program = try mapError(try RunningProgram(arguments, socket), to: Failure.notRun)
     do throws(SystemError) {
       if let result = try program.result(until: deadline) { return result }
     } catch {
@@ -58,7 +58,7 @@ private struct RunningProgram {
   private let handle: Descriptor
   private let output: Descriptor
 
-  init(_ arguments: [String]) throws(SystemError) {
+  init(_ arguments: [String], _ socket: Descriptor?) throws(SystemError) {
     var ends: [CInt] = [-1, -1]
     try check("pipe2") { unsafe pipe2(&ends, O_CLOEXEC) }
     output = Descriptor(owning: ends[0])
@@ -68,7 +68,9 @@ private struct RunningProgram {
     defer { unsafe strings.forEach { unsafe free($0) } }
     var process: pid_t = -1
     handle = Descriptor(
-      owning: try check(arguments[0]) { unsafe spawn(&strings, input.number, &process) })
+      owning: try check(arguments[0]) {
+        unsafe spawn(&strings, input.number, socket?.number ?? -1, &process)
+      })
     self.process = process
   }
 

@@ -5,7 +5,7 @@ package import Base
 internal import CLinux
 internal import Glibc
 
-/// A UNIX socket of messages of a fixed size, each with descriptors.
+/// A UNIX socket of messages, each with descriptors.
 ///
 /// The corresponding C functions are `sendmsg` and `recvmsg`, with `SCM_RIGHTS`.
 package struct MessageSocket: Sendable {
@@ -15,6 +15,17 @@ package struct MessageSocket: Sendable {
   package let descriptor: Descriptor
 
   package init(_ descriptor: Descriptor) { self.descriptor = descriptor }
+
+  /// Two connected sockets.
+  ///
+  /// The corresponding C function is `socketpair`.
+  package static func pair() throws(SystemError) -> (MessageSocket, MessageSocket) {
+    var ends: [CInt] = [-1, -1]
+    try check("socketpair") { unsafe socketpair(AF_UNIX, type, 0, &ends) }
+    return (
+      MessageSocket(Descriptor(owning: ends[0])), MessageSocket(Descriptor(owning: ends[1]))
+    )
+  }
 
   /// Connects to a path; ENOENT, ECONNREFUSED: nobody listens there.
   ///
@@ -60,9 +71,10 @@ package struct MessageSocket: Sendable {
     return address
   }
 
+  private static let type = CInt(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue)
+
   private static func make() throws(SystemError) -> Descriptor {
-    let type = CInt(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue)
-    return Descriptor(owning: try check("socket") { socket(AF_UNIX, type, 0) })
+    Descriptor(owning: try check("socket") { socket(AF_UNIX, type, 0) })
   }
 
   /// Sends a message; the descriptors stay open here.

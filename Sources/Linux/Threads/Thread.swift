@@ -39,6 +39,13 @@ package enum Thread {
     Int(gettid())
   }
 
+  /// Names the calling thread; of the first thread of a process, that is the name of the process in /proc/PID/comm.
+  ///
+  /// The corresponding C function is `pthread_setname_np`.
+  package static func setName(_ name: String) {
+    unsafe pthread_setname_np(pthread_self(), String(decoding: name.utf8.prefix(15), as: UTF8.self))
+  }
+
   /// Blocks for a time.
   ///
   /// The corresponding C function is `usleep`.

@@ -8,18 +8,19 @@ internal import Glibc
 internal import Linux
 internal import NBD
 
-/// Work on a kernel device that may block; each runs on a thread of its own.
+/// Work on a kernel device that may wait for it: only helper processes do this. And work that waits for others to let
+/// go of it.
 nonisolated enum KernelWork {
   /// Waits until a device that was handed to the kernel is usable, and sets its queue up.
   ///
   /// Opening the node makes the kernel look for partitions.
   static func settle(
-    _ attachment: AttachThread.Attachment, readAhead: Int?
+    _ device: any KernelDevice, _ remembered: RememberedDevice, servedBy thread: Int
   ) throws(Failure) -> Settled {
-    let index = attachment.device.index
+    let index = device.index
     let deadline = ContinuousClock.now + .seconds(10)
     var pause: UInt32 = 500
-    while !attachment.device.isUp(servedBy: attachment.thread) {
+    while !device.isUp(servedBy: thread) {
       guard ContinuousClock.now < deadline else {
         throw Failure(.kernel, "\(DeviceNode.path(index)) did not come up within 10 s")
       }
@@ -27,15 +28,21 @@ nonisolated enum KernelWork {
       pause = min(pause * 2, 20_000)
     }
     var notes: [String] = []
+    if remembered.configuration.settings.path == .relay {
+      // With several sockets the driver gives up those on which it has waited for long, whatever
+      // its timeout (Linux 6.1); but an outage may last for any time.
+      try? Sysfs.setQueue("io_timeout", "2147483647", of: index)
+    }
     do throws(SystemError) {
       let node = try Descriptor.open(DeviceNode.path(index), O_RDONLY)
       // udevd leaves the device alone while we hold the lock; without it nothing breaks.
       _ = node.tryLock()
       try RequestQueue.setUp(
-        attachment.device, attachment.export.flags,
-        maximumPayload: attachment.export.blockSizes?.maximumPayload,
-        isReadOnly: attachment.geometry.isReadOnly, readAhead: readAhead)
-      if Sysfs.maximumPartitions == 0, PartitionTable.isOn(node, attachment.geometry.blockSize) {
+        device, remembered.export.flags,
+        maximumPayload: remembered.export.blockSizes?.maximumPayload,
+        isReadOnly: remembered.isReadOnly,
+        readAhead: remembered.configuration.settings.readAhead)
+      if Sysfs.maximumPartitions == 0, PartitionTable.isOn(node, remembered.blockSize) {
         notes.append(PartitionTable.neglected)
       }
     } catch {
@@ -52,7 +59,7 @@ nonisolated enum KernelWork {
 
   /// Makes sure that nothing uses a device and that the server has all writes.
   ///
-  /// Returns a claim on the device: until it is closed, the device cannot be mounted. By force, it only
+  /// For the parent process. Returns a claim on the device: until it is closed, the device cannot be mounted. By force, it only
   /// tries to flush. A read-only device has no writes, and a server that refuses to flush it (nbdkit in
   /// old style) does not keep it attached.
   static func quiesce(
@@ -82,7 +89,11 @@ nonisolated enum KernelWork {
       do throws(SystemError) { claim = try Holders.claim(index) } catch {
         throw Failure(.detach, error.description)
       }
-      let holders = claim == nil ? Holders.describe(index) : Holders.processes(holding: index)
+      // nbdd has the node open.
+      let nbdd = Int(getppid())
+      let holders =
+        claim == nil
+        ? Holders.describe(index, for: nbdd) : Holders.processes(holding: index, for: nbdd)
       if let claim, holders.isEmpty { return claim }
       guard ContinuousClock.now < deadline else {
         let names = holders.isEmpty ? ["held by the kernel"] : holders
