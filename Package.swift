@@ -149,9 +149,15 @@ let package = Package(
       exclude: ["man_in_the_middle.py"], cSettings: gnu, swiftSettings: strict),
     .testTarget(
       name: "NBDTests", dependencies: ["Base", "NBD", "TestSupport"], swiftSettings: strict),
+    .executableTarget(
+      name: "relay-process", dependencies: ["Linux", "NBD", "Relay", "Transport"],
+      path: "Tests/RelayProcess", cSettings: gnu, swiftSettings: strict),
     .testTarget(
       name: "RelayTests",
-      dependencies: ["Base", "CLinux", "Linux", "NBD", "Relay", "TestSupport", "TLS", "Transport"],
+      dependencies: [
+        "relay-process", "Base", "CLinux", "Linux", "NBD", "Relay", "TestSupport", "TLS",
+        "Transport",
+      ],
       cSettings: gnu, swiftSettings: strict),
     .testTarget(
       name: "TLSTests", dependencies: ["Base", "Linux", "TestSupport", "TLS"], exclude: ["peer.py"],

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Testing
+internal import TestSupport
 
 /// What nbdctl says of arguments that it cannot take, before it talks to anybody.
 struct ArgumentTests {
@@ -37,7 +38,7 @@ struct ArgumentTests {
   func `are refused with what would be right`(_ arguments: String, _ message: String) throws {
     try Workspace.run { workspace in
       let program = try workspace.start(
-        [Tool.built("nbdctl")] + arguments.split(separator: " ").map(String.init),
+        [builtProgram("nbdctl")] + arguments.split(separator: " ").map(String.init),
         environment: ["NBDD_SOCKET": workspace.file("none")])
       #expect(try program.wait() == 64)
       #expect(program.errors == "nbdctl: \(message)\n")

@@ -5,6 +5,7 @@ internal import Base
 internal import Glibc
 internal import Linux
 internal import Testing
+internal import TestSupport
 internal import Varlink
 
 /// `nbdctl bench`, beside what the server says that it was asked for.
@@ -187,7 +188,7 @@ struct BenchTests {
       let server = try Server.nbdkit(
         "--filter=log", "--filter=delay", "memory", "1M", delay, "logfile=\(log)", in: workspace)
       let bench = try workspace.start(
-        [Tool.built("nbdctl"), "bench", server.uri, "--seconds", "3600", "--json"])
+        [builtProgram("nbdctl"), "bench", server.uri, "--seconds", "3600", "--json"])
       try eventually("some reads") { RequestLog(log).entries.count > 3 }
       bench.send(SIGINT)
       #expect(try bench.wait() == 1)
@@ -203,7 +204,7 @@ struct BenchTests {
   func `shows how far it is on a terminal only, and leaves nothing of that`() throws {
     try Workspace.run { workspace in
       let server = try Server.nbdkit("memory", "1M", in: workspace)
-      let command = "\(Tool.built("nbdctl")) bench '\(server.uri)' --depth 1 --seconds 0.3"
+      let command = "\(builtProgram("nbdctl")) bench '\(server.uri)' --depth 1 --seconds 0.3"
       let run = { (terminal: String) in
         let program = try workspace.start(
           ["script", "-qec", command, "/dev/null"], environment: ["TERM": terminal])

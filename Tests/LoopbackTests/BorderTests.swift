@@ -6,6 +6,7 @@ internal import ControlAPI
 internal import Glibc
 internal import Linux
 internal import Testing
+internal import TestSupport
 internal import Varlink
 
 /// Text that others chose, where it leaves: to systemd, to the log, to a terminal.
@@ -109,7 +110,7 @@ struct BorderTests {
       for (command, reply) in replies {
         let socket = try workspace.responder(String(decoding: reply.bytes, as: UTF8.self))
         let program = try workspace.start(
-          [Tool.built("nbdctl"), command] + (command == "detach" ? ["x"] : []),
+          [builtProgram("nbdctl"), command] + (command == "detach" ? ["x"] : []),
           environment: ["NBDD_SOCKET": socket])
         _ = try program.wait()
         let shown = program.output + program.errors
@@ -130,7 +131,7 @@ struct BorderTests {
         try Daemon.declare(name, text, in: workspace)
       }
       let program = try workspace.start([
-        Tool.built("nbdd"), "--check", "--config", workspace.file("etc"),
+        builtProgram("nbdd"), "--check", "--config", workspace.file("etc"),
       ])
       #expect(try program.wait() == 78)
       #expect(isHarmless(program.errors), "\(program.errors)")

@@ -4,6 +4,7 @@
 internal import Glibc
 @testable import Linux
 internal import Testing
+internal import TestSupport
 internal import Varlink
 
 /// nbdd as a real process, with a configuration and a control socket of its own.
@@ -44,7 +45,7 @@ struct Daemon {
     self.workspace = workspace
     socket = workspace.file("org.nbdd")
     program = try workspace.start(
-      through + [Tool.built("nbdd"), "--config", workspace.file("etc"), "--socket", socket],
+      through + [builtProgram("nbdd"), "--config", workspace.file("etc"), "--socket", socket],
       environment: variables)
   }
 
@@ -74,7 +75,7 @@ struct Daemon {
   }
 
   func start(_ arguments: [String]) throws -> Program {
-    try workspace.start([Tool.built("nbdctl")] + arguments, environment: ["NBDD_SOCKET": socket])
+    try workspace.start([builtProgram("nbdctl")] + arguments, environment: ["NBDD_SOCKET": socket])
   }
 
   /// Whether the log names a process.

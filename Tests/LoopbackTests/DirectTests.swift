@@ -5,6 +5,7 @@ internal import Glibc
 internal import Linux
 internal import NBD
 internal import Testing
+internal import TestSupport
 internal import Varlink
 
 /// The commands that talk to a server without the daemon.
@@ -147,7 +148,7 @@ struct DirectTests {
       #expect(!silent.output.contains("content"))
       // Without that program nothing is missed.
       let program = try workspace.start(
-        [Tool.built("nbdctl"), "info", server.uri], environment: ["PATH": workspace.path])
+        [builtProgram("nbdctl"), "info", server.uri], environment: ["PATH": workspace.path])
       #expect(try program.wait() == 0)
       #expect(program.output.contains("size: 1 MiB") && !program.output.contains("content"))
       #expect(program.errors == "")
@@ -220,7 +221,7 @@ struct Outcome {
 
 /// Runs nbdctl to its end.
 func nbdctl(_ arguments: [String], _ workspace: Workspace) throws -> Outcome {
-  let program = try workspace.start([Tool.built("nbdctl")] + arguments)
+  let program = try workspace.start([builtProgram("nbdctl")] + arguments)
   let status = try program.wait()
   return Outcome(status: status, output: program.output, errors: program.errors)
 }

@@ -12,7 +12,7 @@ struct GoldenProgramTests {
       let server = try Server.nbdkit("data", "@65536 1*32768", "size=1M", in: workspace)
       var text = ""
       for command in [["list"], ["info", "--no-content"], ["map"]] {
-        let program = try workspace.start([Tool.built("nbdctl")] + command + [server.uri])
+        let program = try workspace.start([builtProgram("nbdctl")] + command + [server.uri])
         #expect(try program.wait() == 0, "\(program.errors)")
         text += "$ nbdctl \(command.joined(separator: " ")) URI\n\(program.output)\n"
       }

@@ -16,7 +16,7 @@ final class KeeperTests {
   init() throws {
     directory = try TemporaryDirectory()
     path = "\(directory.path)/keeper"
-    try Linux.Server.start(Tool.built("nbdd-keeper"), listeningAt: path)
+    try Linux.Server.start(builtProgram("nbdd-keeper"), listeningAt: path)
   }
 
   deinit {

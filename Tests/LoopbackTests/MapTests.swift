@@ -3,6 +3,7 @@
 
 internal import Linux
 internal import Testing
+internal import TestSupport
 internal import Varlink
 
 /// `nbdctl map` with real servers.
@@ -54,7 +55,7 @@ struct MapTests {
         print(len(extents), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
         """
       let program = try workspace.start([
-        "python3", "-c", judge, Tool.built("nbdctl"), "map", "--json", server.uri,
+        "python3", "-c", judge, builtProgram("nbdctl"), "map", "--json", server.uri,
       ])
       #expect(try program.wait() == 0, "\(program.errors)")
       let numbers = program.output.split { $0 == " " || $0 == "\n" }.compactMap { Int($0) }
@@ -69,7 +70,7 @@ struct MapTests {
     try Workspace.run { workspace in
       let server = try Server.nbdkit("null", "size=1M", in: workspace)
       let outcome = try ChildProcess.run(
-        ["sh", "-c", "\(Tool.built("nbdctl")) map '\(server.uri)' 2>&1 >/dev/full"],
+        ["sh", "-c", "\(builtProgram("nbdctl")) map '\(server.uri)' 2>&1 >/dev/full"],
         within: .seconds(60))
       #expect(outcome.status == 1)
       #expect(outcome.output.contains("standard output: write: No space left on device"))

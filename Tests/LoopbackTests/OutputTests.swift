@@ -3,6 +3,7 @@
 
 internal import Linux
 internal import Testing
+internal import TestSupport
 internal import Varlink
 
 /// What nbdctl prints, and what it does if it cannot.
@@ -34,7 +35,7 @@ struct OutputTests {
       let words = command.replacing("%U", with: server.uri).split(separator: " ").map(String.init)
       for (shell, reason) in Self.places {
         let program = try workspace.start(
-          ["bash", "-c", shell, "bash", Tool.built("nbdctl")] + words,
+          ["bash", "-c", shell, "bash", builtProgram("nbdctl")] + words,
           environment: ["NBDD_SOCKET": daemon.socket])
         #expect(try program.wait() == 1, "\(shell)")
         #expect(
@@ -71,7 +72,7 @@ struct OutputTests {
         let reply = Reply(parameters: ["device": device, "changed": JSON(changed)])
         let socket = try workspace.responder(String(decoding: reply.bytes, as: UTF8.self))
         let program = try workspace.start(
-          [Tool.built("nbdctl"), "attach", "db", "--json"], environment: ["NBDD_SOCKET": socket])
+          [builtProgram("nbdctl"), "attach", "db", "--json"], environment: ["NBDD_SOCKET": socket])
         #expect(try program.wait() == 0)
         #expect(program.errors == "")
         let document = try JSON(parsing: Array(program.output.utf8), dialect: .strict)
@@ -123,7 +124,7 @@ struct OutputTests {
       #expect(try daemon.nbdctl("status").output.contains(": there is no such socket"))
       let program = try workspace.start(
         [
-          "script", "-qec", "stty cols 70; \(Tool.built("nbdctl")) status", "/dev/null",
+          "script", "-qec", "stty cols 70; \(builtProgram("nbdctl")) status", "/dev/null",
         ], environment: ["NBDD_SOCKET": daemon.socket, "NO_COLOR": "1"])
       #expect(try program.wait() == 0)
       let lines = program.output.split(separator: "\r\n")
@@ -159,7 +160,7 @@ struct OutputTests {
       try Directory.create(workspace.file("things"))
       try workspace.write("", to: "thing.img")
       let program = try workspace.start([
-        Tool.built("nbdctl"), "--generate-completion-script", "bash",
+        builtProgram("nbdctl"), "--generate-completion-script", "bash",
       ])
       #expect(try program.wait() == 0)
       let (file, directory) = (workspace.file("thing.img"), workspace.file("things"))
@@ -186,7 +187,7 @@ struct OutputTests {
     let file = try workspace.write(
       script + """
 
-        nbdctl() { '\(Tool.built("nbdctl"))' "$@"; }
+        nbdctl() { '\(builtProgram("nbdctl"))' "$@"; }
         COMP_WORDS=(\(line) '\(begun)') COMP_CWORD=\(words.count + 1)
         COMP_LINE='\(line) \(begun)' COMP_POINT=${#COMP_LINE}
         _nbdctl nbdctl '\(begun)' '\(words.last ?? "")'

@@ -4,6 +4,7 @@
 internal import Glibc
 internal import Linux
 internal import Testing
+internal import TestSupport
 
 /// Who may do what.
 struct PermissionTests {
@@ -105,7 +106,7 @@ struct Nobody {
     groups = group.map { ["--groups", "\($0)"] } ?? ["--clear-groups"]
     // The package may be in a directory that is root's alone.
     nbdctl = daemon.workspace.file("nbdctl")
-    _ = try ChildProcess.run(["cp", Tool.built("nbdctl"), nbdctl], within: .seconds(60))
+    _ = try ChildProcess.run(["cp", builtProgram("nbdctl"), nbdctl], within: .seconds(60))
     unsafe chmod(daemon.workspace.path, 0o755)
     let program = try start(["--version"])
     guard try program.wait() == 0 else {

@@ -4,6 +4,7 @@
 internal import Glibc
 @testable import Linux
 internal import Testing
+internal import TestSupport
 
 /// nbdd as a process: how it starts and how it ends.
 struct ProcessTests {
@@ -51,7 +52,7 @@ struct ProcessTests {
   @Test func `refuses an argument that it does not know`() throws {
     try Workspace.run { workspace in
       for arguments in [["--bogus"], ["extra"], ["--config"], ["--socket="]] {
-        let program = try workspace.start([Tool.built("nbdd")] + arguments)
+        let program = try workspace.start([builtProgram("nbdd")] + arguments)
         #expect(try program.wait() == 64)
         #expect(program.errors.hasPrefix("nbdd: "))
         #expect(program.errors.contains("Usage: nbdd "))
@@ -70,12 +71,12 @@ struct ProcessTests {
         return (try program.wait(), program.output, program.errors)
       }
       if try run(["true"]).0 != 0 { try Test.cancel("/proc cannot be taken away here") }
-      let (status, output, _) = try run([Tool.built("nbdd"), "--version"])
+      let (status, output, _) = try run([builtProgram("nbdd"), "--version"])
       #expect(status == 0)
       #expect(output.hasPrefix("nbdd "))
-      #expect(try run([Tool.built("nbdd"), "--bogus"]).0 == 64)
-      #expect(try run([Tool.built("nbdctl"), "--version"]).1 == output.dropFirst("nbdd ".count))
-      let detached = try run([Tool.built("nbdctl"), "detach"])
+      #expect(try run([builtProgram("nbdd"), "--bogus"]).0 == 64)
+      #expect(try run([builtProgram("nbdctl"), "--version"]).1 == output.dropFirst("nbdd ".count))
+      let detached = try run([builtProgram("nbdctl"), "detach"])
       #expect(detached.0 == 64, "\(detached)")
     }
   }
@@ -83,7 +84,7 @@ struct ProcessTests {
   @Test func `checks a configuration without running`() throws {
     try Workspace.run { workspace in
       let check = {
-        try workspace.start([Tool.built("nbdd"), "--check", "--config", workspace.file("etc")])
+        try workspace.start([builtProgram("nbdd"), "--check", "--config", workspace.file("etc")])
       }
       try Daemon.declare("a", Daemon.device("nbd://a.invalid/", 9000), in: workspace)
       let sound = try check()
@@ -124,7 +125,7 @@ struct ProcessTests {
       let program = try Daemon(configuredIn: workspace, through: [activate, "-l", path]).program
       let run = { (arguments: [String]) in
         try workspace.start(
-          [Tool.built("nbdctl")] + arguments, environment: ["NBDD_SOCKET": path])
+          [builtProgram("nbdctl")] + arguments, environment: ["NBDD_SOCKET": path])
       }
       try eventually("the socket") { unsafe access(path, F_OK) == 0 }
       #expect(try run(["status"]).wait() == 0)

@@ -4,6 +4,7 @@
 internal import Glibc
 internal import Linux
 internal import Testing
+internal import TestSupport
 
 /// `nbdctl read` with real servers.
 struct ReadTests {
@@ -24,7 +25,7 @@ struct ReadTests {
       #expect(outcome.status == 0, "\(outcome.errors)")
       #expect(try run("cmp \(copy) \(image)") == 0)
       #expect(try run("test $(du -k \(copy) | cut -f1) -lt 4000") == 0)
-      #expect(try run("\(Tool.built("nbdctl")) read '\(uri)' | cmp - \(image)") == 0)
+      #expect(try run("\(builtProgram("nbdctl")) read '\(uri)' | cmp - \(image)") == 0)
       let part = ["read", uri, "--offset", "20971525", "--length", "1999", "--output", copy]
       #expect(try nbdctl(part, workspace).status == 0)
       #expect(try run("tail -c +20971526 \(image) | head -c 1999 | cmp - \(copy)") == 0)
@@ -66,7 +67,7 @@ struct ReadTests {
         [
           "sh", "-c",
           """
-          cd \(workspace.path) && \(Tool.built("nbdctl")) read '\(server.uri)' --output - \
+          cd \(workspace.path) && \(builtProgram("nbdctl")) read '\(server.uri)' --output - \
             --offset 1MiB --length 4KiB >\(part) && test ! -e ./-
           """,
         ], within: .seconds(60))
@@ -85,7 +86,7 @@ struct ReadTests {
       let server = try Server.nbdkit("null", "size=1M", in: workspace)
       let outcome = try ChildProcess.run(
         [
-          "script", "-qec", "\(Tool.built("nbdctl")) read '\(server.uri)' \(output)", "/dev/null",
+          "script", "-qec", "\(builtProgram("nbdctl")) read '\(server.uri)' \(output)", "/dev/null",
         ], within: .seconds(60))
       #expect(outcome.status == 64)
       #expect(outcome.output.contains("standard output is a terminal"))
@@ -158,7 +159,7 @@ struct ReadTests {
       let server = try Server.nbdkit(
         "--filter=noextents", "data", places, "size=16M", in: workspace)
       let (whole, copy) = (workspace.file("whole"), workspace.file("copy"))
-      let command = "\(Tool.built("nbdctl")) read '\(server.uri)' >\(whole)"
+      let command = "\(builtProgram("nbdctl")) read '\(server.uri)' >\(whole)"
       #expect(try ChildProcess.run(["sh", "-c", command], within: .seconds(60)).status == 0)
       #expect(try nbdctl(["read", server.uri, "--output", copy], workspace).status == 0)
       #expect(try ChildProcess.run(["cmp", whole, copy], within: .seconds(60)).status == 0)
@@ -221,7 +222,7 @@ struct ReadTests {
       let directory = workspace.file("backups")
       try workspace.write("old", to: "backups/copy")
       let program = try workspace.start([
-        Tool.built("nbdctl"), "read", server.uri, "--output", "\(directory)/copy",
+        builtProgram("nbdctl"), "read", server.uri, "--output", "\(directory)/copy",
       ])
       try eventually("the new file") { Directory.names(in: directory).count == 2 }
       // It takes signals now, or the moment after.
@@ -241,7 +242,7 @@ struct ReadTests {
         "--filter=delay", "--filter=noextents", "memory", "4M", "rdelay=1", in: workspace)
       try Directory.create(workspace.file("backups"))
       let program = try workspace.start([
-        "nohup", Tool.built("nbdctl"), "read", server.uri, "--length", "4096", "--output",
+        "nohup", builtProgram("nbdctl"), "read", server.uri, "--length", "4096", "--output",
         workspace.file("backups/copy"),
       ])
       try eventually("the new file") { !Directory.names(in: workspace.file("backups")).isEmpty }

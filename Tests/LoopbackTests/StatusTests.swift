@@ -4,6 +4,7 @@
 internal import ControlAPI
 internal import Linux
 internal import Testing
+internal import TestSupport
 internal import Varlink
 
 /// `nbdctl status` against a real daemon, and what nbdctl says when there is none.
@@ -86,7 +87,7 @@ struct StatusTests {
     try Workspace.run { workspace in
       let socket = workspace.file("none")
       let words = command.split(separator: "=").map(String.init)
-      let program = try workspace.start([Tool.built("nbdctl")] + words + ["--socket", socket])
+      let program = try workspace.start([builtProgram("nbdctl")] + words + ["--socket", socket])
       #expect(try program.wait() == 69)
       #expect(program.errors.contains("\(socket): No such file or directory; is nbdd running?"))
       #expect(program.output.isEmpty)

@@ -30,10 +30,17 @@ final class Peer {
     return PeerConnection(stream.1, replies)
   }
 
+  /// Where clients connect.
+  var path: String { "\(directory.path)/socket" }
+
   /// Both ends of a connection.
   func stream() throws -> (ServerStream, Descriptor) {
-    let path = URI.Transport.unix(path: Array("\(directory.path)/socket".utf8))
-    let stream = try ServerStream.connect(to: path, Server.pace)
+    let path = URI.Transport.unix(path: Array(path.utf8))
+    return (try ServerStream.connect(to: path, Server.pace), try accept())
+  }
+
+  /// The server's end of a connection that somebody makes.
+  func accept() throws -> Descriptor {
     var accepted: Descriptor?
     try eventually("a connection") {
       accepted = try ControlSocket.accept(on: listener)
@@ -41,7 +48,7 @@ final class Peer {
     }
     guard let accepted else { throw Wrong("no connection") }
     try accepted.setBlocking(true)
-    return (stream, accepted)
+    return accepted
   }
 
   static let usual: TransmissionFlags = [

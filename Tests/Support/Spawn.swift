@@ -5,6 +5,12 @@ package import Base
 package import Glibc
 package import Linux
 
+/// Where a program of this package is: beside the tests, which are built with it.
+package func builtProgram(_ name: String) -> String {
+  let own = File.realPath("/proc/self/exe").split(separator: "/").dropLast()
+  return "/" + (own + [name[...]]).joined(separator: "/")
+}
+
 /// Where a standard stream of a program leads.
 package enum StandardStreamTarget {
   case nowhere
