@@ -18,15 +18,13 @@ nonisolated enum KernelWork {
     _ device: any KernelDevice, _ remembered: RememberedDevice, servedBy thread: Int
   ) throws(Failure) -> Settled {
     let index = device.index
-    let deadline = ContinuousClock.now + .seconds(10)
-    var pause: UInt32 = 500
-    while !device.isUp(servedBy: thread) {
-      guard ContinuousClock.now < deadline else {
-        throw Failure(.kernel, "\(DeviceNode.path(index)) did not come up within 10 s")
-      }
-      usleep(pause)
-      pause = min(pause * 2, 20_000)
+    let hasComeUp = poll(within: .seconds(10), pausing: 500...20_000) {
+      device.isUp(servedBy: thread)
     }
+    guard hasComeUp else {
+      throw Failure(.kernel, "\(DeviceNode.path(index)) did not come up within 10 s")
+    }
+    try waitForReceivers(of: index, remembered.connectionCount)
     var notes: [String] = []
     if remembered.configuration.settings.path == .relay {
       // With several sockets the driver gives up those on which it has waited for long, whatever
@@ -49,6 +47,38 @@ nonisolated enum KernelWork {
       throw Failure(.kernel, error.description)
     }
     return Settled(partitions: Sysfs.partitions(of: index), notes: notes)
+  }
+
+  /// Before anything is read from the device: a read could wait for ever.
+  private static func waitForReceivers(
+    of index: Int, _ socketCount: Int
+  ) throws(Failure) {
+    guard socketCount > 1 else { return }
+    var receivers = Receivers.starting
+    _ = poll(within: .seconds(10), pausing: 500...20_000) {
+      receivers = Receivers(of: index, socketCount: socketCount)
+      return receivers != .starting
+    }
+    guard receivers == .complete || receivers == .invisible else {
+      throw Failure(
+        .kernel,
+        "the kernel could not start a thread for each of the \(socketCount) connections of "
+          + "\(DeviceNode.path(index)) in time, so requests on some of them would never end")
+    }
+  }
+
+  /// Returns whether something came true in time; sleeps in between for so many microseconds, at first the least.
+  private static func poll(
+    within time: Duration, pausing pauses: ClosedRange<UInt32>, _ isTrue: () -> Bool
+  ) -> Bool {
+    let deadline = ContinuousClock.now + time
+    var pause = pauses.lowerBound
+    while !isTrue() {
+      guard ContinuousClock.now < deadline else { return false }
+      usleep(pause)
+      pause = min(pause * 2, pauses.upperBound)
+    }
+    return true
   }
 
   struct Settled: Sendable {
@@ -109,16 +139,11 @@ nonisolated enum KernelWork {
   ///
   /// `patiently`: waits for programs that open it briefly, such as udev.
   static func release(_ index: Int, patiently: Bool) -> [String] {
-    let deadline = ContinuousClock.now + (patiently ? .seconds(2) : .zero)
-    var pause: UInt32 = 500
-    while Sysfs.attacher(of: index) != nil {
-      guard ContinuousClock.now < deadline else {
-        let holders = Holders.describe(index)
-        return holders.isEmpty ? ["open in a process that cannot be seen"] : holders
-      }
-      usleep(pause)
-      pause = min(pause * 2, 50_000)
+    let isForgotten = poll(within: patiently ? .seconds(2) : .zero, pausing: 500...50_000) {
+      Sysfs.attacher(of: index) == nil
     }
-    return []
+    if isForgotten { return [] }
+    let holders = Holders.describe(index)
+    return holders.isEmpty ? ["open in a process that cannot be seen"] : holders
   }
 }
