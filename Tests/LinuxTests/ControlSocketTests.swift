@@ -3,6 +3,7 @@
 
 import Base
 import Glibc
+import Synchronization
 import Testing
 import TestSupport
 
@@ -51,6 +52,24 @@ struct ControlSocketTests {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { throw SystemError("stat", errno) }
     return status
+  }
+
+  @Test func `of several that replace a dead one, exactly one listens`() throws {
+    for _ in 0..<100 {
+      _ = try ControlSocket.listen(at: path, group: nil)
+      let listeners = Mutex<[Descriptor]>([])
+      let ended = Mutex(0)
+      for _ in 0..<4 {
+        try Thread.start("listener") { [path] in
+          if let listener = try? ControlSocket.listen(at: path, group: nil) {
+            listeners.withLock { $0.append(listener) }
+          }
+          ended.withLock { $0 += 1 }
+        }
+      }
+      while ended.withLock({ $0 < 4 }) { Thread.pause(.milliseconds(1)) }
+      #expect(listeners.withLock { $0.count } == 1)
+    }
   }
 
   @Test func `a socket file that nobody answers at is replaced`() throws {

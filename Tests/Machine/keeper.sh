@@ -63,6 +63,32 @@ timeout 5 nbdd --config $work/second --socket $work/second.sock >$work/second.lo
 check "with another socket, it takes nothing" '' "$(grep -i 'taken over' $work/second.log)"
 untouched
 
+say "two that take over at the same time"
+kill -KILL "$daemon"; wait "$daemon" 2>/dev/null
+two=()
+for one in 1 2 3 4; do
+  nbdd --config $config >>$work/nbdd.log 2>&1 </dev/null &
+  two+=($!)
+done
+remaining() { local one count=0; for one in "${two[@]}"; do gone "$one" || count=$((count + 1)); done; echo $count; }
+within 10 "all but one end" is 1 remaining
+for one in "${two[@]}"; do gone "$one" || daemon=$one; done
+untouched
+within 20 "raw is served" in_state raw attached
+check "raw is the same" "$first" "$(runtime raw .thread)"
+
+say "killed while it takes over, again and again"
+for one in 1 2 3 4 5 6 7 8; do
+  kill -KILL "$daemon"; wait "$daemon" 2>/dev/null
+  nbdd --config $config >>$work/nbdd.log 2>&1 </dev/null &
+  daemon=$!
+  sleep 0.0$one
+done
+kill_nbdd
+untouched
+within 20 "raw is served" in_state raw attached
+check "raw is the same" "$first" "$(runtime raw .thread)"
+
 say "an nbdd of another version"
 kill -KILL "$daemon"; wait "$daemon" 2>/dev/null
 word raw 8 2

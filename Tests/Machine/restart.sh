@@ -106,6 +106,9 @@ say "stopped for a moment, and traced"
 process=$(property MainPID)
 kill -STOP "$process"; sleep 1; kill -CONT "$process"
 alive
+timeout -s INT 3 strace -f -o $work/strace -p "$process" 2>/dev/null
+matches "strace has seen the relay" 'sendmmsg' "$(grep -m 1 sendmmsg $work/strace)"
+alive
 if [ -n "$(command -v gdb)" ]; then
   timeout 60 gdb -p "$process" -batch -ex "info threads" >$work/gdb 2>&1 </dev/null
   matches "gdb has seen the threads" "raw/io" "$(cat $work/gdb)"

@@ -17,13 +17,16 @@ package enum ControlSocket {
   /// Creates a socket at `path`, for its owner and group only, and listens on it.
   ///
   /// A socket file without a listener is replaced. EADDRINUSE: there is a listener, or something else has the
-  /// path; ENAMETOOLONG: the path is too long, or not absolute. Blocks for at most a second. The corresponding
+  /// path; ENAMETOOLONG: the path is too long, or not absolute. Blocks for a few seconds at most. The corresponding
   /// C functions are `bind` and `listen`.
   package static func listen(at path: String, group: UInt32?) throws(SystemError) -> Descriptor {
     guard let address = Address.unix(path: Array(path.utf8)), path.utf8.first == UInt8(ascii: "/")
     else { throw SystemError("bind \(path)", ENAMETOOLONG) }
     let type = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     let listener = Descriptor(owning: try check("socket") { socket(AF_UNIX, type, 0) })
+    // Of several that find the file of a dead one, each could replace that of the others.
+    let turn = try turn(at: path)
+    defer { withExtendedLifetime(turn) {} }
     if (try? StreamSocket.connect(to: address, within: .seconds(1))) != nil {
       throw SystemError("bind \(path)", EADDRINUSE)
     }
@@ -43,6 +46,21 @@ package enum ControlSocket {
     try check("chmod \(path)") { unsafe chmod(path, group == nil ? 0o600 : 0o660) }
     try check("listen") { Glibc.listen(listener.number, 64) }
     return listener
+  }
+
+  /// Waits until no other process is listening anew in the directory of a path; the turn ends with the descriptor.
+  ///
+  /// EADDRINUSE: that takes too long. Nil: the directory cannot be opened, and nobody waits for anybody.
+  private static func turn(at path: String) throws(SystemError) -> Descriptor? {
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    let directory = "\(parts.dropLast().joined(separator: "/"))/"
+    guard let lock = try? Descriptor.open(directory, O_RDONLY) else { return nil }
+    let deadline = ContinuousClock.now + .seconds(3)
+    while !lock.tryLock() {
+      guard ContinuousClock.now < deadline else { throw SystemError("bind \(path)", EADDRINUSE) }
+      Thread.pause(.milliseconds(10))
+    }
+    return lock
   }
 
   private static func isSocket(_ path: String) -> Bool {
