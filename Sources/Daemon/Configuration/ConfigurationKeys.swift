@@ -28,8 +28,8 @@ nonisolated extension Configuration {
       \.stopTimeout, "stopTimeout", .duration(.seconds(1) ... .seconds(3600)), effect: .atOnce,
       in: .daemon, examples: ["2min"],
       """
-      How long a stop waits for users of devices, and for servers that are unreachable, before it \
-      detaches by force.
+      How long a stop waits for a device that is in use, or that sends its last writes without any \
+      progress, before it detaches it by force.
       """),
   ]
 }

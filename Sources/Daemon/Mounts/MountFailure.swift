@@ -19,7 +19,9 @@ extension Mounting {
   /// For people; nil if blkid cannot be run, or finds what was expected.
   private nonisolated static func finding(on device: String, asked type: String?) -> String? {
     // With -p it reads the device itself, not its cache of earlier findings.
-    guard let result = try? run(["blkid", "-p", "-o", "export", "--", device]) else { return nil }
+    guard
+      let result = try? run(["blkid", "-p", "-o", "export", "--", device], within: .seconds(60))
+    else { return nil }
     switch result.status {
     case 0:
       let facts = result.output.split(separator: "\n").map {

@@ -10,12 +10,6 @@ internal import Linux
 ///
 /// All of it blocks.
 nonisolated enum Mounting {
-  /// How long mount(8) and umount(8) may take.
-  ///
-  /// fsck(8) may take as long as it needs: killing it in the middle of a repair does harm. When the device
-  /// is detached by force, its I/O fails, which ends it.
-  static let limit = Duration.seconds(60)
-
   /// Mounts a device as its configuration declares, unless that was done already; returns the mount point's real path.
   ///
   /// The path may lead through another device of nbdd, and wait for it.
@@ -36,7 +30,7 @@ nonisolated enum Mounting {
     try clear(path)
     if mount.check && !readOnly {
       // -a repairs what is safe; 0 is clean, 1 repaired.
-      let result = try run(["fsck", "-a", "-T", device], within: nil)
+      let result = try run(["fsck", "-a", "-T", device])
       guard result.status <= 1 else { throw failed("fsck \(device)", result) }
     }
     let type = mount.type.map { ["-t", $0] } ?? []
@@ -93,8 +87,10 @@ nonisolated enum Mounting {
     }
   }
 
+  /// Without a limit, because these programs may take as long as they need: killed in the middle, fsck(8) does harm,
+  /// and umount(8) does not stop to write back. When the device is detached by force, its I/O fails, which ends them.
   static func run(
-    _ arguments: [String], within limit: Duration? = limit
+    _ arguments: [String], within limit: Duration? = nil
   ) throws(Failure) -> ChildProcess.Result {
     do throws(ChildProcess.Failure) {
       return try ChildProcess.run(arguments, within: limit)
