@@ -111,6 +111,8 @@ matches "it says so" 'raw: .*contradicts itself: the bounds of the ledger' "$(ca
 untouched
 
 say "a server that makes nbdd crash"
+$python "$machine/prober.py" "$(runtime other .device)" $work/prober >$work/prober.log 2>&1 &
+prober=$!
 for attempt in 1 2 3; do
   within 20 "raw is served" in_state raw attached
   trap_in raw
@@ -119,6 +121,9 @@ done
 within 10 "raw waits" in_state raw failed
 matches "why" 'ended three times within a minute.*signal 6' "$(nbdctl status raw)"
 untouched
+touch $work/prober
+wait $prober; check "the other device meanwhile" 0 $?
+figure "three crashes while another device is served: it waited $(cat $work/prober.longest) ms at most"
 ends "reconnect" 0 nbdctl reconnect raw
 within 20 "raw is served again" in_state raw attached
 kill_nbdd
