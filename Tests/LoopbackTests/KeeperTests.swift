@@ -58,6 +58,26 @@ final class KeeperTests {
     return Directory.names(in: "/proc/\(process)/fd").count
   }
 
+  @Test("keeps all of a device or nothing, if it may not have so many files")
+  func limited() throws {
+    let script = "\(directory.path)/limited"
+    try File.write("#!/bin/sh\nulimit -n 20\nexec '\(builtProgram("nbdd-keeper"))'\n", to: script)
+    #expect(unsafe chmod(script, 0o700) == 0)
+    let path = "\(script).socket"
+    try Linux.Server.start(script, listeningAt: path)
+    let client = try KeeperClient(at: path)
+    let large = try device("large", sockets: 8)
+    #expect {
+      try client.keep(large)
+    } throws: { error in
+      (error as? SystemError)?.errno == EMSGSIZE
+    }
+    #expect(try client.list().isEmpty)
+    try client.keep(try device("small"))
+    #expect(try client.list().map(\.name) == ["small"])
+    try client.drop("small")
+  }
+
   @Test("keeps what it is given, for whoever comes next")
   func keeps() throws {
     let device = try device("db", sockets: 4)

@@ -8,6 +8,7 @@
 # on-kernel: --timeout 400
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
+. "$(dirname "$0")/pair.sh"
 . "$(dirname "$0")/crashes.sh"
 
 kills=$(for_soak 10 50)

@@ -7,6 +7,7 @@
 # on-kernel: --smp --memory 2048 --timeout 400
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
+. "$(dirname "$0")/pair.sh"
 . "$(dirname "$0")/crashes.sh"
 
 kills=$(for_soak 6 20)

@@ -8,8 +8,9 @@ internal import Glibc
 internal import Linux
 internal import NBD
 
-/// Work on a kernel device that may wait for it: only helper processes do this. And work that waits for others to let
-/// go of it.
+/// Work on a kernel device that may block.
+///
+/// What may wait for the device itself, only helper processes do; `release` waits for others to let go of it.
 nonisolated enum KernelWork {
   /// Waits until a device that was handed to the kernel is usable, and sets its queue up.
   ///

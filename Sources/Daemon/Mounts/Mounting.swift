@@ -87,8 +87,10 @@ nonisolated enum Mounting {
     }
   }
 
-  /// Without a limit, because these programs may take as long as they need: killed in the middle, fsck(8) does harm,
-  /// and umount(8) does not stop to write back. When the device is detached by force, its I/O fails, which ends them.
+  /// Runs a program, usually without a limit.
+  ///
+  /// Killed in the middle, fsck(8) does harm, and umount(8) does not stop to write back. When the device is detached by
+  /// force, its I/O fails, which ends them.
   static func run(
     _ arguments: [String], within limit: Duration? = nil
   ) throws(Failure) -> ChildProcess.Result {

@@ -117,3 +117,17 @@ package struct ResolutionError: Error, Sendable, Equatable, CustomStringConverti
     "cannot resolve '\(host)': \(reason)"
   }
 }
+
+extension Address {
+  /// Calls a function of the C library that takes the address of a socket, such as `bind` or `connect`.
+  func pass(to call: (CInt, __CONST_SOCKADDR_ARG, socklen_t) -> CInt, _ socket: Descriptor) -> CInt
+  {
+    unsafe bytes.withUnsafeBytes { raw -> CInt in
+      guard let start = raw.baseAddress else { return -1 }
+      return unsafe call(
+        socket.number,
+        __CONST_SOCKADDR_ARG(__sockaddr__: start.assumingMemoryBound(to: sockaddr.self)),
+        socklen_t(raw.count))
+    }
+  }
+}

@@ -33,15 +33,7 @@ package enum ControlSocket {
     if isSocket(path) { unsafe unlink(path) }
     // The file takes over the socket's mode: no process may connect before its group is right.
     try check("fchmod") { fchmod(listener.number, 0o600) }
-    try check("bind \(path)") {
-      unsafe address.bytes.withUnsafeBytes { raw -> CInt in
-        guard let start = raw.baseAddress else { return -1 }
-        return unsafe bind(
-          listener.number,
-          __CONST_SOCKADDR_ARG(__sockaddr__: start.assumingMemoryBound(to: sockaddr.self)),
-          socklen_t(raw.count))
-      }
-    }
+    try check("bind \(path)") { unsafe address.pass(to: bind, listener) }
     if let group { try check("chown \(path)") { unsafe chown(path, uid_t.max, group) } }
     try check("chmod \(path)") { unsafe chmod(path, group == nil ? 0o600 : 0o660) }
     try check("listen") { Glibc.listen(listener.number, 64) }

@@ -33,15 +33,7 @@ package struct MessageSocket: Sendable {
   package static func connect(to path: String) throws(SystemError) -> MessageSocket {
     let address = try address(path)
     let made = try make()
-    try check("connect \(path)") {
-      unsafe address.bytes.withUnsafeBytes { raw -> CInt in
-        guard let start = raw.baseAddress else { return -1 }
-        return unsafe Glibc.connect(
-          made.number,
-          __CONST_SOCKADDR_ARG(__sockaddr__: start.assumingMemoryBound(to: sockaddr.self)),
-          socklen_t(raw.count))
-      }
-    }
+    try check("connect \(path)") { unsafe address.pass(to: Glibc.connect, made) }
     return MessageSocket(made)
   }
 
@@ -52,15 +44,7 @@ package struct MessageSocket: Sendable {
     unsafe unlink(path)
     // The file takes over the mode of the socket.
     try check("fchmod") { fchmod(made.number, 0o600) }
-    try check("bind \(path)") {
-      unsafe address.bytes.withUnsafeBytes { raw -> CInt in
-        guard let start = raw.baseAddress else { return -1 }
-        return unsafe bind(
-          made.number,
-          __CONST_SOCKADDR_ARG(__sockaddr__: start.assumingMemoryBound(to: sockaddr.self)),
-          socklen_t(raw.count))
-      }
-    }
+    try check("bind \(path)") { unsafe address.pass(to: bind, made) }
     try check("listen") { Glibc.listen(made.number, 64) }
     return made
   }

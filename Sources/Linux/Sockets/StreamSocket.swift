@@ -194,14 +194,7 @@ package final class StreamSocket: Sendable {
   }
 
   private func startConnecting(to address: Address) -> CInt {
-    let result = unsafe address.bytes.withUnsafeBytes { raw -> CInt in
-      guard let start = raw.baseAddress else { return -1 }
-      return unsafe Glibc.connect(
-        descriptor.number,
-        __CONST_SOCKADDR_ARG(__sockaddr__: start.assumingMemoryBound(to: sockaddr.self)),
-        socklen_t(raw.count))
-    }
-    return result == 0 ? 0 : errno
+    unsafe address.pass(to: Glibc.connect, descriptor) == 0 ? 0 : errno
   }
 
   private func pendingError() throws(SocketError) -> CInt {
