@@ -12,6 +12,7 @@ sbindir = $(exec_prefix)/sbin
 # nbdd reads /etc/nbdd unless its unit passes --config.
 sysconfdir = /etc
 unitdir = $(prefix)/lib/systemd/system
+udevrulesdir = $(prefix)/lib/udev/rules.d
 sysusersdir = $(prefix)/lib/sysusers.d
 datarootdir = $(prefix)/share
 datadir = $(datarootdir)
@@ -91,6 +92,7 @@ install:
 	  sed 's,/usr/local/sbin/,$(sbindir)/,; s,/usr/local/bin/,$(bindir)/,' systemd/$$unit >'$(DESTDIR)$(unitdir)/'$$unit && \
 	  chmod 644 '$(DESTDIR)$(unitdir)/'$$unit || exit; \
 	done
+	install -D -m 644 -t '$(DESTDIR)$(udevrulesdir)' systemd/61-nbdd.rules
 	install -D -m 644 systemd/nbdd.sysusers '$(DESTDIR)$(sysusersdir)/nbdd.conf'
 	install -D -m 644 -t '$(DESTDIR)$(mandir)/man8' man/nbdd.8
 	install -D -m 644 -t '$(DESTDIR)$(mandir)/man1' man/nbdctl.1
@@ -104,7 +106,7 @@ install:
 # Takes the same directories as install. Device files stay, and so does the group nbdd.
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/nbdd' '$(DESTDIR)$(sbindir)/nbdd-keeper' '$(DESTDIR)$(bindir)/nbdctl'
-	rm -f $(UNITS:%='$(DESTDIR)$(unitdir)/%') '$(DESTDIR)$(sysusersdir)/nbdd.conf'
+	rm -f $(UNITS:%='$(DESTDIR)$(unitdir)/%') '$(DESTDIR)$(udevrulesdir)/61-nbdd.rules' '$(DESTDIR)$(sysusersdir)/nbdd.conf'
 	rm -f '$(DESTDIR)$(mandir)/man8/nbdd.8' '$(DESTDIR)$(mandir)/man1/nbdctl.1'
 	rm -f '$(DESTDIR)$(bashcompletiondir)/nbdctl' '$(DESTDIR)$(zshcompletiondir)/_nbdctl' \
 	  '$(DESTDIR)$(fishcompletiondir)/nbdctl.fish'

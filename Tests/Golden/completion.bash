@@ -186,7 +186,7 @@ _nbdctl() {
 
 _nbdctl_attach() {
     repeating_flags=()
-    non_repeating_flags=(--read-only --shared --json --version -h --help)
+    non_repeating_flags=(--read-only --shared --by-id --json --version -h --help)
     repeating_options=()
     non_repeating_options=(--socket --wait --name --device --mount)
     __nbdctl_offer_flags_options 1

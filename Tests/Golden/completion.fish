@@ -23,7 +23,7 @@ function __nbdctl_parse_tokens -S
         __nbdctl_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'attach'
-            __nbdctl_parse_subcommand 1 'socket=' 'wait=' 'name=' 'device=' 'read-only' 'shared' 'mount=' 'json' 'version' 'h/help'
+            __nbdctl_parse_subcommand 1 'socket=' 'wait=' 'name=' 'device=' 'read-only' 'shared' 'mount=' 'by-id' 'json' 'version' 'h/help'
         case 'detach'
             __nbdctl_parse_subcommand 1 'socket=' 'force' 'json' 'version' 'h/help'
         case 'status'
@@ -124,6 +124,7 @@ complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options 
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl attach" read-only' -l 'read-only' -d 'Attach read-only.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl attach" shared' -l 'shared' -d 'Allow another device to have the same export: for a cluster file system.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl attach" mount' -l 'mount' -d 'Mount it at this path.' -rfa '(__nbdctl_complete_directories)'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl attach" by-id' -l 'by-id' -d 'Print the path in /dev/disk/by-id, which stays the same.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl attach" json' -l 'json' -d 'Print JSON.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl attach" version' -l 'version' -d 'Show the version.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl attach" h help' -s 'h' -l 'help' -d 'Show help information.'

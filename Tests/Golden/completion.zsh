@@ -89,6 +89,7 @@ _nbdctl_attach() {
         '--read-only[Attach read-only.]'
         '--shared[Allow another device to have the same export\: for a cluster file system.]'
         '--mount[Mount it at this path.]:PATH:_files -/'
+        '--by-id[Print the path in /dev/disk/by-id, which stays the same.]'
         '--json[Print JSON.]'
         '--version[Show the version.]'
         '(-h --help)'{-h,--help}'[Show help information.]'

@@ -16,7 +16,8 @@ make -s -C "$tree" install DESTDIR= PREFIX=/usr/local BINARIES="$binaries" 2>&1 
 PATH=/usr/local/sbin:/usr/local/bin:$PATH
 hash -r
 for file in sbin/nbdd sbin/nbdd-keeper bin/nbdctl lib/systemd/system/nbdd{,-keeper}.{service,socket} \
-  lib/systemd/system/nbdd-devices.target lib/sysusers.d/nbdd.conf share/doc/nbdd/examples/nbdd.json; do
+  lib/systemd/system/nbdd-devices.target lib/udev/rules.d/61-nbdd.rules lib/sysusers.d/nbdd.conf \
+  share/doc/nbdd/examples/nbdd.json; do
   holds "installed: $file" test -e /usr/local/$file
 done
 check "what is run" /usr/local/bin/nbdctl "$(command -v nbdctl)"

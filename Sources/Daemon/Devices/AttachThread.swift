@@ -64,6 +64,7 @@ nonisolated struct AttachThread: Sendable {
       case .relay: try serve(relaying: stream, negotiated, geometry)
       }
     } catch {
+      DeviceLink.withdraw(index, configuration.name)
       report(error.isInUse ? .inUse(error) : .ended(error))
     }
   }
@@ -110,6 +111,8 @@ nonisolated struct AttachThread: Sendable {
         try? RequestQueue.remember(index)
         try keep(device.node)
         try device.configure(sockets, geometry)
+        // Without it the device has no link, but it works.
+        try? DeviceLink.announce(index, configuration.name)
         return device
       } catch {
         guard error.errno == EBUSY else { throw Failure(error, opening: index) }

@@ -55,6 +55,7 @@ extension Device {
 
   func disconnect() {
     guard let attachment else { return }
+    DeviceLink.withdraw(attachment.device.index, name)
     // The thread that serves the device reports the end; a failure here has no other consequence.
     help(.disconnect(index: attachment.device.index, isClaimed: claim != nil)) { _, _ in }
   }
@@ -67,8 +68,11 @@ extension Device {
   func release(patiently: Bool) {
     record(.claimed(nil))
     guard let index else { return later { self.handle(.released(holders: [])) } }
+    DeviceLink.withdraw(index, name)
     run {
       let holders = KernelWork.release(index, patiently: patiently)
+      // What it said before, it may have said while udev still saw the device attached.
+      DeviceLink.refresh(index)
       DispatchQueue.main.async {
         for holder in holders {
           self.record(.noted("\(DeviceNode.path(index)) is still \(holder)"))

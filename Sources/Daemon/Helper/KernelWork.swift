@@ -47,6 +47,8 @@ nonisolated enum KernelWork {
     } catch {
       throw Failure(.kernel, error.description)
     }
+    // Only now, because udev waits for the lock.
+    DeviceLink.wait(for: remembered.configuration.name)
     return Settled(partitions: Sysfs.partitions(of: index), notes: notes)
   }
 

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import ArgumentParser
+internal import BlockDevice
 internal import ControlAPI
 internal import Linux
 internal import NBD
@@ -42,6 +43,8 @@ struct AttachCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("Mount it at this path.", valueName: "PATH"), completion: .directory)
   var mount: String?
+  @Flag(help: "Print the path in /dev/disk/by-id, which stays the same.")
+  var byID = false
   @Flag(help: "Print JSON.")
   var json = false
 
@@ -60,7 +63,17 @@ struct AttachCommand: ParsableCommand {
     if json { return try put(response.document) }
     let result = try response.value()
     if !result.changed { Terminal.note("\(result.device.context.name) is already attached") }
-    try Terminal.line(result.device.runtime.device ?? "?")
+    try Terminal.line(
+      byID ? link(to: result.device.context.name) : result.device.runtime.device ?? "?")
+  }
+
+  private func link(to name: String) throws(Failure) -> String {
+    let path = DeviceLink.path(name)
+    guard (try? File.exists(path)) == true else {
+      throw Failure(
+        "\(name) is attached, but there is no \(path); does udev run, with the rule 61-nbdd.rules?")
+    }
+    return path
   }
 
   private var isURI: Bool { target.contains("://") }
