@@ -27,10 +27,10 @@ package enum DeviceLink {
     if File.contents(of: file(index)) == line(name) { File.remove(file(index)) }
   }
 
-  /// Takes back what an nbdd that died has left, except for these devices.
-  package static func withdrawAll(except indexes: Set<Int>) {
+  /// Takes back what an nbdd that died has left of devices that ended with it; those of another nbdd stay.
+  package static func withdrawAbandoned() {
     for index in Directory.names(in: directory).compactMap(Sysfs.index(of:))
-    where !indexes.contains(index) {
+    where Sysfs.attacher(of: index) == nil || AttachNote.isAbandoned(index) {
       File.remove(file(index))
       refresh(index)
     }

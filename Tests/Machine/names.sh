@@ -54,6 +54,23 @@ for round in 1 2 3 4 5; do
 done
 check "what nbdd tells udev" '' "$(ls /run/nbdd/by-index)"
 
+say "another nbdd beside this one"
+ends "attach" 0 nbdctl attach one
+timeout 3 nbdd --config $work --socket $work/second.sock >/dev/null 2>&1
+udevadm trigger --action=change --subsystem-match=block --settle
+check "links" "nbd-one nbd-one-part1 " "$(links)"
+stop_nbdd
+within 5 "no link is left" is '' links
+
+say "devices that end with nbdd"
+start_nbdd --no-keeper
+ends "attach" 0 nbdctl attach two.2-b
+holds "the link is there" leads_to $by_id/nbd-two.2-b "$(runtime two.2-b .device)"
+kill -KILL "$daemon"; wait "$daemon" 2>/dev/null
+start_nbdd --no-keeper
+within 5 "its link has gone" is '' links
+check "what nbdd tells udev" '' "$(ls /run/nbdd/by-index)"
+
 say "a device of another program"
 nbd-client -unix $work/two.sock /dev/nbd5 -N '' >$work/client 2>&1
 udevadm settle

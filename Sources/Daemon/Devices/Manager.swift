@@ -58,7 +58,7 @@ final class Manager {
     self.configuration = configuration
     for problem in configuration.problems { Journal.error("\(problem); ignoring this file") }
     adoptAll()
-    DeviceLink.withdrawAll(except: Set(devices.values.compactMap(\.index)))
+    DeviceLink.withdrawAbandoned()
     for (name, declaration) in configuration.devices where devices[name] == nil {
       devices[name] = Device(declaration.configuration, file: declaration.file, manager: self)
     }
