@@ -55,12 +55,16 @@ struct ControlSocketTests {
   }
 
   @Test func `of several that replace a dead one, exactly one listens`() throws {
-    for _ in 0..<100 {
-      _ = try ControlSocket.listen(at: path, group: nil)
+    for round in 0..<100 {
+      // A file each: what listens in one round may not be closed yet in the next.
+      let path = "\(path)\(round)"
+      let address = try #require(Address.unix(path: Array(path.utf8)))
+      let dead = Descriptor(owning: socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0))
+      #expect(unsafe address.pass(to: bind, dead) == 0)
       let listeners = Mutex<[Descriptor]>([])
       let ended = Mutex(0)
       for _ in 0..<4 {
-        try Thread.start("listener") { [path] in
+        try Thread.start("listener") {
           if let listener = try? ControlSocket.listen(at: path, group: nil) {
             listeners.withLock { $0.append(listener) }
           }
