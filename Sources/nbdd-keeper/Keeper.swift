@@ -104,7 +104,7 @@ final class Keeper {
   private func carryOut(
     _ message: KeeperMessage, _ descriptors: [Descriptor], for client: Client
   ) {
-    let device = devices.first { $0.name == message.name }
+    var device = devices.first { $0.name == message.name }
     switch message.verb {
     case .hello: send(KeeperMessage(.hello, "", KeeperMessage.version), to: client)
     case .watch:
@@ -122,6 +122,7 @@ final class Keeper {
         kept.sockets.count == Int(truncatingIfNeeded: message.number)
       else { return reply(EINVAL, to: client) }
       devices.removeAll { $0 === device }
+      device = nil
       devices.append(Device(kept))
       reply(0, to: client)
     case .park:
@@ -139,6 +140,8 @@ final class Keeper {
     case .drop:
       guard device.map({ !$0.isServed }) ?? true else { return reply(EBUSY, to: client) }
       devices.removeAll { $0 === device }
+      // Its descriptors are closed before the client knows that they are.
+      device = nil
       reply(0, to: client)
     case .list:
       for device in devices {
