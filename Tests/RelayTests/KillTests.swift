@@ -8,41 +8,44 @@ internal import Relay
 internal import Testing
 internal import TestSupport
 
-/// A process that relays is killed at any moment, again and again, and another continues.
-struct KillTests {
-  @Test("nothing is lost or wrong after 1,000 kills of a process", .timeLimit(.minutes(10)))
-  func kills() throws {
-    let (longest, count) = try run(kills: 1000)
-    print("figure: 1,000 kills, \(count) requests, longest wait \(longest.milliseconds) ms")
-  }
-
-  @Test("something is, if processes know neither notes nor counters", .timeLimit(.minutes(10)))
-  func blind() {
-    #expect(throws: (any Error).self) {
-      try run(kills: 1000, arguments: ["blind"], within: .seconds(5))
+// Within that suite, so that its tests do not keep two threads busy at the same time.
+extension RecordTests {
+  /// A process that relays is killed at any moment, again and again, and another continues.
+  struct KillTests {
+    @Test("nothing is lost or wrong after 1,000 kills of a process", .timeLimit(.minutes(10)))
+    func kills() throws {
+      let (longest, count) = try run(kills: 1000)
+      print("figure: 1,000 kills, \(count) requests, longest wait \(longest.milliseconds) ms")
     }
-  }
 
-  /// Returns the longest time without an answer, and the number of requests.
-  private func run(
-    kills: Int, arguments: [String] = [], within time: Duration = .seconds(60)
-  ) throws -> (Duration, Int) {
-    let processes = try Processes(kills: kills, arguments)
-    let load = Load([processes.kernel], seed: 3, diskByteCount: 256 << 10, largest: 6, depth: 12)
-    defer { processes.end() }
-    var (answered, last, longest) = (0, ContinuousClock.now, Duration.zero)
-    let attend = {
-      if load.count > answered {
-        longest = max(longest, .now - last)
-        (answered, last) = (load.count, .now)
+    @Test("something is, if processes know neither notes nor counters", .timeLimit(.minutes(10)))
+    func blind() {
+      #expect(throws: (any Error).self) {
+        try run(kills: 1000, arguments: ["blind"], within: .seconds(5))
       }
-      try processes.attend()
     }
-    while !processes.areAllKilled {
-      try load.run(count: 100, within: time, attend)
+
+    /// Returns the longest time without an answer, and the number of requests.
+    private func run(
+      kills: Int, arguments: [String] = [], within time: Duration = .seconds(60)
+    ) throws -> (Duration, Int) {
+      let processes = try Processes(kills: kills, arguments)
+      let load = Load([processes.kernel], seed: 3, diskByteCount: 256 << 10, largest: 6, depth: 12)
+      defer { processes.end() }
+      var (answered, last, longest) = (0, ContinuousClock.now, Duration.zero)
+      let attend = {
+        if load.count > answered {
+          longest = max(longest, .now - last)
+          (answered, last) = (load.count, .now)
+        }
+        try processes.attend()
+      }
+      while !processes.areAllKilled {
+        try load.run(count: 100, within: time, attend)
+      }
+      try load.finish(within: time, attend)
+      return (longest, load.count)
     }
-    try load.finish(within: time, attend)
-    return (longest, load.count)
   }
 }
 
