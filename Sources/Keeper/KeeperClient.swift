@@ -38,6 +38,11 @@ package struct KeeperClient: Sendable {
     return thread
   }
 
+  /// Lets the keeper keep another Record of a device, or its neutral form, instead of what it has.
+  package func replaceRecord(of name: String, with record: Descriptor) throws(SystemError) {
+    try carryOut(KeeperMessage(.replaceRecord, name), [record])
+  }
+
   /// Lets the keeper close what it has of a device.
   package func drop(_ name: String) throws(SystemError) { try carryOut(KeeperMessage(.drop, name)) }
 

@@ -33,6 +33,8 @@ package struct KeeperMessage: Sendable, Equatable {
     case list = 8
     /// Tell this connection, from now on, when a device ends.
     case watch = 9
+    /// Keep this Record of a device instead of the one before. ENOENT: there is no such device.
+    case replaceRecord = 10
 
     /// The reply to most verbs: `number` is 0 or the error number.
     case done = 100

@@ -44,6 +44,8 @@ final class Device {
     return result
   }
 
+  func replaceRecord(_ record: Descriptor) { kept.record = record }
+
   func keep(_ socket: Descriptor, _ number: Int) {
     release(number)
     if kept.servers.count < Self.mostServers { kept.servers.append((number, socket)) }

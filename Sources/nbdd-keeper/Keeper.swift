@@ -143,6 +143,11 @@ final class Keeper {
       // Its descriptors are closed before the client knows that they are.
       device = nil
       reply(0, to: client)
+    case .replaceRecord:
+      guard let device else { return reply(ENOENT, to: client) }
+      guard descriptors.count == 1 else { return reply(EINVAL, to: client) }
+      device.replaceRecord(descriptors[0])
+      reply(0, to: client)
     case .list:
       for device in devices {
         let kept = device.kept

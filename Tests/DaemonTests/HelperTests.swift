@@ -40,6 +40,22 @@ struct HelperTests {
     #expect(RememberedDevice([]) == nil)
   }
 
+  @Test("and to one that does not know all of it, or knows more")
+  func otherVersions() throws {
+    let text = String(decoding: try device().text, as: UTF8.self)
+    let newer = text.replacing(
+      "\"readAhead\":\"1048576B\"",
+      with: "\"readAhead\":\"as needed\",\"weather\":[1]")
+    #expect(newer != text)
+    let device = try #require(RememberedDevice(Array(newer.utf8)))
+    #expect(device.configuration.name == "x")
+    #expect(device.configuration.mount?.options == ["noatime"])
+    #expect(device.configuration.settings.readAhead == DeviceConfiguration.Settings().readAhead)
+    // Without its server a device is none.
+    let homeless = newer.replacing("nbd://server:10809/x", with: "teapot:")
+    #expect(RememberedDevice(Array(homeless.utf8)) == nil)
+  }
+
   @Test("agree on each task")
   func tasks() throws {
     let tasks: [HelperTask] = [

@@ -114,6 +114,23 @@ final class KeeperTests {
     #expect(try client.list().map(\.name) == ["stays"])
   }
 
+  @Test("keeps another Record of a device, and closes the one before")
+  func replaces() throws {
+    let client = try KeeperClient(at: path)
+    try client.keep(device("x"))
+    try client.keep(device("other"))
+    let before = try openFiles()
+    let record = try MemoryFile(named: "new", byteCount: 4096).descriptor
+    try client.replaceRecord(of: "x", with: record)
+    #expect(try openFiles() == before)
+    let devices = try client.list()
+    #expect(identity([devices[0].record]) == identity([record]))
+    #expect(identity([devices[1].record]) != identity([record]))
+    #expect(throws: SystemError("nbdd-keeper", ENOENT)) {
+      try client.replaceRecord(of: "none", with: record)
+    }
+  }
+
   @Test("lists hundreds of devices")
   func many() throws {
     let client = try KeeperClient(at: path)

@@ -76,6 +76,19 @@ extension DeviceConfiguration {
     self.name = chosen
   }
 
+  /// Reads what an nbdd of any version has written: what this one does not know is left out.
+  ///
+  /// Nil without a name or a URI.
+  nonisolated init?(remembered json: JSON) {
+    var reader = ConfigurationReader(json, file: "Record")
+    self = .standard
+    guard let name = Self.name(&reader, file: nil), reader.uri("uri") != nil, reader.isSound
+    else { return nil }
+    reader = ConfigurationReader(json, file: "Record")
+    reader.read(Self.keys, into: &self)
+    self.name = name
+  }
+
   /// The configuration as the control interface and a configuration file contain it.
   nonisolated var json: JSON { .object(Self.keys, of: self) }
 

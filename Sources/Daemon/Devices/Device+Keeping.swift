@@ -80,6 +80,31 @@ extension Device {
     }
   }
 
+  /// Called when the relay has let go: gives the keeper the form that nbdd of any version reads.
+  ///
+  /// Without it, a successor of this version continues from the Record. Calls `end` when it is done.
+  func leaveNeutralForm(_ end: @escaping @Sendable @MainActor () -> Void) {
+    guard let relay = attachment?.relay, let path = keeperPath else { return end() }
+    let name = name
+    run {
+      var failure: String?
+      do {
+        let form = try relay.neutralForm(named: name)
+        try KeeperClient(at: path).replaceRecord(of: name, with: form.descriptor)
+      } catch {
+        failure = "\(error)"
+      }
+      DispatchQueue.main.async { [failure] in
+        if let failure {
+          Journal.warning(
+            "\(name): only an nbdd of this version can continue with it: \(failure)",
+            Journal.Fields(device: name))
+        }
+        end()
+      }
+    }
+  }
+
   /// Called when the kernel has ended the device, with the error number of NBD_DO_IT.
   func endKept(_ message: String) {
     guard let attachment, attachment.isKept else {

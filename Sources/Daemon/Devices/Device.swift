@@ -418,7 +418,7 @@ final class Device {
 
   private func take(_ event: DeviceRelay.Event) {
     switch event {
-    case .left: return manager.left(self)
+    case .left: return leaveNeutralForm { self.manager.left(self) }
     case .failed(let error): note("\(error)")
     default: break
     }

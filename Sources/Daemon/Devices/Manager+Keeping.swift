@@ -74,7 +74,14 @@ extension Manager {
   private func adopt(_ kept: KeptDevice) {
     let name = kept.name
     let record: Record
-    do throws(Record.Flaw) { record = try Record(opening: kept.record) } catch {
+    do throws(Record.Flaw) {
+      record = try Record.continuing(kept.record, named: name, kept.sockets) {
+        record throws(Record.Flaw) in
+        guard let path = keeper?.path else { throw .system(SystemError("nbdd-keeper", ENOTCONN)) }
+        try mapError(
+          try KeeperClient(at: path).replaceRecord(of: name, with: record), to: Record.Flaw.system)
+      }
+    } catch {
       return refuse(name, "what an earlier nbdd has left of it cannot be used: \(error)")
     }
     guard let remembered = RememberedDevice(record.text), remembered.configuration.name == name

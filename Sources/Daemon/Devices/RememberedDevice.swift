@@ -73,11 +73,8 @@ nonisolated extension RememberedDevice {
       let blockSize = json["blockSize"]?.integer, let flags = json["flags"]?.integer,
       let connections = json["connections"]?.integer
     else { return nil }
-    var reader = ConfigurationReader(given, file: "Record")
-    guard
-      let configuration = DeviceConfiguration(
-        &reader, name: nil, defaults: DeviceConfiguration.Settings()),
-      0...32767 ~= index, 512...65536 ~= blockSize, 1...64 ~= connections
+    guard let configuration = DeviceConfiguration(remembered: given), 0...32767 ~= index,
+      512...65536 ~= blockSize, 1...64 ~= connections
     else { return nil }
     let number = { (name: String) in json[name]?.integer ?? 0 }
     var export = Export(

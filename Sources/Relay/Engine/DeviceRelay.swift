@@ -152,6 +152,15 @@ package final class DeviceRelay: Sendable {
 
   private static let longestEnd = Duration.seconds(5)
 
+  /// What a successor of any version needs, to be kept instead of the Record; after `left`.
+  ///
+  /// Blocks for as long as copying takes.
+  package func neutralForm(named name: String) throws(RelayError) -> MemoryFile {
+    try acquire(record.fence)
+    defer { record.fence.unlock() }
+    return try mapError(try NeutralForm.write(record, named: name), to: RelayError.record)
+  }
+
   /// Uses a negotiated stream as the connection with the given index, replacing an existing one.
   ///
   /// `number` is the caller's own for the stream; with one, its end is reported.

@@ -115,12 +115,7 @@ extension Engine {
     for slot in slots.indices {
       guard let request = try record.request(in: slot) else { continue }
       record.lastRequest = max(record.lastRequest, request.number)
-      // Until then it is not accepted: the header is read again.
-      let isAccepted =
-        request.begin + request.dataByteCount <= record.parsed(request.socket)
-      let sent = record.sent(request.socket)
-      let isOver = request.answer.map { $0 + request.answerByteCount <= sent } ?? false
-      if isAccepted, !isOver { requests.append(request) } else { record.free(slot) }
+      if record.isOpen(request) { requests.append(request) } else { record.free(slot) }
     }
     return requests.sorted { $0.number < $1.number }
   }

@@ -125,17 +125,20 @@ extension Engine {
   /// Makes a request one of the Record's, and expects the data of a write next.
   private mutating func record(_ slot: SlotID, from socket: SocketID, _ cookie: Cookie) {
     let begin = record.parsed(socket) + UInt64(Self.headerByteCount)
-    guard slots[slot].command == .write else {
-      record.write(
-        slot, slots[slot], from: socket, cookie: cookie, begin: begin, isCopied: true)
+    var request = RecordedRequest(
+      slot: slot, number: record.takeNumber(), socket: socket, cookie: cookie,
+      command: slots[slot].command, flags: slots[slot].flags, offset: slots[slot].offset,
+      length: slots[slot].length, place: slots[slot].block?.place, begin: begin, isCopied: true,
+      arrivedAt: slots[slot].arrivedAt, answer: nil, error: 0)
+    guard request.command == .write else {
+      record.write(request)
       return record.setParsed(begin, socket)
     }
-    let arrived = min(slots[slot].length, record.received(socket) - begin)
-    let isCopied = arrived == 0 || slots[slot].block == nil
-    record.write(
-      slot, slots[slot], from: socket, cookie: cookie, begin: begin, isCopied: isCopied)
-    record.setParsed(begin + slots[slot].length, socket)
-    if !isCopied { copyArrived(slot, from: socket, begin, Int(arrived)) }
+    let arrived = min(request.length, record.received(socket) - begin)
+    request.isCopied = arrived == 0 || request.place == nil
+    record.write(request)
+    record.setParsed(begin + request.length, socket)
+    if !request.isCopied { copyArrived(slot, from: socket, begin, Int(arrived)) }
     slots[slot].state = .arriving
     sockets[socket].arriving = slot
   }

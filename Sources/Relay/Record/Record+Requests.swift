@@ -39,26 +39,35 @@ struct RecordedRequest {
 extension Record {
   private typealias Word = RecordLayout.Slot
 
-  /// Records an accepted request; valid once `parsed` of its socket includes it.
-  func write(
-    _ slot: SlotID, _ request: Slot, from socket: SocketID, cookie: Cookie, begin: UInt64,
-    isCopied: Bool
-  ) {
+  /// A number for the next request.
+  func takeNumber() -> UInt64 {
     lastRequest += 1
-    let place = layout.slot(slot)
-    set(UInt64(socket.index), at: place + Word.socket)
-    set(cookie, at: place + Word.cookie)
+    return lastRequest
+  }
+
+  /// Records a request; valid once `parsed` of its socket includes it.
+  func write(_ request: RecordedRequest) {
+    let place = layout.slot(request.slot)
+    set(UInt64(request.socket.index), at: place + Word.socket)
+    set(request.cookie, at: place + Word.cookie)
     let flags = UInt64(request.flags.rawValue)
     set(UInt64(request.command.rawValue) | flags << 16, at: place + Word.command)
     set(request.offset, at: place + Word.offset)
     set(request.length, at: place + Word.length)
-    set(request.block.map { UInt64($0.place) + 1 } ?? 0, at: place + Word.block)
-    set(begin, at: place + Word.begin)
-    set(isCopied ? 1 : 0, at: place + Word.isCopied)
+    set(request.place.map { UInt64($0) + 1 } ?? 0, at: place + Word.block)
+    set(request.begin, at: place + Word.begin)
+    set(request.isCopied ? 1 : 0, at: place + Word.isCopied)
     set(UInt64(bitPattern: request.arrivedAt), at: place + Word.arrivedAt)
-    set(0, at: place + Word.answer)
-    set(0, at: place + Word.error)
-    set(lastRequest, at: place + Word.number)
+    set(request.answer.map { $0 + 1 } ?? 0, at: place + Word.answer)
+    set(UInt64(request.error), at: place + Word.error)
+    set(request.number, at: place + Word.number)
+  }
+
+  /// Whether a request is accepted, and the kernel does not have all of its answer.
+  func isOpen(_ request: RecordedRequest) -> Bool {
+    // Until then it is not accepted: the header is read again.
+    guard request.begin + request.dataByteCount <= parsed(request.socket) else { return false }
+    return request.answer.map { $0 + request.answerByteCount > sent(request.socket) } ?? true
   }
 
   /// The number of the request in a slot; 0: there is none.

@@ -60,6 +60,15 @@ extension Record {
     set(sent(socket), at: layout.socket(socket) + Word.sentBase)
   }
 
+  /// Makes both counters of a socket agree with the positions, which were set anew; only while nobody relays.
+  func beginCounting(_ socket: SocketID, on pair: SocketPair) {
+    resetReceiveCounter(of: socket, at: pair.ours)
+    // What is on its way would be counted as well, so this counter goes on.
+    set(0, at: layout.socket(socket) + Word.sentBase)
+    guard let count = countedSent(socket, at: pair.kernel) else { return }
+    set(sent(socket) &- count, at: layout.socket(socket) + Word.sentBase)
+  }
+
   /// Bytes received since the counter was set, by the Record.
   func receivedSinceReset(_ socket: SocketID) -> UInt64 {
     received(socket) &- control.load(layout.socket(socket) + Word.receivedBase)

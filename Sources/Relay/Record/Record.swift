@@ -30,6 +30,8 @@ package final class Record: @unchecked Sendable {
     case system(SystemError)
     case notARecord
     case unknownVersion(UInt64)
+    /// Another process has continued from it, or is about to.
+    case isTaken
     /// It contradicts itself.
     case contradiction(String)
 
@@ -39,6 +41,7 @@ package final class Record: @unchecked Sendable {
       case .notARecord: "it is not a Record of nbdd"
       case .unknownVersion(let version):
         "its layout is version \(version), and this nbdd reads version \(RecordLayout.version) only"
+      case .isTaken: "another process has continued from it"
       case .contradiction(let what): "it contradicts itself: \(what)"
       }
     }
@@ -60,16 +63,18 @@ package final class Record: @unchecked Sendable {
   ///
   /// ENOMEM, ENOSPC: there is not enough memory.
   package init(
-    named name: String, socketCount: Int, unflushedLimit: Int
+    named name: String, socketCount: Int, unflushedLimit: Int, readsByteCount: Int = 0
   ) throws(SystemError) {
     layout = RecordLayout(
-      socketCount: socketCount, writesByteCount: max(unflushedLimit, DeviceRelay.largestRequest))
+      socketCount: socketCount, writesByteCount: max(unflushedLimit, DeviceRelay.largestRequest),
+      readsByteCount: max(readsByteCount, DeviceRelay.largestRequest))
     file = try MemoryFile(named: "nbdd:\(name)", byteCount: layout.fileByteCount)
     (control, writes, reads, rings) = try Self.map(file, layout)
     guard control.take(0..<layout.controlEnd) else { throw SystemError.noMemory }
     RobustMutex(in: control, at: RecordLayout.Header.mutex).initialize()
     control.store(UInt64(socketCount), at: RecordLayout.Header.socketCount)
     control.store(UInt64(layout.writesByteCount), at: RecordLayout.Header.writesByteCount)
+    control.store(UInt64(layout.readsByteCount), at: RecordLayout.Header.readsByteCount)
     control.store(UInt64(layout.fileByteCount), at: RecordLayout.Header.fileByteCount)
     control.store(RecordLayout.version, at: RecordLayout.Header.version)
     control.store(RecordLayout.magic, at: RecordLayout.Header.magic)
@@ -88,11 +93,13 @@ package final class Record: @unchecked Sendable {
     guard version == RecordLayout.version else { throw .unknownVersion(version) }
     let socketCount = header.load(RecordLayout.Header.socketCount)
     let writesByteCount = header.load(RecordLayout.Header.writesByteCount)
-    guard 1...UInt64(RecordLayout.mostSockets) ~= socketCount, writesByteCount <= 1 << 40 else {
-      throw .contradiction("its sizes")
-    }
+    let readsByteCount = header.load(RecordLayout.Header.readsByteCount)
+    guard 1...UInt64(RecordLayout.mostSockets) ~= socketCount, writesByteCount <= 1 << 40,
+      readsByteCount <= 1 << 40
+    else { throw .contradiction("its sizes") }
     layout = RecordLayout(
-      socketCount: Int(socketCount), writesByteCount: Int(writesByteCount))
+      socketCount: Int(socketCount), writesByteCount: Int(writesByteCount),
+      readsByteCount: Int(readsByteCount))
     guard header.load(RecordLayout.Header.fileByteCount) == UInt64(layout.fileByteCount),
       file.byteCount == layout.fileByteCount
     else { throw .contradiction("its sizes") }
@@ -142,9 +149,8 @@ package final class Record: @unchecked Sendable {
     Int(truncatingIfNeeded: control.load(RecordLayout.Header.successions))
   }
 
-  func countSuccession() {
-    set(UInt64(successions + 1), at: RecordLayout.Header.successions)
-  }
+  func countSuccession() { setSuccessions(UInt64(successions + 1)) }
+  func setSuccessions(_ count: UInt64) { set(count, at: RecordLayout.Header.successions) }
 
   func set(_ value: UInt64, at place: Int) { control.store(value, at: place) }
 

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The nbdd authors
 
+internal import Linux
+
 /// Where everything is in the memory file of a Record, in bytes.
 ///
-/// The first page never changes its meaning: by it a later nbdd recognizes a Record that it cannot read.
+/// Magic number, version, size and mutex are at their places in every layout: by them another nbdd recognizes a Record
+/// that it cannot read. 0 is the version of what is no Record but a `NeutralForm`.
 struct RecordLayout: Equatable {
   /// A program reads its own layout only.
-  static let version: UInt64 = 1
+  #if TEST_SWITCHES
+    /// Tests ask for other layouts, with everything at other places.
+    static let version = Environment["NBDD_TEST_LAYOUT"].flatMap { UInt64($0) } ?? 1
+    private static let shift = Int(version - 1) * 4096
+  #else
+    static let version: UInt64 = 1
+    private static let shift = 0
+  #endif
   static let magic: UInt64 = 0x6e62_6464_5265_6364
 
   /// Words of the first page.
@@ -16,6 +26,7 @@ struct RecordLayout: Equatable {
     static let socketCount = 16
     static let writesByteCount = 24
     static let fileByteCount = 32
+    static let readsByteCount = 40
     static let mutex = 64
     /// Numbers of the oldest entry of the ledger, of the next one, and of the one at the first place.
     static let ledgerFirst = 128
@@ -81,16 +92,17 @@ struct RecordLayout: Equatable {
   let socketCount: Int
   let slotCount: Int
   let writesByteCount: Int
-  let readsByteCount = DeviceRelay.largestRequest
+  let readsByteCount: Int
 
-  init(socketCount: Int, writesByteCount: Int) {
+  init(socketCount: Int, writesByteCount: Int, readsByteCount: Int) {
     self.socketCount = socketCount
     self.writesByteCount = Self.pages(writesByteCount)
+    self.readsByteCount = Self.pages(readsByteCount)
     slotCount = socketCount * Engine.slotsPerSocket + Engine.ownSlots
   }
 
   // The control part, which is mapped and dumped as a whole.
-  private var sockets: Int { Header.byteCount }
+  private var sockets: Int { Header.byteCount + Self.shift }
   private var slots: Int { sockets + socketCount * Socket.byteCount }
   /// The end of what is used at once.
   var controlEnd: Int { Self.pages(slots + slotCount * Slot.byteCount) }
@@ -109,5 +121,5 @@ struct RecordLayout: Equatable {
   func entry(_ place: Int) -> Int { ledger + place * Entry.byteCount }
 
   /// Rounded up to whole pages.
-  private static func pages(_ byteCount: Int) -> Int { (byteCount + 4095) & ~4095 }
+  static func pages(_ byteCount: Int) -> Int { (byteCount + 4095) & ~4095 }
 }
