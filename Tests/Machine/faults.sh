@@ -5,7 +5,6 @@
 # What can go wrong between a device and its server, under each load: no I/O error, no wrong byte, and I/O
 # flows when the server is back. A table reports the results and the times. NBD_SOAK=1: all combinations, not
 # a selection. With the arguments FAULT LOAD CONNECTIONS plain|TLS: that one alone.
-# on-kernel: --timeout 600
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
 . "$(dirname "$0")/faults-list.sh"
@@ -93,7 +92,8 @@ cell() {
   rm $config/devices.d/$name.json
   ends "$cell: detach" 0 nbdctl detach $name
   ends "$cell: reload" 0 nbdctl reload
-  end_server main
+  # A nbdkit that has not seen the end of a connection waits for it.
+  end_server main KILL
   case $load in
     ext4) ends "$cell: e2fsck" 0 e2fsck -fn $work/main.img ;;
     xfs) ends "$cell: xfs_repair" 0 xfs_repair -n $work/main.img ;;

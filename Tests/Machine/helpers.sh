@@ -4,7 +4,6 @@
 #
 # nbdd is killed while the kernel waits for a device on its behalf: in the partition scan of an attach, in the mount, in
 # the flush of a detach. Nothing of that may hold up the end of nbdd, because only the next one can serve the device.
-# on-kernel: --timeout 240
 . "$(dirname "$0")/common.sh"
 
 # Reads from the first take long; the second answers at once.

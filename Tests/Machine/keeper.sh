@@ -4,7 +4,6 @@
 #
 # What outlives nbdd is missing, flawed, of another version, or of another nbdd; and servers that make nbdd crash. Always
 # one device is concerned, and no other.
-# on-kernel: --timeout 240
 . "$(dirname "$0")/common.sh"
 
 serve raw --port 10809 memory 64M

@@ -4,7 +4,6 @@
 #
 # Servers are killed at random moments under verified I/O on a raw device and work on the files of an ext4: no I/O
 # error, no wrong byte. With one connection, with four, and with TLS. NBD_SOAK=1: 100 kills each, instead of 10.
-# on-kernel: --timeout 400
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
 . "$(dirname "$0")/pair.sh"

@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: The nbdd authors
 #
 # nbdd as a service: installed by `make install`, run by a real systemd.
-# on-kernel: --systemd --timeout 360
+# on-kernel: --systemd
 . "$(dirname "$0")/common.sh"
 
 unset NBDD_SOCKET

@@ -4,7 +4,7 @@
 #
 # Like crash.sh, but on the distribution's own kernel with two processors, where relay, keeper, driver and load really run
 # at the same time. The machine is emulated, and many times slower. NBD_SOAK=1: 20 kills.
-# on-kernel: --smp --memory 2048 --timeout 400
+# on-kernel: --smp --memory 2048
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
 . "$(dirname "$0")/pair.sh"

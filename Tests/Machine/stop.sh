@@ -4,7 +4,6 @@
 #
 # A stop with much to write back waits as long as bytes flow, and no longer than stopTimeout where none do. One device does
 # not take another's time, and one that somebody uses does not get more by being busy.
-# on-kernel: --timeout 200
 . "$(dirname "$0")/common.sh"
 
 # 8 Mbit/s: the 12 MiB below take some 12 s.
