@@ -43,6 +43,41 @@ package enum Holders {
       + processes(holding: index, for: user)
   }
 
+  /// What would keep a device in use after it was unmounted from a path, for people: other mounts of it, also in other
+  /// mount namespaces, overlays on it, swap and stacked devices.
+  ///
+  /// Looks into /proc of every process, so it takes a while.
+  package static func staying(_ index: Int, without path: String) -> [String] {
+    let table = MountTable()
+    let ours = table.mounts(of: index).filter { $0.path == path }
+    let others = table.paths(of: index).filter { $0 != path }
+    return others.map { "mounted at \(shown($0))" }
+      + table.overlays(over: path).map { "part of an overlay at \(shown($0))" }
+      + swaps(on: index).map { "used as swap (\($0))" }
+      + Sysfs.stackedDevices(on: index).map { "part of \($0)" }
+      + copies(of: index, notFollowing: Set(ours.compactMap(\.group)))
+  }
+
+  /// Mounts of a device in other namespaces that stay when ours goes.
+  private static func copies(of index: Int, notFollowing groups: Set<String>) -> [String] {
+    var seen: Set = [target(of: "/proc/self/ns/mnt")]
+    var copies: [String] = []
+    for process in Directory.names(in: "/proc").compactMap({ Int($0) }).sorted() {
+      let namespace = target(of: "/proc/\(process)/ns/mnt")
+      guard namespace != nil, seen.insert(namespace).inserted else { continue }
+      for mount in MountTable(of: "\(process)").mounts(of: index) {
+        let follows = [mount.group, mount.followedGroup].contains { group in
+          group.map(groups.contains) ?? false
+        }
+        guard !follows else { continue }
+        copies.append(
+          "mounted at \(shown(mount.path)) in the mount namespace of \(name(of: process) ?? "?") "
+            + "(pid \(process))")
+      }
+    }
+    return copies
+  }
+
   /// This process.
   package static var own: Int { Int(getpid()) }
 

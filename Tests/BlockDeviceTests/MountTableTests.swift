@@ -36,6 +36,24 @@ struct MountTableTests {
     #expect(MountTable(Array(text.utf8)).paths(of: 1_000_000) == ["/mnt", "/mnt/sub"])
   }
 
+  @Test func `knows what else a mount holds, and whether it goes when another goes`() {
+    let text = """
+      30 22 43:64 / /srv rw shared:7 - ext4 /dev/nbd2 rw
+      31 30 43:96 / /srv/db rw shared:8 - ext4 /dev/nbd3 rw
+      32 22 43:96 / /srv2 rw,relatime master:7 propagate_from:3 - ext4 /dev/nbd3 rw
+      33 22 0:50 / /merged rw - overlay overlay rw,lowerdir=/a:/srv/low,upperdir=/up,workdir=/work
+      34 22 0:51 / /other rw - overlay overlay rw,lowerdir=/srv2/x,upperdir=/up
+      """
+    let table = MountTable(Array(text.utf8))
+    #expect(table.paths(below: "/srv") == ["/srv/db"])
+    #expect(table.paths(below: "/") == ["/srv", "/srv/db", "/srv2", "/merged", "/other"])
+    #expect(table.overlays(over: "/srv") == ["/merged"])
+    #expect(table.overlays(over: "/up") == ["/merged", "/other"])
+    #expect(table.overlays(over: "/workspace") == [])
+    #expect(table.entries.map(\.group) == ["7", "8", nil, nil, nil])
+    #expect(table.entries.map(\.followedGroup) == [nil, nil, "7", nil, nil])
+  }
+
   @Test func `finds what is mounted here`() throws {
     #expect(try #require(MountTable().entry(at: "/proc")).source == "proc")
   }

@@ -9,6 +9,15 @@ import Testing
 
 /// From detached to attached, and the attempts that fail on the way.
 struct LifecycleAttachTests {
+  @Test func `a mount that somebody else has removed is made again by an attach`() {
+    var story = Story(in: .attached)
+    #expect(story.happens(.attach) == [])
+    story.device.isMountMissing = true
+    #expect(story.happens(.attach) == [.mount])
+    #expect(story.happens(.mounted(nil)) == [])
+    #expect(story.device.state == .attached)
+  }
+
   @Test func `the first attach goes through connecting and attaching to attached`() {
     var story = Story()
     #expect(story.device.state == .detached)
@@ -41,7 +50,7 @@ struct LifecycleAttachTests {
 
   @Test(arguments: [
     Lifecycle.Phase.connecting, .cancelling, .settling(), .mounting(), .attached,
-    .unmounting(force: false, lazily: false), .quiescing(force: false),
+    .unmounting(force: false), .quiescing(force: false),
     .disconnecting(by: .goodbye, leaving: true), .releasing(leaving: false),
     .releasing(leaving: true),
   ])

@@ -76,11 +76,11 @@ struct LifecycleDetachTests {
       .attached, true,
       [
         (.detach(force: true), [.unmount(lazily: false)]),
-        (.unmounted(.busy), [.unmount(lazily: true)]),
-        (.unmounted(nil), [.quiesce(force: true), .setTimer(Lifecycle.grace)]),
+        // What is written to it until the device is dead must not go elsewhere.
+        (.unmounted(.busy), [.quiesce(force: true), .setTimer(Lifecycle.grace)]),
         (.timer, [.shutDown]), (.ended(.lost), []),
-        (.quiesced(nil), [.cancelTimer, .release(patiently: true)]),
-        (.released(holders: ["dd"]), []),
+        (.quiesced(nil), [.cancelTimer, .unmount(lazily: true)]),
+        (.unmounted(nil), [.release(patiently: true)]), (.released(holders: ["dd"]), []),
       ]
     ),
     (
@@ -132,12 +132,21 @@ struct LifecycleDetachTests {
       [(.detach(force: true), [.shutDown, .setTimer(Lifecycle.grace)])] + end
     ),
     (
-      .unmounting(force: false, lazily: false), true,
+      .unmounting(force: false), true,
       [
-        (.detach(force: true), []), (.unmounted(.busy), [.unmount(lazily: true)]),
+        (.detach(force: true), []),
         (.unmounted(.busy), [.quiesce(force: true), .setTimer(Lifecycle.grace)]),
         (.quiesced(nil), [.cancelTimer] + close),
-      ] + end
+        (.ended(.closed), [.cancelTimer, .unmount(lazily: true)]),
+        (.unmounted(.busy), [.release(patiently: true)]), (.released(holders: []), []),
+      ]
+    ),
+    (
+      .unmounting(force: true), true,
+      [
+        (.ended(.lost), []), (.unmounted(.busy), [.unmount(lazily: true)]),
+        (.unmounted(nil), [.release(patiently: true)]), (.released(holders: []), []),
+      ]
     ),
     (
       .quiescing(force: false), true,

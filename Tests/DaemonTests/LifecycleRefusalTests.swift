@@ -9,7 +9,7 @@ import Testing
 /// A detach that is refused, that meets a lost connection, or a server that does not close.
 struct LifecycleRefusalTests {
   @Test func `a mount in use refuses a detach, and what was unmounted is mounted again`() {
-    var story = Story(in: .unmounting(force: false, lazily: false))
+    var story = Story(in: .unmounting(force: false))
     #expect(story.happens(.unmounted(.busy)) == [.refused(.busy), .mount])
     #expect(story.device.state == .attaching)
     #expect(story.happens(.mounted(nil)) == [])
@@ -26,13 +26,13 @@ struct LifecycleRefusalTests {
   }
 
   @Test func `a second request while a detach is under way is settled by the first`() {
-    var story = Story(in: .unmounting(force: false, lazily: false))
+    var story = Story(in: .unmounting(force: false))
     #expect(story.happens(.detach(force: false)) == [])
     #expect(story.happens(.unmounted(.busy)) == [.refused(.busy), .mount])
   }
 
   @Test func `a detach right after a refused one waits for the mount and is tried again`() {
-    var story = Story(in: .unmounting(force: false, lazily: false))
+    var story = Story(in: .unmounting(force: false))
     story.happens(.unmounted(.busy))
     #expect(story.happens(.detach(force: false)) == [])
     #expect(story.device.state == .detaching)
@@ -66,7 +66,7 @@ struct LifecycleRefusalTests {
   // MARK: the connection is lost meanwhile
 
   @Test(arguments: [
-    (Lifecycle.Phase.unmounting(force: false, lazily: false), Lifecycle.Event.unmounted(nil)),
+    (Lifecycle.Phase.unmounting(force: false), Lifecycle.Event.unmounted(nil)),
     (.quiescing(force: false), .quiesced(nil)),
   ])
   func `a connection lost during a detach ends it all the same`(
@@ -82,7 +82,7 @@ struct LifecycleRefusalTests {
   }
 
   @Test(arguments: [
-    (Lifecycle.Phase.unmounting(force: false, lazily: false), Lifecycle.Event.unmounted(.busy)),
+    (Lifecycle.Phase.unmounting(force: false), Lifecycle.Event.unmounted(.busy)),
     (.quiescing(force: false), .quiesced(.busy)),
   ])
   func `a connection lost during a detach that is refused is an outage`(

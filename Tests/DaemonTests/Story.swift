@@ -6,7 +6,7 @@ internal import ControlAPI
 
 /// The life of a device as it is told: one event after the other, on a clock of its own.
 nonisolated struct Story {
-  private(set) var device: Lifecycle
+  var device: Lifecycle
   private(set) var now = ContinuousClock.now
   /// What chance says at each event.
   var random = 0.0
@@ -50,9 +50,7 @@ nonisolated struct Story {
     case .settling: return [.attach, .serving]
     case .mounting: return [.attach, .serving, .settled(nil)]
     case .attached: return attached
-    case .unmounting(let force, lazily: false, _): return attached + [.detach(force: force)]
-    case .unmounting(let force, lazily: true, _):
-      return attached + [.detach(force: force), .unmounted(.busy)]
+    case .unmounting(let force, _): return attached + [.detach(force: force)]
     case .quiescing(let force, _): return attached + [.detach(force: force), .unmounted(nil)]
     case .disconnecting(let means, leaving: true):
       return attached + [.detach(force: false), .unmounted(nil), .quiesced(nil)]

@@ -30,7 +30,9 @@ final class AttachCall {
     waitTime = try waitTime(parameters)
     let (device, isNew) = try target(parameters, context)
     client.log("attach", of: device)
-    guard device.state != .attached || device.lifecycle.mountFailure != nil else {
+    guard
+      device.state != .attached || device.lifecycle.mountFailure != nil || device.isMountMissing
+    else {
       return succeed(device, changed: false)
     }
     guard device.state != .detaching else {

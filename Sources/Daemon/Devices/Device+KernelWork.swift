@@ -21,6 +21,11 @@ extension Device {
     guard configuration.mount != nil, let remembered else {
       return later { self.handle(.mounted(nil)) }
     }
+    if let outer = unmountedOuter {
+      awaitsOuter = true
+      return later { self.handle(.mounted(outer.waitingFailure)) }
+    }
+    awaitsOuter = false
     help(.mount(remembered)) { result, failure in
       if case .mounted(let path) = result { self.record(.mounted(at: path)) }
       self.handle(.mounted(failure))
@@ -31,10 +36,17 @@ extension Device {
     guard let path = mountPoint ?? configuration.mount?.path, let index else {
       return later { self.handle(.unmounted(nil)) }
     }
+    if lazily, manager.isStopping {
+      // Whoever still writes there is to get errors, not the directory underneath.
+      record(.noted("\(path) is in use, and stays mounted without its device"))
+      return later { self.handle(.unmounted(nil)) }
+    }
     if lazily { record(.noted("\(path) was in use and was unmounted all the same")) }
+    let isRefusable = lifecycle.mayRefuse
     run {
       var failure: Failure?
       do throws(Failure) {
+        if isRefusable { try Mounting.checkUsers(index, without: path) }
         try Mounting.unmount(path, index, lazily: lazily)
       } catch {
         failure = error

@@ -52,6 +52,8 @@ final class Device {
   var rememberedText: [UInt8] = []
   /// The real path of the declared mount, once it has been mounted.
   private(set) var mountPoint: String?
+  /// Its mount waits for that of another device, which it is below.
+  var awaitsOuter = false
   /// What a forced detach dropped.
   private(set) var notes: [String] = []
   /// How many requests had failed when a forced detach began to fail them.
@@ -69,7 +71,7 @@ final class Device {
   /// When the last timer ends, in microseconds since 1970.
   private(set) var timerEnd: Int64 = 0
   private var observers: [(Observation) -> Bool] = []
-  private unowned let manager: Manager
+  unowned let manager: Manager
 
   /// What an observer of a device receives.
   enum Observation {
@@ -104,6 +106,7 @@ final class Device {
 
   func attach() {
     connections?.reconnect(all: false)
+    lifecycle.isMountMissing = isMountMissing
     handle(.attach)
   }
 

@@ -54,7 +54,7 @@ nonisolated extension Lifecycle {
     case settling(hasEnded: Bool = false)
     case mounting(hasEnded: Bool = false)
     case attached
-    case unmounting(force: Bool, lazily: Bool, hasEnded: Bool = false)
+    case unmounting(force: Bool, hasEnded: Bool = false)
     case quiescing(force: Bool, hasEnded: Bool = false)
     /// `leaving` distinguishes a detach from a retry.
     case disconnecting(by: Means, leaving: Bool)

@@ -41,6 +41,12 @@ nonisolated struct Lifecycle: Sendable {
   private(set) var attachedAt: ContinuousClock.Instant?
   /// What keeps the declared mount busy after the connection was lost.
   private var mountUsers: [String] = []
+  /// The declared mount has gone although nbdd has not unmounted it; to be set before `attach`.
+  var isMountMissing = false
+  /// A forced detach found the declared mount in use, and leaves it until the device is dead.
+  ///
+  /// What is written to it until then must not go to the directory underneath.
+  private var isMountLeft = false
   /// A detach that waits for a helper to report.
   private var pendingDetach = PendingDetach.none
   /// The last event that came although it should be impossible: a bug in the program.
@@ -64,6 +70,11 @@ nonisolated struct Lifecycle: Sendable {
     case .held: .reconnecting
     case .waiting: failure?.isPersistent == true ? .failed : .reconnecting
     }
+  }
+
+  /// A detach has begun that is refused if the device is in use.
+  var mayRefuse: Bool {
+    if case .unmounting(force: false, hasEnded: false) = phase { true } else { false }
   }
 
   /// A detach is sending the last writes to the server.
@@ -93,8 +104,8 @@ nonisolated struct Lifecycle: Sendable {
     case .settling(let hasEnded): whileSettling(event, hasEnded: hasEnded)
     case .mounting(let hasEnded): whileMounting(event, hasEnded: hasEnded, now)
     case .attached: whileAttached(event, now)
-    case .unmounting(let force, let lazily, let hasEnded):
-      whileUnmounting(event, force: force, lazily: lazily, hasEnded: hasEnded, now)
+    case .unmounting(let force, let hasEnded):
+      whileUnmounting(event, force: force, hasEnded: hasEnded, now)
     case .quiescing(let force, let hasEnded):
       whileQuiescing(event, force: force, hasEnded: hasEnded, now)
     case .disconnecting(let means, let leaving):
@@ -190,7 +201,7 @@ nonisolated struct Lifecycle: Sendable {
     _ event: Event, _ now: ContinuousClock.Instant
   ) -> [Action] {
     switch event {
-    case .attach: mountFailure == nil ? [] : mount()
+    case .attach: mountFailure == nil && !isMountMissing ? [] : mount()
     case .detach(let force): unmount(force: force)
     case .ended(let failure): lost(failure, now)
     case .adopted, .serving, .settled, .mounted, .inUse, .unmounted, .quiesced, .released, .timer:
@@ -199,18 +210,18 @@ nonisolated struct Lifecycle: Sendable {
   }
 
   private mutating func whileUnmounting(
-    _ event: Event, force: Bool, lazily: Bool, hasEnded: Bool, _ now: ContinuousClock.Instant
+    _ event: Event, force: Bool, hasEnded: Bool, _ now: ContinuousClock.Instant
   ) -> [Action] {
     switch event {
     case .attach, .detach(force: false): return []
     case .detach(force: true):
-      phase = .unmounting(force: true, lazily: lazily, hasEnded: hasEnded)
+      phase = .unmounting(force: true, hasEnded: hasEnded)
       return []
     case .unmounted(let failure):
-      return unmounted(failure, force: force, lazily: lazily, hasEnded: hasEnded, now)
+      return unmounted(failure, force: force, hasEnded: hasEnded, now)
     case .ended(let failure):
       self.failure = failure
-      phase = .unmounting(force: force, lazily: lazily, hasEnded: true)
+      phase = .unmounting(force: force, hasEnded: true)
       return []
     case .adopted, .serving, .settled, .mounted, .inUse, .quiesced, .released, .timer:
       return impossible(event)
@@ -267,6 +278,9 @@ nonisolated struct Lifecycle: Sendable {
     case .detach(let force):
       if !leaving { pendingDetach.add(force: force) }
       return []
+    case .unmounted where leaving && isMountLeft:
+      isMountLeft = false
+      return [.release(patiently: true)]
     case .unmounted(let failure) where !leaving:
       mountUsers = failure?.holders ?? []
       return [.release(patiently: holders.isEmpty)]
@@ -392,6 +406,7 @@ nonisolated struct Lifecycle: Sendable {
   private mutating func release(leaving: Bool) -> [Action] {
     phase = .releasing(leaving: leaving)
     nextAttempt = nil
+    if leaving && isMountLeft { return [.unmount(lazily: true)] }
     return leaving
       ? [.release(patiently: true)] : [.unmount(lazily: pendingDetach == .byForce)]
   }
@@ -438,25 +453,26 @@ nonisolated struct Lifecycle: Sendable {
 
   private mutating func unmount(force: Bool) -> [Action] {
     pendingDetach = .none
-    phase = .unmounting(force: force, lazily: false)
+    isMountLeft = false
+    phase = .unmounting(force: force)
     return [.unmount(lazily: false)]
   }
 
   private mutating func unmounted(
-    _ failure: Failure?, force: Bool, lazily: Bool, hasEnded: Bool,
-    _ now: ContinuousClock.Instant
+    _ failure: Failure?, force: Bool, hasEnded: Bool, _ now: ContinuousClock.Instant
   ) -> [Action] {
-    if hasEnded, failure == nil || lazily { return release(leaving: true) }
-    if failure == nil || lazily {
-      phase = .quiescing(force: force)
-      // A server that does not reply must not hold up a forced detach.
-      return [.quiesce(force: force)] + (force ? [.setTimer(Self.grace)] : [])
-    }
+    if failure == nil { return hasEnded ? release(leaving: true) : quiesce(force: force) }
     if force {
-      phase = .unmounting(force: true, lazily: true, hasEnded: hasEnded)
-      return [.unmount(lazily: true)]
+      isMountLeft = true
+      return hasEnded ? release(leaving: true) : quiesce(force: true)
     }
     return refuse(failure, hasEnded: hasEnded, now)
+  }
+
+  private mutating func quiesce(force: Bool) -> [Action] {
+    phase = .quiescing(force: force)
+    // A server that does not reply must not hold up a forced detach.
+    return [.quiesce(force: force)] + (force ? [.setTimer(Self.grace)] : [])
   }
 
   private mutating func quiesced(

@@ -231,6 +231,9 @@ final class Manager {
     // A device that is not, or no longer, configured ends with its attachment.
     if device.lifecycle.phase == .detached && device.isOrphan { forget(device) }
     if device.isIdle { left(device) }
+    if device.configuration.mount != nil, stopping == nil {
+      for other in devices.values where other.awaitsOuter { other.mountAfterOuter() }
+    }
     stopping?.proceed()
   }
 

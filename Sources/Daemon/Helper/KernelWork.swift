@@ -99,6 +99,10 @@ nonisolated enum KernelWork {
     _ index: Int, readOnly: Bool, force: Bool
   ) throws(Failure) -> Descriptor? {
     if force {
+      // A mount that is in use stays until the device is dead, so its file system still has writes.
+      for path in Holders.mountPoints(of: index) {
+        try? Descriptor.open(path, O_RDONLY | O_DIRECTORY).synchronizeFileSystem()
+      }
       try? Descriptor.open(DeviceNode.path(index), O_RDONLY).synchronize()
       return nil
     }

@@ -43,6 +43,17 @@ nonisolated enum Mounting {
     return path
   }
 
+  /// Finds out whether anything would keep a device in use after it was unmounted from a path: then it must not be
+  /// unmounted, because what is written to the path would go elsewhere until it is mounted again.
+  static func checkUsers(_ index: Int, without path: String) throws(Failure) {
+    guard isMounted(path, index) else { return }
+    let users = Holders.staying(index, without: path)
+    guard !users.isEmpty else { return }
+    throw Failure(
+      .detach, "\(DeviceNode.path(index)) is in use: \(users.joined(separator: ", "))",
+      holders: users)
+  }
+
   /// Unmounts a device from its mount point, given by its real path, if it is mounted there.
   ///
   /// Lazily: out of the tree at once, though processes still have it open.
@@ -54,7 +65,8 @@ nonisolated enum Mounting {
   private static func unmountTopmost(_ path: String, lazily: Bool) throws(Failure) {
     let result = try run(["umount"] + (lazily ? ["-l"] : []) + ["--", path])
     guard result.status != 0 else { return }
-    let users = Holders.processes(usingMountAt: path)
+    let below = MountTable().paths(below: path).map { "\(shown($0)) is mounted in it" }
+    let users = below + Holders.processes(usingMountAt: path)
     guard !users.isEmpty else { throw failed("umount \(path)", result) }
     throw Failure(
       .detach, "\(path) is in use: \(users.joined(separator: ", "))", holders: users)

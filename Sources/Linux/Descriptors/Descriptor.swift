@@ -69,6 +69,13 @@ package final class Descriptor: Sendable {
     try check("fsync") { fsync(number) }
   }
 
+  /// Writes what is buffered in the kernel for the whole file system that a file is on.
+  ///
+  /// Blocks until it is there. EIO: it cannot be written, and may be lost. The corresponding C function is `syncfs`.
+  package func synchronizeFileSystem() throws(SystemError) {
+    try check("syncfs") { syncfs(number) }
+  }
+
   /// Makes reads and writes block, or not, for all descriptors of this open file.
   ///
   /// The corresponding C function is `fcntl` with `F_SETFL`.
