@@ -26,7 +26,7 @@ DESTDIR ?=
 STRIP ?=
 
 BINARIES ?= .build/release
-UNITS = nbdd.service nbdd.socket nbdd-keeper.service nbdd-keeper.socket nbdd-devices.target
+UNITS = nbdd.service nbdd.socket nbdd-keeper.service nbdd-keeper.socket nbdd-devices.target nbdd-shutdown.service
 SECONDS ?= 60
 HOURS ?= 2
 PRODUCT ?=

@@ -22,8 +22,8 @@ struct Nbdctl: ParsableCommand {
     version: Version.text,
     subcommands: [
       AttachCommand.self, DetachCommand.self, StatusCommand.self, ReconnectCommand.self,
-      FailCommand.self, ReloadCommand.self, WatchCommand.self, ListCommand.self,
-      InfoCommand.self, MapCommand.self, ReadCommand.self, BenchCommand.self,
+      FailCommand.self, ReloadCommand.self, PrepareShutdownCommand.self, WatchCommand.self,
+      ListCommand.self, InfoCommand.self, MapCommand.self, ReadCommand.self, BenchCommand.self,
     ])
 
   static func main() {

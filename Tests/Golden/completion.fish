@@ -34,6 +34,8 @@ function __nbdctl_parse_tokens -S
             __nbdctl_parse_subcommand 1 'socket=' 'abandon' 'version' 'h/help'
         case 'reload'
             __nbdctl_parse_subcommand 0 'socket=' 'json' 'version' 'h/help'
+        case 'prepare-shutdown'
+            __nbdctl_parse_subcommand 0 'socket=' 'version' 'h/help'
         case 'watch'
             __nbdctl_parse_subcommand 1 'socket=' 'json' 'version' 'h/help'
         case 'list'
@@ -109,6 +111,7 @@ complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdct
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'reconnect' -d 'Reconnect a device to its server now.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'fail' -d 'Fail the requests that wait for a server, with I/O errors.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'reload' -d 'Make nbdd read its configuration again.'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'prepare-shutdown' -d 'Tell nbdd that the machine is going to shut down.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'watch' -d 'Print the current state, then every change, until interrupted.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'list' -d 'List the exports of a server.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'info' -d 'Show what a server reports about an export.'
@@ -152,6 +155,9 @@ complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options 
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl reload" json' -l 'json' -d 'Print JSON.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl reload" version' -l 'version' -d 'Show the version.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl reload" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl prepare-shutdown" socket' -l 'socket' -d 'The control socket of nbdd (default: $NBDD_SOCKET, or /run/nbdd/org.nbdd).' -rF
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl prepare-shutdown" version' -l 'version' -d 'Show the version.'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl prepare-shutdown" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl watch" socket' -l 'socket' -d 'The control socket of nbdd (default: $NBDD_SOCKET, or /run/nbdd/org.nbdd).' -rF
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl watch" -eq 1' -fka '(__nbdctl_custom_completion ---completion watch -- positional@0 (count (__nbdctl_tokens -pc)) (__nbdctl_tokens -tC))'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl watch" json' -l 'json' -d 'Print one JSON object per line.'

@@ -56,6 +56,7 @@ _nbdctl() {
             'reconnect:Reconnect a device to its server now.'
             'fail:Fail the requests that wait for a server, with I/O errors.'
             'reload:Make nbdd read its configuration again.'
+            'prepare-shutdown:Tell nbdd that the machine is going to shut down.'
             'watch:Print the current state, then every change, until interrupted.'
             'list:List the exports of a server.'
             'info:Show what a server reports about an export.'
@@ -68,7 +69,7 @@ _nbdctl() {
         ;;
     arg)
         case "${words[1]}" in
-        attach|detach|status|reconnect|fail|reload|watch|list|info|map|read|bench|help)
+        attach|detach|status|reconnect|fail|reload|prepare-shutdown|watch|list|info|map|read|bench|help)
             "_nbdctl_${words[1]}" && ret=0
             ;;
         esac
@@ -160,6 +161,18 @@ _nbdctl_reload() {
     local -ar arg_specs=(
         '--socket[The control socket of nbdd (default\: $NBDD_SOCKET, or /run/nbdd/org.nbdd).]:PATH:_files'
         '--json[Print JSON.]'
+        '--version[Show the version.]'
+        '(-h --help)'{-h,--help}'[Show help information.]'
+    )
+    _arguments -w -s -S : "${arg_specs[@]}" && ret=0
+
+    return "${ret}"
+}
+
+_nbdctl_prepare-shutdown() {
+    local -i ret=1
+    local -ar arg_specs=(
+        '--socket[The control socket of nbdd (default\: $NBDD_SOCKET, or /run/nbdd/org.nbdd).]:PATH:_files'
         '--version[Show the version.]'
         '(-h --help)'{-h,--help}'[Show help information.]'
     )

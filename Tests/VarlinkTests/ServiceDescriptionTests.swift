@@ -47,7 +47,7 @@ struct ServiceDescriptionTests {
     let interface = try #require(service.interface(named: "org.nbdd"))
     #expect(
       interface.methods.map(\.name) == [
-        "Attach", "Detach", "Reconnect", "Fail", "Status", "Reload", "Watch",
+        "Attach", "Detach", "Reconnect", "Fail", "Status", "Reload", "PrepareShutdown", "Watch",
       ])
     let service = try #require(self.service.interface(named: "org.varlink.service"))
     #expect(service.methods.map(\.name) == ["GetInfo", "GetInterfaceDescription"])

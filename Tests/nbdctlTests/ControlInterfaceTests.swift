@@ -45,6 +45,7 @@ struct ControlInterfaceTests {
     let known = [
       check(ControlMethod.attach), check(ControlMethod.detach), check(ControlMethod.reconnect),
       check(ControlMethod.fail), check(ControlMethod.status), check(ControlMethod.reload),
+      check(ControlMethod.prepareShutdown),
       check(ControlMethod.watch),
     ]
     #expect(Set(interface.methods.map { "org.nbdd.\($0.name)" }) == Set(known))

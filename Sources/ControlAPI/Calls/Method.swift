@@ -19,6 +19,7 @@ package enum ControlMethod {
   package static let fail = Method<FailParameters, FailResult>("Fail")
   package static let status = Method<StatusParameters, StatusResult>("Status")
   package static let reload = Method<Nothing, ReloadResult>("Reload")
+  package static let prepareShutdown = Method<Nothing, Nothing>("PrepareShutdown")
   package static let watch = Method<WatchParameters, WatchEvent>("Watch")
 }
 

@@ -26,6 +26,8 @@ nonisolated struct Configuration: Sendable {
   var defaults = DeviceConfiguration.Settings()
   /// How long a stop may take before devices are given up by force.
   var stopTimeout = Duration.seconds(30)
+  /// How long a server may be silent while the machine shuts down.
+  var shutdownTimeout = Duration.seconds(30)
 
   static let defaultDirectory = "/etc/nbdd"
 

@@ -31,6 +31,13 @@ nonisolated extension Configuration {
       How long a stop waits for a device that is in use, or that sends its last writes without any \
       progress, before it detaches it by force.
       """),
+    .init(
+      \.shutdownTimeout, "shutdownTimeout", .duration(.seconds(1) ... .seconds(3600)),
+      effect: .atOnce, in: .daemon, examples: ["2min"],
+      """
+      How long a server may be silent while the machine shuts down, before the requests to it fail with I/O \
+      errors, so that services end and file systems are unmounted.
+      """),
   ]
 }
 

@@ -154,6 +154,8 @@ final class ControlService {
       try FailCall(manager: manager, client: client).run(parameters(of: call))
     case ControlMethod.reload.name:
       try ReloadCall(manager: manager, client: client).run()
+    case ControlMethod.prepareShutdown.name:
+      PrepareShutdownCall(manager: manager, client: client).run()
     case let method: client.reply(.methodNotImplemented(method))
     }
   }

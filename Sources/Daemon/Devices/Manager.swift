@@ -20,6 +20,7 @@ final class Manager {
   /// The stop that is under way.
   private var stopping: Stop?
   private var leaving: Leave?
+  private(set) var shutdown: Shutdown?
   /// Called after a change of a device, or with nil and its name after it is gone.
   var onChange: (Device?, String) -> Void = { _, _ in }
   private lazy var announcements = Announcements(
@@ -32,6 +33,8 @@ final class Manager {
 
   /// How long a stop may wait for users of devices.
   var stopTimeout: Duration { configuration.stopTimeout }
+  /// How long a server may be silent while the machine shuts down.
+  var shutdownTimeout: Duration { configuration.shutdownTimeout }
   /// What nbdd.json has under "defaults".
   var defaults: DeviceConfiguration.Settings { configuration.defaults }
 
@@ -204,6 +207,15 @@ final class Manager {
   }
 
   var isStopping: Bool { stopping != nil }
+
+  /// From now on, does not wait without limit for silent servers.
+  func prepareShutdown(askedForBy caller: String) {
+    guard shutdown == nil else { return }
+    Journal.notice("the machine shuts down, says \(caller)")
+    let shutdown = Shutdown(self)
+    self.shutdown = shutdown
+    shutdown.begin()
+  }
 
   /// Detaches everything and ends the process; if called a second time, by force.
   func stop() {

@@ -77,7 +77,9 @@ final class Stop {
       if bytes != last?.bytes, isWritingBack(device, now) {
         progress[device.name] = (bytes, now)
         askForTime(for: device)
-      } else if now - (last?.at ?? now) >= manager.stopTimeout {
+      } else if now - (last?.at ?? now) >= manager.stopTimeout
+        || manager.shutdown?.hasGivenUp(device) == true
+      {
         giveUp(device)
       }
     }
