@@ -13,6 +13,7 @@ sbindir = $(exec_prefix)/sbin
 sysconfdir = /etc
 unitdir = $(prefix)/lib/systemd/system
 udevrulesdir = $(prefix)/lib/udev/rules.d
+generatordir = $(prefix)/lib/systemd/system-generators
 sysusersdir = $(prefix)/lib/sysusers.d
 datarootdir = $(prefix)/share
 datadir = $(datarootdir)
@@ -93,6 +94,8 @@ install:
 	  chmod 644 '$(DESTDIR)$(unitdir)/'$$unit || exit; \
 	done
 	install -D -m 644 -t '$(DESTDIR)$(udevrulesdir)' systemd/61-nbdd.rules
+	install -d '$(DESTDIR)$(generatordir)'
+	ln -sfn '$(sbindir)/nbdd' '$(DESTDIR)$(generatordir)/nbdd-generator'
 	install -D -m 644 systemd/nbdd.sysusers '$(DESTDIR)$(sysusersdir)/nbdd.conf'
 	install -D -m 644 -t '$(DESTDIR)$(mandir)/man8' man/nbdd.8
 	install -D -m 644 -t '$(DESTDIR)$(mandir)/man1' man/nbdctl.1
@@ -107,6 +110,7 @@ install:
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/nbdd' '$(DESTDIR)$(sbindir)/nbdd-keeper' '$(DESTDIR)$(bindir)/nbdctl'
 	rm -f $(UNITS:%='$(DESTDIR)$(unitdir)/%') '$(DESTDIR)$(udevrulesdir)/61-nbdd.rules' '$(DESTDIR)$(sysusersdir)/nbdd.conf'
+	rm -f '$(DESTDIR)$(generatordir)/nbdd-generator'
 	rm -f '$(DESTDIR)$(mandir)/man8/nbdd.8' '$(DESTDIR)$(mandir)/man1/nbdctl.1'
 	rm -f '$(DESTDIR)$(bashcompletiondir)/nbdctl' '$(DESTDIR)$(zshcompletiondir)/_nbdctl' \
 	  '$(DESTDIR)$(fishcompletiondir)/nbdctl.fish'

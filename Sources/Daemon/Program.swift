@@ -13,6 +13,7 @@ internal import Varlink
 package enum Program {
   /// Runs the program; returns only if the command line asks for something that ends at once.
   package static func main() {
+    if Generator.isCalled { return Generator.main() }
     let options: Options
     do throws(Options.Misuse) {
       options = try Options(Arguments.all.dropFirst())

@@ -189,7 +189,10 @@ struct ConfigurationTests {
       "1:15: unknown key \"defaults.uri\"; known are "
         + DeviceConfiguration.Settings.keys.map(\.name).joined(separator: ", ")
     ),
-    ("{ devices: {} }", "1:3: unknown key \"devices\"; known are defaults, stopTimeout, shutdownTimeout"),
+    (
+      "{ devices: {} }",
+      "1:3: unknown key \"devices\"; known are defaults, stopTimeout, shutdownTimeout"
+    ),
     ("{", "1:2: expected a name, found the end of the text"),
     ("", "1:1: the text is empty; expected a value"),
     ("7", "1:1: an integer; expected an object"),

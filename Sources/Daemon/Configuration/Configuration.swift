@@ -30,11 +30,13 @@ nonisolated struct Configuration: Sendable {
   var shutdownTimeout = Duration.seconds(30)
 
   static let defaultDirectory = "/etc/nbdd"
+  /// Where files are without --config; the first that has a name counts.
+  static let defaultDirectories = [defaultDirectory, "/run/nbdd", "/usr/lib/nbdd"]
 
-  /// Reads the configuration in `directory`; with the default one, /run/nbdd and /usr/lib/nbdd
-  /// below it.
+  /// Reads the configuration in `directory`; with the default one, the others below it.
   static func read(_ directory: String) -> Configuration {
-    read(directory, above: directory == defaultDirectory ? ["/run/nbdd", "/usr/lib/nbdd"] : [])
+    let lower = directory == defaultDirectory ? defaultDirectories.dropFirst() : []
+    return read(directory, above: Array(lower))
   }
 
   /// Reads nbdd.json in `directory`, and devices.d/*.json there and in the `lower` directories.

@@ -3,6 +3,7 @@
 
 internal import Base
 internal import BlockDevice
+internal import ControlAPI
 internal import Dispatch
 internal import Linux
 internal import NBD
@@ -20,6 +21,9 @@ extension Device {
   func mount() {
     guard configuration.mount != nil, let remembered else {
       return later { self.handle(.mounted(nil)) }
+    }
+    if manager.isStopping {
+      return later { self.handle(.mounted(Failure(.mount, "nbdd is being stopped"))) }
     }
     if let outer = unmountedOuter {
       awaitsOuter = true
@@ -42,7 +46,7 @@ extension Device {
       return later { self.handle(.unmounted(nil)) }
     }
     if lazily { record(.noted("\(path) was in use and was unmounted all the same")) }
-    let isRefusable = lifecycle.mayRefuse
+    let isRefusable = lifecycle.mayRefuse && !manager.isStopping
     run {
       var failure: Failure?
       do throws(Failure) {

@@ -67,6 +67,14 @@ final class Manager {
     }
     publish()
     loadDriver()
+    declareMounts()
+  }
+
+  /// Lets systemd know the mounts of the configuration, if its generator reads that.
+  private func declareMounts() {
+    guard directory == Configuration.defaultDirectory else { return }
+    let configuration = configuration
+    try? Thread.start("mounts") { SystemdMounts.refresh(configuration) }
   }
 
   /// Reads the configuration again; if there is any fault, nothing changes.
@@ -127,6 +135,7 @@ final class Manager {
       }
     }
     publish()
+    declareMounts()
     return result
   }
 

@@ -38,6 +38,12 @@ extension Device {
     Failure(.mount, "waits for \(configuration.mount?.path ?? "") of the device \(name)")
   }
 
+  /// Takes back what systemd was asked for, in a stop: it mounts after nbdd, so only when nbdd has ended.
+  func cancelMounting() {
+    guard case .mounting = lifecycle.phase, let path = configuration.mount?.path else { return }
+    run { if let unit = SystemdMounts.unit(at: path) { _ = try? SystemdMounts.stop(unit) } }
+  }
+
   /// Mounts what has waited for the mount of another device, if that is there now.
   func mountAfterOuter() {
     guard awaitsOuter, lifecycle.phase == .attached, unmountedOuter == nil else { return }

@@ -6,7 +6,7 @@ internal import BlockDevice
 internal import ControlAPI
 internal import Linux
 
-/// The declared mount, by mount(8), umount(8) and fsck(8).
+/// The declared mount, by systemd, or by mount(8), umount(8) and fsck(8).
 ///
 /// All of it blocks.
 nonisolated enum Mounting {
@@ -28,6 +28,13 @@ nonisolated enum Mounting {
     let path = File.realPath(mount.path)
     guard !isMounted(path, index) else { return path }
     try clear(path)
+    if let unit = try SystemdMounts.unit(of: remembered) {
+      let result = try SystemdMounts.start(unit)
+      guard result.status == 0, isMounted(path, index) else {
+        throw mountFailed(device, asked: mount.type, failed("systemctl start \(unit.name)", result))
+      }
+      return path
+    }
     if mount.check && !readOnly {
       // -a repairs what is safe; 0 is clean, 1 repaired.
       let result = try run(["fsck", "-a", "-T", device])
@@ -47,7 +54,11 @@ nonisolated enum Mounting {
   /// unmounted, because what is written to the path would go elsewhere until it is mounted again.
   static func checkUsers(_ index: Int, without path: String) throws(Failure) {
     guard isMounted(path, index) else { return }
-    let users = Holders.staying(index, without: path)
+    // systemd stops what requires a mount unit together with it.
+    let dependents = SystemdMounts.unit(at: path).map(SystemdMounts.dependents(of:)) ?? []
+    let users =
+      dependents.map { "required by \($0), which is active" }
+      + Holders.staying(index, without: path)
     guard !users.isEmpty else { return }
     throw Failure(
       .detach, "\(DeviceNode.path(index)) is in use: \(users.joined(separator: ", "))",
@@ -58,17 +69,26 @@ nonisolated enum Mounting {
   ///
   /// Lazily: out of the tree at once, though processes still have it open.
   static func unmount(_ path: String, _ index: Int, lazily: Bool) throws(Failure) {
+    if !lazily, isMounted(path, index), let unit = SystemdMounts.unit(at: path) {
+      let result = try SystemdMounts.stop(unit)
+      guard isMounted(path, index) else { return }
+      throw inUse(path, failed("systemctl stop \(unit)", result))
+    }
     // Several mounts of the device can be stacked on one path.
     while isMounted(path, index) { try unmountTopmost(path, lazily: lazily) }
   }
 
   private static func unmountTopmost(_ path: String, lazily: Bool) throws(Failure) {
     let result = try run(["umount"] + (lazily ? ["-l"] : []) + ["--", path])
-    guard result.status != 0 else { return }
+    if result.status != 0 { throw inUse(path, failed("umount \(path)", result)) }
+  }
+
+  /// Who keeps a mount busy; `failure` if nobody can be found.
+  private static func inUse(_ path: String, _ failure: Failure) -> Failure {
     let below = MountTable().paths(below: path).map { "\(shown($0)) is mounted in it" }
     let users = below + Holders.processes(usingMountAt: path)
-    guard !users.isEmpty else { throw failed("umount \(path)", result) }
-    throw Failure(
+    guard !users.isEmpty else { return failure }
+    return Failure(
       .detach, "\(path) is in use: \(users.joined(separator: ", "))", holders: users)
   }
 

@@ -72,6 +72,7 @@ final class Stop {
   /// Looks once a second at what each device has moved, and gives up those that stand still.
   private func watchProgress() {
     let now = ContinuousClock.now
+    for device in manager.sorted { device.cancelMounting() }
     for device in manager.sorted where !device.isIdle && !givenUp.contains(device.name) {
       let (bytes, last) = (device.movedByteCount, progress[device.name])
       if bytes != last?.bytes, isWritingBack(device, now) {

@@ -47,17 +47,26 @@ package enum File {
     }
   }
 
-  /// Writes a file that only its owner may read, in place of what it contained.
+  /// Writes a file that, without another mode, only its owner may read, in place of what it contained.
   ///
   /// ELOOP: the path is a symbolic link; ENOSPC: there is no room. The corresponding C functions are `open`
   /// and `write`.
-  package static func write(_ text: String, to path: String) throws(SystemError) {
+  package static func write(
+    _ text: String, to path: String, mode: UInt32 = 0o600
+  ) throws(SystemError) {
     let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW
-    let file = Descriptor(owning: try check("open \(path)") { unsafe open(path, flags, 0o600) })
+    let file = Descriptor(owning: try check("open \(path)") { unsafe open(path, flags, mode) })
     let count = try check("write \(path)") {
       unsafe Glibc.write(file.number, text, text.utf8.count)
     }
     guard count == text.utf8.count else { throw SystemError("write \(path)", ENOSPC) }
+  }
+
+  /// Makes a symbolic link to a target.
+  ///
+  /// EEXIST: there is something at the path. The corresponding C function is `symlink`.
+  package static func link(_ target: String, at path: String) throws(SystemError) {
+    try check("symlink \(path)") { unsafe symlink(target, path) }
   }
 
   /// Whether there is something at a path; throws if that cannot be determined.

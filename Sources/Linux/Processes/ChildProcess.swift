@@ -13,6 +13,10 @@ package enum ChildProcess {
     package let status: Int
     /// What it wrote to its standard output and error, at most 4 KiB.
     package let output: String
+
+    package init(status: Int, output: String) {
+      (self.status, self.output) = (status, output)
+    }
   }
 
   /// Why there is no result.
