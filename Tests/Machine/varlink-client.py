@@ -52,7 +52,7 @@ with varlink.Client(address) as client:
     check("it lists the interfaces", {"org.varlink.service", "org.nbdd"} <= set(interfaces), interfaces)
     text = client.get_interface("org.nbdd").description
     methods = [line.split("(")[0][7:] for line in text.splitlines() if line.startswith("method ")]
-    check("it has the interface text", methods == ["Attach", "Detach", "Reconnect", "Fail", "Status", "Reload", "Watch"], methods)
+    check("it has the interface text", methods == ["Attach", "Detach", "Reconnect", "Fail", "Status", "Reload", "PrepareShutdown", "Watch"], methods)
     check("the text has its comments", "# nbdd keeps NBD devices attached." in text)
     with client.open("org.nbdd") as nbdd:
         threading.Thread(target=watch, daemon=True).start()

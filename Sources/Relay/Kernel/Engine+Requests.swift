@@ -126,10 +126,7 @@ extension Engine {
   private mutating func record(_ slot: SlotID, from socket: SocketID, _ cookie: Cookie) {
     let begin = record.parsed(socket) + UInt64(Self.headerByteCount)
     var request = RecordedRequest(
-      slot: slot, number: record.takeNumber(), socket: socket, cookie: cookie,
-      command: slots[slot].command, flags: slots[slot].flags, offset: slots[slot].offset,
-      length: slots[slot].length, place: slots[slot].block?.place, begin: begin, isCopied: true,
-      arrivedAt: slots[slot].arrivedAt, answer: nil, error: 0)
+      slot, slots[slot], number: record.takeNumber(), from: socket, cookie: cookie, begin: begin)
     guard request.command == .write else {
       record.write(request)
       return record.setParsed(begin, socket)

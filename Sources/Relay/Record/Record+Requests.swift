@@ -35,6 +35,20 @@ struct RecordedRequest {
   }
 }
 
+extension RecordedRequest {
+  /// A request that was just accepted; all data that came with it is where it belongs.
+  init(
+    _ slot: SlotID, _ request: Slot, number: UInt64, from socket: SocketID, cookie: Cookie,
+    begin: UInt64
+  ) {
+    self.init(
+      slot: slot, number: number, socket: socket, cookie: cookie, command: request.command,
+      flags: request.flags, offset: request.offset, length: request.length,
+      place: request.block?.place, begin: begin, isCopied: true, arrivedAt: request.arrivedAt,
+      answer: nil, error: 0)
+  }
+}
+
 /// The kernel's requests.
 extension Record {
   private typealias Word = RecordLayout.Slot
