@@ -45,7 +45,7 @@ help:
 	@echo 'make lint            format, syntax of scripts, imports, and rows of the protocol; builds nothing'
 	@echo 'make check           everything that must pass'
 	@echo 'make bench           cost of the relay, as ratios to its peers'
-	@echo 'make soak            hundreds of outages under verified load, then HOURS=$(HOURS) of random histories'
+	@echo 'make soak            hundreds of outages, crashes and restarts under verified load, then HOURS=$(HOURS) of random histories'
 	@echo 'make fuzz            hostile input for every parser, SECONDS=$(SECONDS) for each'
 	@echo 'make install         as root, after make build; PREFIX=$(PREFIX), DESTDIR=, STRIP=strip, and the usual directories'
 	@echo 'make uninstall       as root; removes what make install installed, keeps the configuration'
@@ -73,7 +73,7 @@ bench: prerequisites build
 	Benchmarks/devices.sh
 
 soak: prerequisites build
-	NBD_SOAK=1 Tests/Machine/run kills cache steady force sparse faults
+	NBD_SOAK=1 Tests/Machine/run kills crash restart cache steady force sparse faults
 	Tests/History/run --seconds $$(($(HOURS) * 3600))
 	Tests/History/run --threads --seconds $$(($(HOURS) * 600))
 
