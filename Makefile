@@ -14,6 +14,7 @@ sysconfdir = /etc
 unitdir = $(prefix)/lib/systemd/system
 udevrulesdir = $(prefix)/lib/udev/rules.d
 generatordir = $(prefix)/lib/systemd/system-generators
+catalogdir = $(prefix)/lib/systemd/catalog
 sysusersdir = $(prefix)/lib/sysusers.d
 datarootdir = $(prefix)/share
 datadir = $(datarootdir)
@@ -27,7 +28,8 @@ DESTDIR ?=
 STRIP ?=
 
 BINARIES ?= .build/release
-UNITS = nbdd.service nbdd.socket nbdd-keeper.service nbdd-keeper.socket nbdd-devices.target nbdd-shutdown.service
+UNITS = nbdd.service nbdd.socket nbdd-keeper.service nbdd-keeper.socket nbdd-devices.target nbdd-order@.target \
+  nbdd-shutdown.service
 SECONDS ?= 60
 HOURS ?= 2
 PRODUCT ?=
@@ -94,6 +96,7 @@ install:
 	  chmod 644 '$(DESTDIR)$(unitdir)/'$$unit || exit; \
 	done
 	install -D -m 644 -t '$(DESTDIR)$(udevrulesdir)' systemd/61-nbdd.rules
+	install -D -m 644 -t '$(DESTDIR)$(catalogdir)' systemd/nbdd.catalog
 	install -d '$(DESTDIR)$(generatordir)'
 	ln -sfn '$(sbindir)/nbdd' '$(DESTDIR)$(generatordir)/nbdd-generator'
 	install -D -m 644 systemd/nbdd.sysusers '$(DESTDIR)$(sysusersdir)/nbdd.conf'
@@ -109,7 +112,7 @@ install:
 # Takes the same directories as install. Device files stay, and so does the group nbdd.
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/nbdd' '$(DESTDIR)$(sbindir)/nbdd-keeper' '$(DESTDIR)$(bindir)/nbdctl'
-	rm -f $(UNITS:%='$(DESTDIR)$(unitdir)/%') '$(DESTDIR)$(udevrulesdir)/61-nbdd.rules' '$(DESTDIR)$(sysusersdir)/nbdd.conf'
+	rm -f $(UNITS:%='$(DESTDIR)$(unitdir)/%') '$(DESTDIR)$(catalogdir)/nbdd.catalog' '$(DESTDIR)$(udevrulesdir)/61-nbdd.rules' '$(DESTDIR)$(sysusersdir)/nbdd.conf'
 	rm -f '$(DESTDIR)$(generatordir)/nbdd-generator'
 	rm -f '$(DESTDIR)$(mandir)/man8/nbdd.8' '$(DESTDIR)$(mandir)/man1/nbdctl.1'
 	rm -f '$(DESTDIR)$(bashcompletiondir)/nbdctl' '$(DESTDIR)$(zshcompletiondir)/_nbdctl' \

@@ -17,8 +17,11 @@ package enum AttachNote {
   /// Records that a thread attaches a device.
   package static func write(_ index: Int, attachedBy thread: Int) throws(SystemError) {
     try Directory.create(directory)
-    let text = "\(identity(index, thread)) \(startTime(of: thread) ?? "?")"
-    try File.write(text, to: path(index))
+    // The disk has a number that is not reused, from Linux 5.15 on.
+    let words = [
+      boot, Sysfs.sequence(of: index) ?? "?", "\(thread)", startTime(of: thread) ?? "?",
+    ]
+    try File.write(words.joined(separator: " "), to: path(index))
   }
 
   /// Waits until the descriptor that an earlier call has returned, in any process, is closed.
@@ -35,19 +38,18 @@ package enum AttachNote {
     guard !Sysfs.isNetlink(index), let thread = Sysfs.attacher(of: index),
       let note = File.contents(of: path(index))
     else { return false }
-    let identity = identity(index, thread)
-    // Another thread may have the number by now.
-    return note.hasPrefix("\(identity) ")
-      && startTime(of: thread).map { note == "\(identity) \($0)" } != true
+    let noted = note.split(separator: " ").map(String.init)
+    guard noted.count == 4, noted[0] == boot, noted[2] == "\(thread)" else { return false }
+    guard let time = startTime(of: thread) else { return true }
+    // Another thread has the number by now, and may have attached the device itself. (From Linux 6.2 on, a disconnect
+    // changes the number of the disk.)
+    return noted[3] != time && noted[1] == Sysfs.sequence(of: index) ?? "?"
   }
 
   private static func path(_ index: Int) -> String { "\(directory)/nbd\(index)" }
 
-  /// Identifies this boot, this disk (by a number that is not reused, from Linux 5.15 on) and this
-  /// thread.
-  private static func identity(_ index: Int, _ thread: Int) -> String {
-    let boot = File.contents(of: "/proc/sys/kernel/random/boot_id")?.filter { $0 != "\n" } ?? "?"
-    return "\(boot) \(Sysfs.sequence(of: index) ?? "?") \(thread)"
+  private static var boot: String {
+    File.firstLine(of: "/proc/sys/kernel/random/boot_id") ?? "?"
   }
 
   /// In clock ticks since boot; nil if there is no such thread.

@@ -5,7 +5,7 @@ package import Base
 internal import Glibc
 internal import Linux
 
-/// The names of devices in /dev/disk/by-id, which udev makes from what nbdd tells its rule.
+/// The names of devices in /dev/disk, which udev makes from what nbdd tells its rule.
 ///
 /// The kernel's event for a new device comes from within NBD_DO_IT. So the rule reads a file that nbdd writes before that
 /// and removes before the device is disconnected: whenever udev looks, the file says the truth.
@@ -13,18 +13,30 @@ package enum DeviceLink {
   private static let directory = "/run/nbdd/by-index"
   private static let rule = "61-nbdd.rules"
 
-  /// Where udev makes the link of a device.
-  package static func path(_ name: String) -> String { "/dev/disk/by-id/nbd-\(name)" }
+  /// Where udev makes the link of a device, or of a partition of it.
+  package static func path(_ name: String, partition: Int? = nil) -> String {
+    "/dev/disk/by-id/nbd-\(name)" + (partition.map { "-part\($0)" } ?? "")
+  }
 
-  /// Tells the rule the name of a device that is about to be attached.
-  package static func announce(_ index: Int, _ name: String) throws(SystemError) {
+  /// Tells the rule the name of a device that is about to be attached, and what it is called in /dev/disk/by-path.
+  package static func announce(
+    _ index: Int, _ name: String, byPath: String?
+  ) throws(SystemError) {
     try Directory.create(directory)
-    try File.write(line(name), to: file(index))
+    try File.write(
+      "\(line(name))\n" + (byPath.map { "NBDD_PATH=\($0)\n" } ?? ""), to: file(index))
+  }
+
+  /// Another export is behind an attached device from now on.
+  package static func rename(_ index: Int, _ name: String, byPath: String?) {
+    guard File.firstLine(of: file(index)) == line(name) else { return }
+    try? announce(index, name, byPath: byPath)
+    refresh(index)
   }
 
   /// Takes that back, unless it has become another device since.
   package static func withdraw(_ index: Int, _ name: String) {
-    if File.contents(of: file(index)) == line(name) { File.remove(file(index)) }
+    if File.firstLine(of: file(index)) == line(name) { File.remove(file(index)) }
   }
 
   /// Takes back what an nbdd that died has left of devices that ended with it; those of another nbdd stay.
@@ -42,13 +54,13 @@ package enum DeviceLink {
     _ = unsafe write(file.number, "change", 6)
   }
 
-  /// Waits until the link of a device is there; returns at once if udev does not make links.
+  /// Waits until a link is there; returns at once if udev does not make links.
   ///
   /// Blocks for at most 5 s.
-  package static func wait(for name: String) {
+  package static func wait(for path: String) {
     guard isMade else { return }
     let deadline = ContinuousClock.now + .seconds(5)
-    while unsafe access(path(name), F_OK) != 0, ContinuousClock.now < deadline {
+    while unsafe access(path, F_OK) != 0, ContinuousClock.now < deadline {
       Thread.pause(.milliseconds(10))
     }
   }
@@ -61,5 +73,5 @@ package enum DeviceLink {
   }
 
   private static func file(_ index: Int) -> String { "\(directory)/nbd\(index)" }
-  private static func line(_ name: String) -> String { "NBDD_NAME=\(name)\n" }
+  private static func line(_ name: String) -> String { "NBDD_NAME=\(name)" }
 }

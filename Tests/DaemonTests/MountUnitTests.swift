@@ -45,6 +45,23 @@ struct MountUnitTests {
     #expect(!readOnly.text.contains("fsck"))
   }
 
+  @Test func `a partition, a limit for its device, and a unit without a file`() throws {
+    let mount = #"{ "path": "/srv/x", "partition": 3, "deviceTimeout": "10min", "check": true }"#
+    let unit = try #require(try unit(mount))
+    #expect(unit.what == "/dev/disk/by-id/nbd-x-part3")
+    #expect(unit.deviceUnit == #"dev-disk-by\x2did-nbd\x2dx\x2dpart3.device"#)
+    #expect(
+      unit.deviceText == "# Made by nbdd-generator\n\n[Unit]\nJobRunningTimeoutSec=600000ms\n")
+    #expect(try #require(try self.unit(#"{ "path": "/srv/x" }"#)).deviceText == nil)
+    #expect(
+      unit.transientCommand == [
+        "systemd-mount", "--quiet", "--collect", "--fsck=yes",
+        "--description=File system of the network block device x", "--options=_netdev,nofail",
+        "--property=After=nbdd.service", "--property=TimeoutSec=infinity", "--",
+        "/dev/disk/by-id/nbd-x-part3", "/srv/x",
+      ])
+  }
+
   @Test(
     "names units as systemd-escape does",
     arguments: [

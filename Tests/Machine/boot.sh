@@ -42,8 +42,8 @@ service() {
 
 if [ "$ON_KERNEL" = prepare ]; then
   installed
-  echo '{ "shutdownTimeout": "6s", "stopTimeout": "60s" }' >/etc/nbdd/nbdd.json
-  for name in db late slow dying missing; do
+  echo '{ "shutdownTimeout": "6s", "stopTimeout": "3s" }' >/etc/nbdd/nbdd.json
+  for name in db late slow dying missing hand; do
     [ -e $kept/$name.img ] || { truncate -s 64M $kept/$name.img; mkfs.ext4 -q -F $kept/$name.img; }
     echo "{ \"uri\": \"nbd+unix:///?socket=/run/$name.sock\", \"mount\": { \"path\": \"/srv/$name\" }, \"reconnectDelay\": \"1s\" }" \
       >/etc/nbdd/devices.d/$name.json
@@ -51,9 +51,16 @@ if [ "$ON_KERNEL" = prepare ]; then
   server db --filter=cache file $kept/db.img cache=writeback
   server late file $kept/late.img
   server dying file $kept/dying.img
+  # Two without a declared mount: one is mounted by hand, the other is under LVM.
+  truncate -s 64M $kept/volume.img
+  for name in hand volume; do
+    server $name file $kept/$name.img
+    echo "{ \"uri\": \"nbd+unix:///?socket=/run/$name.sock\" }" >/etc/nbdd/devices.d/$name.json
+  done
   server slow --filter=rate file $kept/slow.img connection-rate=16M
   at_boot nbdd.service
-  at_boot server-{db,slow,dying}.service
+  at_boot blk-availability.service
+  at_boot server-{db,slow,dying,hand,volume}.service
   service ledger /srv/db "ExecStart=$machine/ledger.py /srv/db/ledger $kept/acknowledged"
   service late /srv/late $'Type=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/touch /srv/late/here'
   mkdir -p /etc/systemd/system/nbdd.service.d
@@ -91,6 +98,29 @@ case $boot in
     goes_on "after an outage"
     check "the service" "$pid" "$(property ledger.service MainPID)"
 
+    say "file systems that are mounted by hand, and services that are slow to stop"
+    for name in hand volume; do within 20 "$name is attached" in_state $name attached; done
+    udevadm settle
+    mkdir -p /srv/hand /srv/volume
+    holds "vgcreate" vgcreate -q group /dev/disk/by-id/nbd-volume
+    holds "lvcreate" lvcreate -q -l 100%FREE -n volume group
+    mkfs.ext4 -q /dev/group/volume
+    holds "mount" mount /dev/disk/by-id/nbd-hand /srv/hand
+    holds "mount" mount /dev/group/volume /srv/volume
+    for name in hand volume; do
+      cat >$work/$name <<SCRIPT
+#!/bin/bash
+cd /srv/$name || exit
+trap 'sleep 8; echo last >last; exit 0' TERM
+while :; do sleep 0.2; done
+SCRIPT
+      chmod 755 $work/$name
+      printf '[Unit]\nAfter=srv-%s.mount\n[Service]\nExecStart=%s\nKillMode=mixed\n' $name $work/$name \
+        >/run/systemd/system/$name.service
+    done
+    systemctl daemon-reload
+    ends "start" 0 systemctl start hand.service volume.service
+
     say "a shutdown, with a server that is slow and one that has gone"
     within 20 "dying is mounted" mounted /srv/dying
     within 20 "slow is mounted" mounted /srv/slow
@@ -105,6 +135,10 @@ case $boot in
     figure "shutdown with a dead server (6 s) and 12 MiB for one of 16 Mbit/s: $(seconds "$took") s"
     [ "$took" -lt 90000 ] || failed "the shutdown" "less than 90 s" "$took ms"
     within 20 "slow is mounted" mounted /srv/slow
+    check "the last write to what was mounted by hand" last "$(debugfs -R 'cat last' $kept/hand.img 2>/dev/null)"
+    udevadm settle
+    holds "its volume is there again" vgchange -q -ay group
+    check "and on a volume of LVM" last "$(debugfs -R 'cat last' /dev/group/volume 2>/dev/null)"
     holds "all that was written to slow is there" bash -c "cd /srv/slow && sha256sum --quiet -c $kept/slow.sum"
 
     say "a power cut"
@@ -114,6 +148,7 @@ case $boot in
     ;;
   3)
     say "stopped, and looked at"
+    vgchange -q -an group
     ends "stop" 0 systemctl stop nbdd.service nbdd.socket
     within 10 "the service has ended" eval '! active ledger.service'
     check "mounts" '' "$(grep '^/dev/nbd' /proc/mounts)"

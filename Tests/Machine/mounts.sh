@@ -89,6 +89,25 @@ writer() {
 }
 underneath() { find $outer -xdev -name 'file.*' | head -n 3; }
 
+say "fsck that takes minutes"
+for place in /sbin /usr/sbin; do [ ! -L $place ] && cp $place/fsck.ext4 $place/fsck.real && break; done
+cat >$place/fsck.ext4 <<SCRIPT
+#!/bin/sh
+sleep $(("${NBD_SOAK:+200}" + 70))
+exec $place/fsck.real "\$@"
+SCRIPT
+ends "detach" 0 nbdctl detach inner
+echo "{ \"uri\": \"nbd+unix:///?socket=$work/inner.sock\", \"mount\": { \"path\": \"$inner\", \"check\": true } }" >$config/devices.d/inner.json
+ends "reload" 0 nbdctl reload
+began=$(now)
+nbdctl attach inner --wait 10min >$work/attach 2>&1
+check "attach, when fsck is done" 0 $?
+holds "it is mounted" mounted $inner
+took=$(($(now) - began))
+figure "fsck that takes $((${NBD_SOAK:+200} + 70)) s: mounted after $(seconds $took) s"
+[ $took -ge 70000 ] || failed "the time for fsck" "at least 70 s" "$took ms"
+cp $place/fsck.real $place/fsck.ext4
+
 say "a stop with a server that is gone, and a program that goes on writing"
 kernel_errors_expected=1
 echo '{ "stopTimeout": "3s" }' >$config/nbdd.json

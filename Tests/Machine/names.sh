@@ -7,7 +7,8 @@
 # on-kernel: --udev
 . "$(dirname "$0")/common.sh"
 
-by_id=/dev/disk/by-id
+by_id=/dev/disk/by-id by_path=/dev/disk/by-path
+# by-path is looked at by itself.
 links() { find $by_id -name 'nbd-*' -printf '%f ' 2>/dev/null | tr ' ' '\n' | sort | tr '\n' ' '; }
 leads_to() { [ "$(readlink -f "$1")" = "$2" ]; }
 
@@ -35,6 +36,8 @@ for round in 1 2 3 4 5; do
   check "what attach prints" $by_id/nbd-one "$said"
   holds "the link is there at once ($round)" leads_to $by_id/nbd-one "$(runtime one .device)"
   within 5 "and that of the partition" leads_to $by_id/nbd-one-part1 "$(runtime one .device)p1"
+  within 5 "the path" leads_to "$by_path/nbd-unix:\x2frun\x2fscenario\x2fone.sock" "$(runtime one .device)"
+  within 5 "the path of the partition" leads_to "$by_path/nbd-unix:\x2frun\x2fscenario\x2fone.sock-part1" "$(runtime one .device)p1"
   ends "attach another" 0 nbdctl attach two.2-b
   holds "its link" leads_to $by_id/nbd-two.2-b "$(runtime two.2-b .device)"
   if [ $round = 2 ]; then
@@ -53,6 +56,16 @@ for round in 1 2 3 4 5; do
   within 5 "no link is left" is '' links
 done
 check "what nbdd tells udev" '' "$(ls /run/nbdd/by-index)"
+
+say "another export"
+ends "attach" 0 nbdctl attach two.2-b
+serve other --unix $work/other.sock file $work/two.img
+device two.2-b "{ \"uri\": \"nbd+unix:///a%2Fb?socket=$work/other.sock\", \"autoAttach\": false }"
+ends "reload" 0 nbdctl reload
+within 5 "its path is another" leads_to "$by_path/nbd-unix:\x2frun\x2fscenario\x2fother.sock-a\x2fb" "$(runtime two.2-b .device)"
+within 5 "the former is gone" test ! -e "$by_path/nbd-unix:\x2frun\x2fscenario\x2ftwo.sock"
+ends "detach" 0 nbdctl detach two.2-b
+check "paths" '' "$(find $by_path -name 'nbd-*' 2>/dev/null)"
 
 say "another nbdd beside this one"
 ends "attach" 0 nbdctl attach one

@@ -160,6 +160,8 @@ kill -HUP "$main"
 within 20 "SIGHUP reads too: the removed device is marked" bash -c '[ "$(nbdctl status late --json | jq .devices[0].runtime.pending)" = true ]'
 ends "detach" 0 nbdctl detach late
 matches "the journal has fields" '^(disk|raw)$' "$(journalctl -b -F NBD_DEVICE)"
+journalctl --update-catalog
+matches "and explains what happened" 'Network block device late is detached' "$(journalctl -b -x --no-pager NBD_DEVICE=late)"
 
 say "killed"
 before=$(runtime raw .device) thread=$(runtime raw .thread)

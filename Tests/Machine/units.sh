@@ -15,7 +15,7 @@ PATH=/usr/local/sbin:/usr/local/bin:$PATH
 systemd-sysusers /usr/local/lib/sysusers.d/nbdd.conf
 mkdir -p /etc/nbdd/devices.d
 devices=/etc/nbdd/devices.d
-for name in db outer inner late hand fstab; do
+for name in db outer inner late hand fstab loose; do
   image $name 32M
   mkfs.ext4 -q -F $work/$name.img
 done
@@ -94,6 +94,41 @@ ends "detach" 0 nbdctl detach late
 rm $devices/late.json
 ends "reload" 0 nbdctl reload
 within 20 "its unit is gone" test ! -e /run/systemd/generator/srv-late.mount
+
+say "a device that is attached by its URI"
+up loose
+ends "attach" 0 nbdctl attach "nbd+unix:///?socket=$work/loose.sock" --name loose --mount /srv/loose
+check "its unit" "active infinity" "$(property srv-loose.mount ActiveState) $(property srv-loose.mount TimeoutUSec)"
+check "as status knows" srv-loose.mount "$(runtime loose .mount.unit)"
+matches "what status says of it" 'mount unit: srv-loose.mount: active \(mounted\)' "$(nbdctl status loose)"
+matches "its order" 'nbdd.service' "$(property srv-loose.mount After)"
+ends "detach" 0 nbdctl detach loose
+check "it has gone" inactive "$(property srv-loose.mount ActiveState)"
+ends "attach where the administrator has a unit" 1 nbdctl attach "nbd+unix:///?socket=$work/loose.sock" --name loose --mount /srv/hand
+matches "why" 'systemd has another unit for /srv/hand' "$noted"
+ends "detach" 0 nbdctl detach loose
+
+say "a partition, and how long units wait for it"
+end_server late
+truncate -s 40M $work/parts.img
+echo 'start=2048, size=32768
+start=40960' | sfdisk -q $work/parts.img
+mkfs.ext4 -q -F -E offset=$((40960 * 512)) $work/parts.img 16M
+rm -f $work/late.sock
+serve late --unix $work/late.sock file $work/parts.img
+declared late '{ "path": "/srv/late", "partition": 2, "check": true, "deviceTimeout": "77s" }'
+ends "reload" 0 systemctl reload nbdd.service
+within 20 "late is mounted" mounted /srv/late
+check "from" "$(runtime late .device)p2" "$(findmnt -n -o SOURCE /srv/late)"
+check "its device's limit" '1min 17s' "$(property 'dev-disk-by\x2did-nbd\x2dlate\x2dpart2.device' JobRunningTimeoutUSec)"
+ends "detach" 0 nbdctl detach late
+declared late '{ "path": "/srv/late", "partition": 5 }'
+ends "reload" 0 nbdctl reload
+ends "attach" 1 nbdctl attach late
+matches "what is missing" 'there is no partition /dev/nbd.*p5; the device has /dev/nbd.*p1, /dev/nbd.*p2' "$noted"
+ends "detach" 0 nbdctl detach late
+rm $devices/late.json
+ends "reload" 0 nbdctl reload
 
 say "a service that requires it"
 ends "start" 0 systemctl start writer.service

@@ -22,7 +22,12 @@ struct GoldenStatusTests {
   }
 
   @Test func `devices in detail`() {
-    let details = Sample.devices.map { DeviceDetails.text($0, now: Sample.now) }
+    let details = Sample.devices.map { device in
+      let unit =
+        device.runtime.mount == nil
+        ? nil : UnitState("srv-\(device.context.name).mount: inactive (dead)")
+      return DeviceDetails.text(device, mountUnit: unit, now: Sample.now)
+    }
     #expect(
       Golden.difference(details.joined(separator: "\n"), from: "status-details.txt") == nil)
   }

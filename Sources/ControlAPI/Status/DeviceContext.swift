@@ -61,16 +61,20 @@ package struct DeviceContext: Structure {
 /// The interface's `Mount`: a file system that is mounted after the attach.
 package struct MountContext: Structure {
   package var path = ""
+  package var partition: Int64?
   package var type: String?
   package var options: [String]?
   package var check: Bool?
+  package var deviceTimeout: String?
 
   package static let typeName: String? = "Mount"
   package static let fields: [Field<Self>] = [
     Field("path", \.path),
+    Field("partition", \.partition),
     Field("type", \.type),
     Field("options", \.options),
     Field("check", \.check),
+    Field("deviceTimeout", \.deviceTimeout),
   ]
 
   package init() {}

@@ -105,6 +105,10 @@ nonisolated extension DeviceConfiguration.Mount {
       examples: ["/srv/backup"],
       "Where, as an absolute path; made if it is missing."),
     .init(
+      optional: \.partition, "partition", .integer(1...255), absent: .words("the whole device"),
+      in: .whatAndWhere, examples: [1],
+      "The number of the partition that has the file system."),
+    .init(
       optional: \.type, "type", fileSystemType, absent: .words("detected"), in: .whatAndWhere,
       examples: ["ext4"],
       "The file system's type, as for mount(8); swap is refused."),
@@ -122,7 +126,16 @@ nonisolated extension DeviceConfiguration.Mount {
     .init(
       \.check, "check", .bool, in: .whatAndWhere,
       "Run fsck(8) before each mount."),
+    .init(
+      optional: \.deviceTimeout, "deviceTimeout", .duration(.seconds(1)...day),
+      absent: .words("systemd's own, 90 s"), in: .whatAndWhere, examples: ["10min"],
+      """
+      How long units that require the mount wait for the device when they are started, for example at boot, before they \
+      fail. With systemd only.
+      """),
   ]
+
+  private static let day = Duration.seconds(86400)
 
   private static let fileSystemType: ValueType<String> = {
     var type = ValueType<String>.text(

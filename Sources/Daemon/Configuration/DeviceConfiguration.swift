@@ -24,9 +24,13 @@ nonisolated struct DeviceConfiguration: Sendable, Equatable {
 
   struct Mount: Sendable, Equatable {
     var path: String
+    /// The number of the partition with the file system; nil: it is on the whole device.
+    var partition: Int?
     var type: String?
     var options: [String] = []
     var check = false
+    /// How long systemd lets units wait for the device; nil: its own default.
+    var deviceTimeout: Duration?
   }
 }
 

@@ -69,13 +69,10 @@ extension DeviceReport {
   private func mount(_ mount: DeviceConfiguration.Mount) -> MountStatus {
     var status = MountStatus()
     status.path = mount.path
-    status.mounted = isMounted(device.mountPoint ?? mount.path)
+    status.mounted = device.isMounted
+    status.unit = SystemdMounts.unit(at: device.mountPoint ?? mount.path)
     status.failure = lifecycle.mountFailure.map(\.report)
     return status
-  }
-
-  private func isMounted(_ path: String) -> Bool {
-    device.index.map { Mounts.now.has($0, at: path) } ?? false
   }
 }
 

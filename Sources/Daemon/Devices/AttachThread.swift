@@ -112,7 +112,8 @@ nonisolated struct AttachThread: Sendable {
         try keep(device.node)
         try device.configure(sockets, geometry)
         // Without it the device has no link, but it works.
-        try? DeviceLink.announce(index, configuration.name)
+        try? DeviceLink.announce(
+          index, configuration.name, byPath: configuration.uri.pathName)
         return device
       } catch {
         guard error.errno == EBUSY else { throw Failure(error, opening: index) }

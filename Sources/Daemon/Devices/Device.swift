@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
+internal import BlockDevice
 internal import ControlAPI
 internal import Dispatch
 internal import Linux
@@ -175,7 +176,10 @@ final class Device {
       do throws(SystemError) {
         try connections.change(to: applied)
         log.changed(self, applied)
-        if !connections.isCut, applied.uri != self.configuration.uri { formerUses.append(use) }
+        if applied.uri != self.configuration.uri {
+          if !connections.isCut { formerUses.append(use) }
+          if let index { DeviceLink.rename(index, name, byPath: applied.uri.pathName) }
+        }
         self.configuration = applied
         lifecycle.reconnectDelay = applied.settings.reconnectDelay
       } catch {

@@ -15,19 +15,19 @@ struct DeviceLog {
     switch device.state {
     case .attached where device.connections?.lastWasRestart == true:
       let time = Quantities.words(device.connections?.lastOutage ?? .zero)
-      write(.notice, "taken over as it was, and connected after \(time)", device)
+      write(.notice, .back, "taken over as it was, and connected after \(time)", device)
     case .attached where device.connections?.lastOutage != nil:
       let time = Quantities.words(device.connections?.lastOutage ?? .zero)
-      write(.notice, "the server is back after \(time)", device)
+      write(.notice, .back, "the server is back after \(time)", device)
     case .attached:
       let level = device.lifecycle.mountFailure == nil ? Journal.Level.notice : .error
-      Journal.write(level, line, fields(of: device))
+      Journal.write(level, line, fields(of: device, .attached))
       for note in device.remarks {
         Journal.warning("\(device.name): \(note)", fields(of: device))
       }
-    case .detached: Journal.notice("\(device.name): detached", fields(of: device))
+    case .detached: Journal.notice("\(device.name): detached", fields(of: device, .detached))
     case .reconnecting where before == .attached, .failed where before == .attached:
-      write(.warning, device.report.sentence, device)
+      write(.warning, .lost, device.report.sentence, device)
     // Failed attempts have their own lines; intermediate steps are only for Watch.
     case .connecting, .attaching, .reconnecting, .detaching, .failed: break
     }
@@ -36,7 +36,7 @@ struct DeviceLog {
   /// Logs the first three failed attempts, then each whose number is a power of two.
   mutating func attemptFailed(_ device: Device, _ failure: Failure, _ attempts: Int) {
     guard attempts <= 3 || attempts.nonzeroBitCount == 1 else { return }
-    write(.warning, "attempt \(attempts) failed: \(failure.message)", device)
+    write(.warning, .failed, "attempt \(attempts) failed: \(failure.message)", device)
   }
 
   /// Logs what keeps a device from being attached again, whenever that changes.
@@ -56,7 +56,8 @@ struct DeviceLog {
     let rest =
       device.connections?.isCut == true ? ", and so do new ones until the server is back" : ""
     Journal.error(
-      "\(device.name): given up: \(requests) failed with I/O errors\(rest)", fields(of: device))
+      "\(device.name): given up: \(requests) failed with I/O errors\(rest)",
+      fields(of: device, .givenUp))
   }
 
   func abandoned(_ device: Device, _ bytes: Int, _ count: Int) {
@@ -64,24 +65,24 @@ struct DeviceLog {
     Journal.error(
       "\(device.name): given up for good: \(bytes) bytes of acknowledged writes that were not flushed "
         + "were dropped, and \(requests) failed with I/O errors; there is no connection until the "
-        + "device has been detached and attached again", fields(of: device))
+        + "device has been detached and attached again", fields(of: device, .givenUp))
   }
 
   mutating func requestFailed(_ device: Device, _ message: String) {
-    write(.warning, message, device)
+    write(.warning, nil, message, device)
   }
 
   mutating func unconfirmed(_ device: Device, _ count: Int) {
     let writes = count == 1 ? "1 write" : "\(count) writes"
     write(
-      .warning,
+      .warning, nil,
       "the server may not have finished \(writes) of the lost connection: if it still executes them, they "
         + "may overwrite newer ones", device)
   }
 
   mutating func growthFailed(_ device: Device, _ error: String, _ pause: Duration) {
     write(
-      .warning,
+      .warning, nil,
       "the export has grown, the device not yet: \(error); retrying in "
         + Quantities.words(pause), device)
   }
@@ -97,14 +98,16 @@ struct DeviceLog {
   }
 
   /// Writes a line of a kind that may be repeated often.
-  private mutating func write(_ level: Journal.Level, _ message: String, _ device: Device) {
+  private mutating func write(
+    _ level: Journal.Level, _ event: Journal.Event?, _ message: String, _ device: Device
+  ) {
     guard let addition = rateLimit.admit(at: .now) else { return }
-    Journal.write(level, "\(device.name): \(message)\(addition)", fields(of: device))
+    Journal.write(level, "\(device.name): \(message)\(addition)", fields(of: device, event))
   }
 
-  private func fields(of device: Device) -> Journal.Fields {
+  private func fields(of device: Device, _ event: Journal.Event? = nil) -> Journal.Fields {
     Journal.Fields(
-      device: device.name, node: device.index.map(DeviceNode.path),
+      event: event, device: device.name, node: device.index.map(DeviceNode.path),
       server: device.connections?.server ?? device.attachment?.server)
   }
 }

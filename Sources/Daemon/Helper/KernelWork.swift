@@ -48,7 +48,7 @@ nonisolated enum KernelWork {
       throw Failure(.kernel, error.description)
     }
     // Only now, because udev waits for the lock.
-    DeviceLink.wait(for: remembered.configuration.name)
+    DeviceLink.wait(for: DeviceLink.path(remembered.configuration.name))
     return Settled(partitions: Sysfs.partitions(of: index), notes: notes)
   }
 

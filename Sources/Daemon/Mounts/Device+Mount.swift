@@ -8,14 +8,11 @@ internal import ControlAPI
 extension Device {
   /// The mount is declared, and something other than nbdd has unmounted it.
   var isMountMissing: Bool {
-    guard lifecycle.phase == .attached, let mount = configuration.mount, let index else {
-      return false
-    }
-    return !Mounts.now.has(index, at: mountPoint ?? mount.path)
+    lifecycle.phase == .attached && configuration.mount != nil && !isMounted
   }
 
   /// Whether the device is mounted as declared.
-  private var isMounted: Bool {
+  var isMounted: Bool {
     guard let mount = configuration.mount, let index else { return false }
     return Mounts.now.has(index, at: mountPoint ?? mount.path)
   }

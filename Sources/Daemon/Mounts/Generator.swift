@@ -31,6 +31,10 @@ nonisolated enum Generator {
     // The generator for fstab may have been quicker, and counts.
     guard try !File.exists(path) else { return }
     try File.write(unit.text, to: path, mode: 0o644)
+    if let text = unit.deviceText {
+      try Directory.create("\(directory)/\(unit.deviceUnit).d")
+      try File.write(text, to: "\(directory)/\(unit.deviceUnit).d/50-nbdd.conf", mode: 0o644)
+    }
     // When the device is there, the mount is wanted.
     let wants = "\(directory)/\(unit.deviceUnit).wants"
     try Directory.create(wants)

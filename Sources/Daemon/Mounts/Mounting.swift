@@ -18,7 +18,7 @@ nonisolated enum Mounting {
       throw Failure(.mount, "no mount is declared")
     }
     let (index, readOnly) = (remembered.index, remembered.isReadOnly)
-    let device = DeviceNode.path(index)
+    let device = try node(of: mount, on: index)
     // The helper of an nbdd that was killed meanwhile may still check or mount it.
     let lock = try? AttachNote.lock(index)
     defer { withExtendedLifetime(lock) {} }
@@ -31,7 +31,7 @@ nonisolated enum Mounting {
     if let unit = try SystemdMounts.unit(of: remembered) {
       let result = try SystemdMounts.start(unit)
       guard result.status == 0, isMounted(path, index) else {
-        throw mountFailed(device, asked: mount.type, failed("systemctl start \(unit.name)", result))
+        throw mountFailed(device, asked: mount.type, failed("start of \(unit.name)", result))
       }
       return path
     }
@@ -48,6 +48,20 @@ nonisolated enum Mounting {
       throw mountFailed(device, asked: mount.type, failed("mount \(device) at \(path)", result))
     }
     return path
+  }
+
+  /// The node of the device or partition that has the file system.
+  private static func node(
+    of mount: DeviceConfiguration.Mount, on index: Int
+  ) throws(Failure) -> String {
+    let node = DeviceNode.path(index, partition: mount.partition)
+    guard mount.partition == nil || Sysfs.partitions(of: index).contains(node) else {
+      let partitions = Sysfs.partitions(of: index)
+      let others = partitions.isEmpty ? "no partitions" : partitions.joined(separator: ", ")
+      throw Failure(
+        .mount, "there is no partition \(node); the device has \(others)")
+    }
+    return node
   }
 
   /// Finds out whether anything would keep a device in use after it was unmounted from a path: then it must not be

@@ -10,12 +10,13 @@ internal import Linux
 /// All of it blocks.
 nonisolated enum SystemdMounts {
   private static let generated = "/run/systemd/generator"
+  private static let transient = "/run/systemd/transient"
 
   /// systemd runs, and has nbdd's generator.
   private static var isUsed: Bool {
     let places = ["/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"]
-    return isThere("/run/systemd/system")
-      && places.contains { isThere("\($0)/system-generators/\(Generator.program)") }
+    return File.isThere("/run/systemd/system")
+      && places.contains { File.isThere("\($0)/system-generators/\(Generator.program)") }
   }
 
   /// Lets systemd run the generator if that would change something.
@@ -31,34 +32,43 @@ nonisolated enum SystemdMounts {
 
   // MARK: mounting
 
-  /// The unit by which systemd mounts a device; nil: nbdd mounts it by itself, because there is no systemd, no udev, or
-  /// the device is declared in no file that the generator reads.
+  /// The unit by which systemd mounts a device; nil: nbdd mounts it by itself, because there is no systemd or no udev.
   static func unit(of remembered: RememberedDevice) throws(Failure) -> MountUnit? {
     let configuration = remembered.configuration
-    guard isUsed, let file = remembered.file, let mount = configuration.mount,
-      Configuration.defaultDirectories.contains(where: { file.hasPrefix("\($0)/") }),
-      let unit = MountUnit(configuration, file: file),
+    guard isUsed, let mount = configuration.mount,
       // The generator does not know what the server says, and fsck refuses a device that cannot be written.
       !(mount.check && remembered.isReadOnly && !configuration.readOnly),
-      File.realPath(DeviceLink.path(configuration.name)) == DeviceNode.path(remembered.index)
+      let unit = MountUnit(configuration, file: remembered.file)
     else { return nil }
-    if !isCurrent(unit) { try reload() }
+    if mount.partition != nil { DeviceLink.wait(for: unit.what) }
+    guard
+      File.realPath(unit.what) == DeviceNode.path(remembered.index, partition: mount.partition)
+    else { return nil }
+    if isGenerated(remembered), !isCurrent(unit) { try reload() }
     let path = property("FragmentPath", of: unit.name) ?? ""
-    // The generator was masked, for example.
-    if path.isEmpty { return nil }
-    guard isCurrent(unit), path == "\(generated)/\(unit.name)" else {
+    guard path.isEmpty || path == "\(generated)/\(unit.name)" && isCurrent(unit) else {
       throw Failure(
         .mount,
         "systemd has another unit for \(mount.path) (\(path)); remove that or its line in /etc/fstab, or leave "
-          + "'mount' out of \(file)")
+          + "'mount' out of \(remembered.file ?? "the call")")
     }
     return unit
   }
 
+  /// The device is declared in a file that the generator reads.
+  private static func isGenerated(_ remembered: RememberedDevice) -> Bool {
+    guard let file = remembered.file else { return false }
+    return Configuration.defaultDirectories.contains { file.hasPrefix("\($0)/") }
+  }
+
   /// Mounts a device, and waits until it is mounted.
+  ///
+  /// What no generator has made, systemd-mount(1) makes, until it is stopped.
   static func start(_ unit: MountUnit) throws(Failure) -> ChildProcess.Result {
     // It must not cancel a stop that has begun meanwhile.
-    let result = try Mounting.run(["systemctl", "start", "--job-mode=fail", "--", unit.name])
+    let result = try Mounting.run(
+      isCurrent(unit)
+        ? ["systemctl", "start", "--job-mode=fail", "--", unit.name] : unit.transientCommand)
     guard result.status != 0 else { return result }
     // What mount(8) and fsck(8) say is in the journal.
     let words = [
@@ -74,8 +84,10 @@ nonisolated enum SystemdMounts {
   /// The unit by which nbdd has something mounted at a path.
   static func unit(at path: String) -> String? {
     let name = "\(MountUnit.escaped(path)).mount"
-    guard isUsed, File.firstLine(of: "\(generated)/\(name)") == MountUnit.mark else { return nil }
-    return name
+    guard isUsed else { return nil }
+    if File.firstLine(of: "\(generated)/\(name)") == MountUnit.mark { return name }
+    let transient = File.contents(of: "\(Self.transient)/\(name)")?.split(separator: "\n") ?? []
+    return transient.contains("After=nbdd.service") ? name : nil
   }
 
   /// The active units that systemd would stop together with a unit.
@@ -99,7 +111,9 @@ nonisolated enum SystemdMounts {
   }
 
   private static func isCurrent(_ unit: MountUnit) -> Bool {
-    File.contents(of: "\(generated)/\(unit.name)") == unit.text
+    let settings = "\(generated)/\(unit.deviceUnit).d/50-nbdd.conf"
+    return File.contents(of: "\(generated)/\(unit.name)") == unit.text
+      && File.contents(of: settings) == unit.deviceText
   }
 
   private static func property(_ name: String, of unit: String) -> String? {
@@ -107,6 +121,4 @@ nonisolated enum SystemdMounts {
     guard let result, result.status == 0 else { return nil }
     return result.output.filter { $0 != "\n" }
   }
-
-  private static func isThere(_ path: String) -> Bool { (try? File.exists(path)) ?? false }
 }

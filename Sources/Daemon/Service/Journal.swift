@@ -16,15 +16,32 @@ enum Journal {
     case warning, notice, info
   }
 
+  /// What has happened to a device: the `MESSAGE_ID` of a line, which systemd/nbdd.catalog explains.
+  nonisolated enum Event: String, Sendable, CaseIterable {
+    case attached = "3a53b1641d304300a2bd49fb0f0bc49d"
+    case detached = "5aa36df0c8f74e5184324bc8800c56c3"
+    /// The connection to the server.
+    case lost = "b4718ffe93fc49d4a84f52b8d5f21158"
+    case back = "99729406a872495ba4e945d1c72cb036"
+    /// Requests fail with I/O errors.
+    case givenUp = "69b8f933521647b5b2e665932cca2733"
+    /// An attempt to attach or to connect.
+    case failed = "d8288969f0c747e8b9671f9dbe9217fa"
+  }
+
   /// What a line is about, for filters.
   nonisolated struct Fields: Sendable {
+    var event: Event?
     var device: String?
     var node: String?
     var server: String?
 
     fileprivate var pairs: [(String, String)] {
-      [("NBD_DEVICE", device), ("NBD_NODE", node), ("NBD_SERVER", server)]
-        .compactMap { name, value in value.map { (name, shown($0)) } }
+      [
+        ("MESSAGE_ID", event?.rawValue), ("NBD_DEVICE", device), ("NBD_NODE", node),
+        ("NBD_SERVER", server),
+      ]
+      .compactMap { name, value in value.map { (name, shown($0)) } }
     }
   }
 

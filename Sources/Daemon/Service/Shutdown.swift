@@ -53,6 +53,6 @@ final class Shutdown {
     Journal.error(
       "\(device.name): given up for the shutdown: its server has been silent for "
         + "\(Quantities.words(manager.shutdownTimeout)); requests fail, and \(kept) acknowledged bytes may be lost",
-      Journal.Fields(device: device.name))
+      Journal.Fields(event: .givenUp, device: device.name))
   }
 }

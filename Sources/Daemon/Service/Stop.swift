@@ -109,7 +109,9 @@ final class Stop {
   private func giveUp(_ device: Device) {
     guard givenUp.insert(device.name).inserted else { return }
     lastGivenUp = .now
-    Journal.error("\(device.name): given up: \(device.report.sentence)")
+    Journal.error(
+      "\(device.name): given up: \(device.report.sentence)",
+      Journal.Fields(event: .givenUp, device: device.name))
     device.detach(force: true)
   }
 

@@ -8,6 +8,9 @@ internal import Glibc
 ///
 /// Every function blocks for as long as the file system takes.
 package enum File {
+  /// Whether there is anything at a path; false too if that cannot be found out.
+  package static func isThere(_ path: String) -> Bool { (try? exists(path)) ?? false }
+
   /// The text of a regular file, nil if it cannot be read.
   package static func contents(of path: String) -> String? {
     guard let bytes = try? Self.bytes(of: path) else { return nil }

@@ -7,7 +7,7 @@ internal import ControlAPI
 /// One device in full, one fact per line.
 enum DeviceDetails {
   /// Renders the device as it is at `now`, in microseconds since 1970.
-  static func text(_ device: DeviceStatus, now: Int64) -> String {
+  static func text(_ device: DeviceStatus, mountUnit: UnitState?, now: Int64) -> String {
     let (context, runtime) = (device.context, device.runtime)
     let (export, relay) = (runtime.export, runtime.relay)
     let facts: [(String, String?)] = [
@@ -29,6 +29,7 @@ enum DeviceDetails {
       ("flags", list(export?.flags)),
       ("partitions", list(runtime.partitions)),
       ("mount", runtime.mount.map(mount)),
+      ("mount unit", mountUnit?.description),
       ("held by", list(runtime.holders)),
       ("failed attempts", count(runtime.attempts)),
       ("outages", outages(runtime)),

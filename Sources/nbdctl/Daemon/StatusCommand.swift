@@ -34,7 +34,10 @@ struct StatusCommand: ParsableCommand {
 
   private func text(_ devices: [DeviceStatus]) -> String {
     guard name != nil else { return DeviceTable.text(devices, width: Terminal.width) }
-    return devices.map { DeviceDetails.text($0, now: Clocks.realtime) }.joined()
+    return devices.map { device in
+      let unit = device.runtime.mount?.unit.flatMap(UnitState.init(of:))
+      return DeviceDetails.text(device, mountUnit: unit, now: Clocks.realtime)
+    }.joined()
   }
 
   private static func isUsable(_ device: DeviceStatus) -> Bool {
