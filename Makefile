@@ -28,8 +28,8 @@ DESTDIR ?=
 STRIP ?=
 
 BINARIES ?= .build/release
-UNITS = nbdd.service nbdd.socket nbdd-keeper.service nbdd-keeper.socket nbdd-devices.target nbdd-order@.target \
-  nbdd-shutdown.service
+UNITS = nbdd.service nbdd.socket nbdd-keeper.service nbdd-keeper.socket nbdd-devices.target \
+  nbdd-metrics.socket nbdd-metrics@.service nbdd-order@.target nbdd-shutdown.service
 SECONDS ?= 60
 HOURS ?= 2
 PRODUCT ?=
@@ -108,6 +108,7 @@ install:
 	'$(BINARIES)/nbdctl' --generate-completion-script fish >'$(DESTDIR)$(fishcompletiondir)/nbdctl.fish'
 	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples' config/nbdd.json config/*.schema.json
 	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples/devices.d' config/devices.d/*.json
+	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples/prometheus' config/prometheus/*
 
 # Takes the same directories as install. Device files stay, and so does the group nbdd.
 uninstall:

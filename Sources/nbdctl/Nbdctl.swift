@@ -23,6 +23,7 @@ struct Nbdctl: ParsableCommand {
     subcommands: [
       AttachCommand.self, DetachCommand.self, StatusCommand.self, ReconnectCommand.self,
       FailCommand.self, ReloadCommand.self, PrepareShutdownCommand.self, WatchCommand.self,
+      MetricsCommand.self,
       ListCommand.self, InfoCommand.self, MapCommand.self, ReadCommand.self, BenchCommand.self,
     ])
 

@@ -173,13 +173,13 @@ _nbdctl() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    attach|detach|status|reconnect|fail|reload|prepare-shutdown|watch|list|info|map|read|bench|help)
+    attach|detach|status|reconnect|fail|reload|prepare-shutdown|watch|metrics|list|info|map|read|bench|help)
         # Offer subcommand argument completions
         "_nbdctl_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'attach detach status reconnect fail reload prepare-shutdown watch list info map read bench help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'attach detach status reconnect fail reload prepare-shutdown watch metrics list info map read bench help' -- "${cur}"))
         ;;
     esac
 }
@@ -368,6 +368,22 @@ _nbdctl_watch() {
     case "${positional_number}" in
     1)
         __nbdctl_add_completions -W "$(__nbdctl_custom_complete ---completion watch -- positional@0 "${COMP_CWORD}" "$(__nbdctl_cursor_index_in_current_word)")"
+        return
+        ;;
+    esac
+}
+
+_nbdctl_metrics() {
+    repeating_flags=()
+    non_repeating_flags=(--http --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--socket)
+    __nbdctl_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--socket')
+        __nbdctl_add_completions -f
         return
         ;;
     esac

@@ -38,6 +38,8 @@ function __nbdctl_parse_tokens -S
             __nbdctl_parse_subcommand 0 'socket=' 'version' 'h/help'
         case 'watch'
             __nbdctl_parse_subcommand 1 'socket=' 'json' 'version' 'h/help'
+        case 'metrics'
+            __nbdctl_parse_subcommand 0 'socket=' 'http' 'version' 'h/help'
         case 'list'
             __nbdctl_parse_subcommand 1 'timeout=' 'tls-certificates=' 'tls-psk-file=' 'tls-priority=' 'json' 'version' 'h/help'
         case 'info'
@@ -113,6 +115,7 @@ complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdct
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'reload' -d 'Make nbdd read its configuration again.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'prepare-shutdown' -d 'Tell nbdd that the machine is going to shut down.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'watch' -d 'Print the current state, then every change, until interrupted.'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'metrics' -d 'Print figures of all devices for Prometheus.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'list' -d 'List the exports of a server.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'info' -d 'Show what a server reports about an export.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdctl" -eq 1' -fa 'map' -d 'Show which parts of an export are data, zeroes and holes.'
@@ -163,6 +166,10 @@ complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_positional "nbdct
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl watch" json' -l 'json' -d 'Print one JSON object per line.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl watch" version' -l 'version' -d 'Show the version.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl watch" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl metrics" socket' -l 'socket' -d 'The control socket of nbdd (default: $NBDD_SOCKET, or /run/nbdd/org.nbdd).' -rF
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl metrics" http' -l 'http' -d 'Answer one HTTP request on standard input, as a service of a systemd socket.'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl metrics" version' -l 'version' -d 'Show the version.'
+complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl metrics" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl list" timeout' -l 'timeout' -d 'How long to wait (for example 500ms or 5min).' -rfka ''
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl list" tls-certificates' -l 'tls-certificates' -d 'Directory with ca-cert.pem, ca-crl.pem, client-cert.pem and client-key.pem.' -rfa '(__nbdctl_complete_directories)'
 complete -c 'nbdctl' -n '__nbdctl_should_offer_completions_for_flags_or_options "nbdctl list" tls-psk-file' -l 'tls-psk-file' -d 'File with the pre-shared key.' -rF

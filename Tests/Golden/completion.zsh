@@ -58,6 +58,7 @@ _nbdctl() {
             'reload:Make nbdd read its configuration again.'
             'prepare-shutdown:Tell nbdd that the machine is going to shut down.'
             'watch:Print the current state, then every change, until interrupted.'
+            'metrics:Print figures of all devices for Prometheus.'
             'list:List the exports of a server.'
             'info:Show what a server reports about an export.'
             'map:Show which parts of an export are data, zeroes and holes.'
@@ -69,7 +70,7 @@ _nbdctl() {
         ;;
     arg)
         case "${words[1]}" in
-        attach|detach|status|reconnect|fail|reload|prepare-shutdown|watch|list|info|map|read|bench|help)
+        attach|detach|status|reconnect|fail|reload|prepare-shutdown|watch|metrics|list|info|map|read|bench|help)
             "_nbdctl_${words[1]}" && ret=0
             ;;
         esac
@@ -187,6 +188,19 @@ _nbdctl_watch() {
         '--socket[The control socket of nbdd (default\: $NBDD_SOCKET, or /run/nbdd/org.nbdd).]:PATH:_files'
         ':NAME:{__nbdctl_custom_complete ---completion watch -- positional@0 "${current_word_index}" "$(__nbdctl_cursor_index_in_current_word)"}'
         '--json[Print one JSON object per line.]'
+        '--version[Show the version.]'
+        '(-h --help)'{-h,--help}'[Show help information.]'
+    )
+    _arguments -w -s -S : "${arg_specs[@]}" && ret=0
+
+    return "${ret}"
+}
+
+_nbdctl_metrics() {
+    local -i ret=1
+    local -ar arg_specs=(
+        '--socket[The control socket of nbdd (default\: $NBDD_SOCKET, or /run/nbdd/org.nbdd).]:PATH:_files'
+        '--http[Answer one HTTP request on standard input, as a service of a systemd socket.]'
         '--version[Show the version.]'
         '(-h --help)'{-h,--help}'[Show help information.]'
     )

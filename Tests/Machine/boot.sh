@@ -111,7 +111,7 @@ case $boot in
       cat >$work/$name <<SCRIPT
 #!/bin/bash
 cd /srv/$name || exit
-trap 'sleep 8; echo last >last; exit 0' TERM
+trap 'sleep 16; echo last >last; exit 0' TERM
 while :; do sleep 0.2; done
 SCRIPT
       chmod 755 $work/$name

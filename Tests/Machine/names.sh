@@ -46,6 +46,10 @@ for round in 1 2 3 4 5; do
     within 20 "taken over" in_state one attached
     udevadm trigger --action=change --subsystem-match=block --settle
     check "links after a crash" "nbd-one nbd-one-part1 nbd-two.2-b " "$(links)"
+    kill -STOP "$daemon"
+    udevadm trigger --action=change --subsystem-match=block --settle
+    check "links while nbdd is stopped" "nbd-one nbd-one-part1 nbd-two.2-b " "$(links)"
+    kill -CONT "$daemon"
   fi
   ends "detach" 0 nbdctl detach one
   within 5 "only the other's link is left" is "nbd-two.2-b " links

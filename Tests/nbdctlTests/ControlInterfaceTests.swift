@@ -11,6 +11,7 @@ struct ControlInterfaceTests {
   private static let structures: [any Structure.Type] = [
     DeviceContext.self, MountContext.self, DeviceStatus.self, DeviceRuntime.self,
     ExportStatus.self, MountStatus.self, RelayStatus.self, RelayConnectionStatus.self,
+    RelayOperationStatus.self,
     FailureReport.self, ConfigurationProblem.self,
   ]
   private static let enumerations: [any Enumeration.Type] = [

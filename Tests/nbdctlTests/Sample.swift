@@ -29,6 +29,7 @@ enum Sample {
     var relay = RelayStatus()
     relay.connections = [connection(true), connection(false)]
     relay.unflushedBytes = 3 << 20
+    relay.operations = [operation(.read, 4096), operation(.write, 0)]
     relay.outages = 2
     relay.outageMSec = 61_500
     relay.longestOutageMSec = 60_000
@@ -130,6 +131,18 @@ enum Sample {
     export.sizeBytes = size
     export.flags = ["sendFlush", "sendFUA"]
     return export
+  }
+
+  private static func operation(
+    _ name: RelayOperationStatus.Name, _ bytes: Int64
+  ) -> RelayOperationStatus {
+    var operation = RelayOperationStatus()
+    operation.name = name
+    operation.bytes = bytes
+    operation.requests = bytes == 0 ? 0 : 3
+    operation.latencyUSec = bytes == 0 ? 0 : 80_000_250
+    operation.latencyCounts = bytes == 0 ? [] : [1, 1] + [Int64](repeating: 0, count: 9) + [1]
+    return operation
   }
 
   private static func mount(_ path: String, _ isMounted: Bool) -> MountStatus {

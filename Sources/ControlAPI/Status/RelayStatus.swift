@@ -6,6 +6,7 @@ package struct RelayStatus: Structure {
   package var connections: [RelayConnectionStatus] = []
   package var requestsHeld: Int64 = 0
   package var requestsAnswered: Int64 = 0
+  package var operations: [RelayOperationStatus] = []
   package var unflushedBytes: Int64 = 0
   package var bytesFromServer: Int64 = 0
   package var bytesToServer: Int64 = 0
@@ -21,6 +22,7 @@ package struct RelayStatus: Structure {
     Field("connections", \.connections),
     Field("requestsHeld", \.requestsHeld),
     Field("requestsAnswered", \.requestsAnswered),
+    Field("operations", \.operations),
     Field("unflushedBytes", \.unflushedBytes),
     Field("bytesFromServer", \.bytesFromServer),
     Field("bytesToServer", \.bytesToServer),

@@ -3,6 +3,7 @@
 
 internal import Base
 internal import ControlAPI
+internal import NBD
 internal import Relay
 internal import Synchronization
 
@@ -23,6 +24,11 @@ struct ConnectionSetReport {
     status.connections = connections.lifecycles.indices.map(connection)
     status.requestsHeld = Int64(counters.requestsHeld.load(ordering: .relaxed))
     status.requestsAnswered = Int64(counters.requestsAnswered.load(ordering: .relaxed))
+    status.operations = OperationCounters.commands.compactMap { command in
+      RelayOperationStatus.Name(command).map {
+        RelayOperationStatus($0, counters.operations.totals(of: command))
+      }
+    }
     status.unflushedBytes = Int64(counters.unflushedBytes.load(ordering: .relaxed))
     status.bytesFromServer = Int64(counters.bytesFromServer.load(ordering: .relaxed))
     status.bytesToServer = Int64(counters.bytesToServer.load(ordering: .relaxed))
@@ -43,5 +49,29 @@ struct ConnectionSetReport {
     status.attempts = Int64(lifecycle.attempts)
     status.failure = lifecycle.failure?.message
     return status
+  }
+}
+
+extension RelayOperationStatus {
+  fileprivate init(_ name: Name, _ totals: OperationCounters.Totals) {
+    self.init()
+    self.name = name
+    requests = Int64(totals.counts.reduce(0, +))
+    bytes = Int64(totals.bytes)
+    latencyUSec = Int64(totals.latency)
+    latencyCounts = totals.counts.map(Int64.init)
+  }
+}
+
+extension RelayOperationStatus.Name {
+  fileprivate init?(_ command: Command) {
+    switch command {
+    case .read: self = .read
+    case .write: self = .write
+    case .flush: self = .flush
+    case .trim: self = .trim
+    case .writeZeroes: self = .writeZeroes
+    case .disconnect, .cache, .blockStatus, .resize: return nil
+    }
   }
 }

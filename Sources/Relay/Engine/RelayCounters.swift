@@ -15,6 +15,7 @@ package final class RelayCounters: Sendable {
   package let unflushedBytes = Atomic(0)
   package let bytesFromServer = Atomic(0)
   package let bytesToServer = Atomic(0)
+  package let operations = OperationCounters()
 
   init() {}
 }

@@ -71,6 +71,9 @@ extension Engine {
     while let slot = sockets[socket].answers.first {
       guard slots[slot].answerPosition + UInt64(answerByteCount(of: slot)) <= sent else { return }
       slots.remove(slot, from: &sockets[socket].answers)
+      counters.operations.count(
+        slots[slot].command, bytes: slots[slot].error == 0 ? Int(slots[slot].length) : 0,
+        latency: bootNow - slots[slot].arrivedAt)
       retire(slot)
       counters.requestsAnswered.add(1, ordering: .relaxed)
     }

@@ -27,7 +27,7 @@ extension Client {
   }
 
   /// All devices.
-  fileprivate func devices() throws(Failure) -> [DeviceStatus] {
+  func devices() throws(Failure) -> [DeviceStatus] {
     try call(ControlMethod.status).value().devices
   }
 }
