@@ -38,7 +38,7 @@ PRODUCT ?=
 # Tests/check looks at the result.
 SWIFT_FLAGS = -c release --static-swift-stdlib --disable-local-rpath -Xlinker -z -Xlinker now
 
-.PHONY: help build demo test lint check bench soak fuzz install uninstall format prerequisites
+.PHONY: help build demo test lint check bench soak fuzz deb install uninstall format prerequisites
 
 help:
 	@echo 'make build           nbdd, nbdd-keeper and nbdctl in $(BINARIES), each one file that can be copied'
@@ -49,6 +49,7 @@ help:
 	@echo 'make bench           cost of the relay, as ratios to its peers'
 	@echo 'make soak            hundreds of outages, crashes and restarts under verified load, then HOURS=$(HOURS) of random histories'
 	@echo 'make fuzz            hostile input for every parser, SECONDS=$(SECONDS) for each'
+	@echo 'make deb             a Debian package for this distribution, in .build/deb'
 	@echo 'make install         as root, after make build; PREFIX=$(PREFIX), DESTDIR=, STRIP=strip, and the usual directories'
 	@echo 'make uninstall       as root; removes what make install installed, keeps the configuration'
 	@echo 'make format          formats the Swift files'
@@ -81,6 +82,9 @@ soak: prerequisites build
 
 fuzz:
 	Tests/Fuzz/run --seconds $(SECONDS)
+
+deb: build
+	packaging/deb
 
 # Installs what has been built and builds nothing, so that root compiles nothing.
 install:
