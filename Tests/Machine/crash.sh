@@ -4,13 +4,13 @@
 #
 # nbdd is killed at random moments under verified I/O on a raw device and work on the files of an ext4, and so are the
 # servers, with and without it: no I/O error, no wrong byte, the same devices. With one connection, with four, with TLS,
-# and with servers that lose what was not flushed. NBD_SOAK=1: 50 kills each, instead of 10.
+# and with servers that lose what was not flushed. NBD_SOAK=1: 50 kills each, instead of 5.
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/loads.sh"
 . "$(dirname "$0")/pair.sh"
 . "$(dirname "$0")/crashes.sh"
 
-kills=$(for_soak 10 50)
+kills=$(for_soak 5 50)
 certificates $work/pki localhost
 start_nbdd
 
