@@ -45,6 +45,15 @@ package enum Sysfs {
     (text("\(directory(index))/size").flatMap { UInt64($0) } ?? 0) * 512
   }
 
+  /// How many requests the device has completed since it was made, of all kinds, and how many sectors; nil if there is no
+  /// such device (Documentation/block/stat.rst).
+  package static func completedCount(of index: Int) -> Int? {
+    guard let text = text("\(directory(index))/stat") else { return nil }
+    let numbers = text.split(separator: " ").compactMap { Int($0) }
+    // Reads, writes, discards (Linux 4.18) and flushes (5.5); the others are merges and times.
+    return [0, 2, 4, 6, 11, 13, 15].reduce(0) { $0 + ($1 < numbers.count ? numbers[$1] : 0) }
+  }
+
   /// Whether the device is not attached.
   ///
   /// A program may still have it open.

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The nbdd authors
 
 internal import Base
+internal import BlockDevice
 internal import ControlAPI
 internal import Relay
 internal import Synchronization
@@ -17,13 +18,7 @@ final class Stop {
   /// Devices that have been given up, and when the last one was.
   private var givenUp: Set<String> = []
   private var lastGivenUp: ContinuousClock.Instant?
-  /// How many bytes a device has moved, and when that was last seen to be more.
-  private var progress: [String: (bytes: Int, at: ContinuousClock.Instant)] = [:]
-  /// When a detach was last refused, because the device was in use.
-  private var refusals: [String: ContinuousClock.Instant] = [:]
-
-  /// A device is found to be in use within this time.
-  private static let refusalTime = Duration.seconds(4)
+  private var progress: [String: StopProgress] = [:]
 
   init(_ manager: Manager) {
     self.manager = manager
@@ -33,10 +28,10 @@ final class Stop {
     ServiceManager.stopping()
     Journal.info("stopping")
     for device in manager.sorted where !device.isLeft {
-      progress[device.name] = (device.movedByteCount, .now)
+      progress[device.name] = StopProgress(moved: device.movedCount, .now)
       device.observe { observation in
         guard case .refused = observation else { return false }
-        self.refusals[device.name] = .now
+        self.progress[device.name]?.refused()
         // Its users may be about to end, as all processes do at a shutdown.
         self.retry = Loop.timer(after: .milliseconds(500)) { self.detachAll() }
         return false
@@ -63,6 +58,7 @@ final class Stop {
   private func detachAll() {
     for device in manager.sorted
     where device.state != .detaching && !device.isLeft && !givenUp.contains(device.name) {
+      progress[device.name]?.begin(.now)
       device.detach(force: false)
     }
   }
@@ -74,14 +70,13 @@ final class Stop {
     let now = ContinuousClock.now
     for device in manager.sorted { device.cancelMounting() }
     for device in manager.sorted where !device.isIdle && !givenUp.contains(device.name) {
-      let (bytes, last) = (device.movedByteCount, progress[device.name])
-      if bytes != last?.bytes, isWritingBack(device, now) {
-        progress[device.name] = (bytes, now)
-        askForTime(for: device)
-      } else if now - (last?.at ?? now) >= manager.stopTimeout
-        || manager.shutdown?.hasGivenUp(device) == true
+      switch progress[device.name]?.verdict(
+        moved: device.movedCount, isDetaching: device.state == .detaching, now,
+        limit: manager.stopTimeout)
       {
-        giveUp(device)
+      case .progress: askForTime(for: device)
+      case .wait where manager.shutdown?.hasGivenUp(device) != true: break
+      default: giveUp(device)
       }
     }
     let areAllGivenUp = manager.sorted.allSatisfy { $0.isIdle || givenUp.contains($0.name) }
@@ -89,12 +84,6 @@ final class Stop {
       return end(status: 1)
     }
     watch = Loop.timer(after: .seconds(1)) { self.watchProgress() }
-  }
-
-  /// A device that is in use moves bytes as well, but that brings its end no nearer.
-  private func isWritingBack(_ device: Device, _ now: ContinuousClock.Instant) -> Bool {
-    device.state == .detaching
-      && refusals[device.name].map { now - $0 >= Self.refusalTime } ?? true
   }
 
   /// So much time as a device may stand still, and then be given up.
@@ -126,10 +115,12 @@ final class Stop {
 }
 
 extension Device {
-  /// Bytes to and from the server since it was attached; 0 on the direct path, where nbdd does not see them.
-  fileprivate var movedByteCount: Int {
-    guard let counters = connections?.relay.counters else { return 0 }
-    return counters.bytesToServer.load(ordering: .relaxed)
+  /// Grows as long as the device moves data: bytes to and from the server, and what the kernel has had done by it, which
+  /// is all that there is to see on the direct path.
+  fileprivate var movedCount: Int {
+    let done = attachment.flatMap { Sysfs.completedCount(of: $0.device.index) } ?? 0
+    guard let counters = connections?.relay.counters else { return done }
+    return done + counters.bytesToServer.load(ordering: .relaxed)
       + counters.bytesFromServer.load(ordering: .relaxed)
   }
 
