@@ -110,6 +110,10 @@ let package = Package(
         "Base", "BlockDevice", "ControlAPI", "Linux", "NBD", "TLS", "Transport", "Varlink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      resources: [
+        .embedInCode("Configuration/device.schema.json"),
+        .embedInCode("Configuration/nbdd.schema.json"),
+      ],
       cSettings: gnu,
       swiftSettings: strict),
 

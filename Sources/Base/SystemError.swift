@@ -20,7 +20,13 @@ package struct SystemError: Error, Sendable, Equatable, CustomStringConvertible 
 
   /// The error in the system's words, as in "Connection refused".
   package var reason: String {
-    errno == Self.notAFile ? "not a regular file" : unsafe String(cString: strerror(errno))
+    let words = unsafe String(cString: strerror(errno))
+    return switch errno {
+    case Self.notAFile: "not a regular file"
+    // Our programs have raised the limit as far as they may.
+    case EMFILE: "\(words) (ulimit -Hn; LimitNOFILE= of a unit)"
+    default: words
+    }
   }
 
   package var description: String {

@@ -11,7 +11,7 @@ internal import Linux
 /// and removes before the device is disconnected: whenever udev looks, the file says the truth.
 package enum DeviceLink {
   private static let directory = "/run/nbdd/by-index"
-  private static let rule = "61-nbdd.rules"
+  package static let rule = "61-nbdd.rules"
 
   /// Where udev makes the link of a device, or of a partition of it.
   package static func path(_ name: String, partition: Int? = nil) -> String {

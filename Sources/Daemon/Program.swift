@@ -25,6 +25,7 @@ package enum Program {
     case .help: StandardStream.output.print(Options.usage)
     case .version: StandardStream.output.print("nbdd \(Version.text)\n")
     case .check: check(options.directory)
+    case .show: show(options.directory)
     case .fail(let name): fail(name, options)
     case .helper: Helper.main()
     case .run: run(options)
@@ -53,15 +54,24 @@ package enum Program {
   /// Each nbdd has a keeper of its own, so that a second one does not take the devices of the first.
   private static func keeperPath(_ socketPath: String) -> String { "\(socketPath).keeper" }
 
-  private static func check(_ directory: String) {
-    let configuration = Configuration.read(directory)
-    for problem in configuration.problems {
-      StandardStream.error.print("\(shown(problem.description))\n")
-    }
-    guard configuration.problems.isEmpty else { exit(EX_CONFIG) }
+  private static func check(_ path: String) {
+    let configuration = Configuration.read(path)
+    refuse(configuration.problems)
     let count = configuration.devices.count
     StandardStream.output.print(
-      "\(directory): \(count) \(count == 1 ? "device" : "devices"), no faults\n")
+      "\(path): \(count) \(count == 1 ? "device" : "devices"), no faults\n")
+  }
+
+  private static func show(_ directory: String) {
+    let configuration = Configuration.read(directory)
+    StandardStream.output.print("\(configuration.json.indentedText)\n")
+    refuse(configuration.problems)
+  }
+
+  /// Ends the program if there are problems.
+  private static func refuse(_ problems: [Problem]) {
+    for problem in problems { StandardStream.error.print("\(shown(problem.description))\n") }
+    if !problems.isEmpty { exit(EX_CONFIG) }
   }
 
   private static func run(_ options: Options) {
@@ -70,6 +80,8 @@ package enum Program {
     #endif
     MemoryPressure.prepare()
     signal(SIGPIPE, SIG_IGN)
+    // Some three for each device with one connection, and one more for each further connection.
+    Descriptor.raiseLimit()
     let path = socketPath(options)
     let manager = Manager(
       directory: options.directory, keeperPath: options.keepsDevices ? keeperPath(path) : nil)

@@ -23,7 +23,8 @@ struct Nbdctl: ParsableCommand {
     subcommands: [
       AttachCommand.self, DetachCommand.self, StatusCommand.self, ReconnectCommand.self,
       FailCommand.self, ReloadCommand.self, PrepareShutdownCommand.self, WatchCommand.self,
-      MetricsCommand.self,
+      MetricsCommand.self, ConfigCommand.self, DoctorCommand.self, ImportCommand.self,
+      ForgetCommand.self,
       ListCommand.self, InfoCommand.self, MapCommand.self, ReadCommand.self, BenchCommand.self,
     ])
 

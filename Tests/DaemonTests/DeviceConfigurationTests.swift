@@ -46,6 +46,7 @@ struct DeviceConfigurationTests {
       mount: { path: "/srv/db", type: "ext4", options: ["noatime", "errors=remount-ro"], check: true },
       path: "relay",
       connections: 4,
+      busyPoll: false,
       connectTimeout: "250ms",
       negotiationTimeout: "3s",
       requestTimeout: "5min", /* a long one */
@@ -75,7 +76,7 @@ struct DeviceConfigurationTests {
     #expect(
       context.settings
         == DeviceConfiguration.Settings(
-          path: .relay, connections: 4, connectTimeout: .milliseconds(250),
+          path: .relay, connections: 4, busyPoll: false, connectTimeout: .milliseconds(250),
           negotiationTimeout: .seconds(3), requestTimeout: .seconds(300),
           reconnectDelay: .seconds(3600), giveUpAfter: .seconds(7200), afterGiveUp: .abandon,
           unflushedLimit: 128 << 20,
@@ -87,7 +88,8 @@ struct DeviceConfigurationTests {
   @Test func `an explicit null is as good as leaving a key out`() throws {
     let keys = [
       "name", "device", "readOnly", "autoAttach", "mount", "connectTimeout", "negotiationTimeout",
-      "requestTimeout", "reconnectDelay", "readAhead", "path", "connections", "giveUpAfter",
+      "requestTimeout", "reconnectDelay", "readAhead", "path", "connections", "busyPoll",
+      "giveUpAfter",
       "afterGiveUp", "unflushedLimit", "tlsHostname", "verifyPeer", "tlsCertificates", "tlsPSKFile",
       "tlsPriority",
     ]
@@ -189,6 +191,7 @@ struct DeviceConfigurationTests {
         ("mount", false, { $0.mount = DeviceConfiguration.Mount(path: "/srv") }),
         ("path", false, { $0.settings.path = .direct }),
         ("connections", false, { $0.settings.connections = 2 }),
+        ("busyPoll", false, { $0.settings.busyPoll = false }),
         ("connectTimeout", true, { $0.settings.connectTimeout = .seconds(1) }),
         ("negotiationTimeout", true, { $0.settings.negotiationTimeout = .seconds(1) }),
         ("requestTimeout", false, { $0.settings.requestTimeout = .seconds(1) }),

@@ -41,7 +41,8 @@ struct OptionsTests {
   }
 
   @Test(arguments: [
-    ("--check", Options.Mode.check), ("--help", .help), ("-h", .help), ("--version", .version),
+    ("--check", "--show", Options.Mode.check), ("--help", .help), ("-h", .help),
+    ("--version", .version),
   ])
   func `tells what to do`(argument: String, mode: Options.Mode) throws {
     #expect(try Options([argument]).mode == mode)
@@ -53,7 +54,7 @@ struct OptionsTests {
     (["--config", ""], "--config needs a value"),
     (["--config="], "--config needs a value"),
     (["--socket"], "--socket needs a value"),
-    (["--check", "--socket="], "--socket needs a value"),
+    (["--check", "--show", "--socket="], "--socket needs a value"),
     (["--check=no"], "--check takes no value"),
     (["--fail"], "--fail needs a value"),
     (["--no-keeper=yes"], "--no-keeper takes no value"),
@@ -71,7 +72,7 @@ struct OptionsTests {
   }
 
   @Test(arguments: [
-    "--config", "--socket", "--no-keeper", "--fail", "--check", "--version", "--help",
+    "--config", "--socket", "--no-keeper", "--fail", "--check", "--show", "--version", "--help",
   ])
   func `the usage names every option`(option: String) {
     #expect(Options.usage.contains(option))

@@ -173,22 +173,22 @@ _nbdctl() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    attach|detach|status|reconnect|fail|reload|prepare-shutdown|watch|metrics|list|info|map|read|bench|help)
+    attach|detach|status|reconnect|fail|reload|prepare-shutdown|watch|metrics|config|doctor|import|forget|list|info|map|read|bench|help)
         # Offer subcommand argument completions
         "_nbdctl_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'attach detach status reconnect fail reload prepare-shutdown watch metrics list info map read bench help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'attach detach status reconnect fail reload prepare-shutdown watch metrics config doctor import forget list info map read bench help' -- "${cur}"))
         ;;
     esac
 }
 
 _nbdctl_attach() {
     repeating_flags=()
-    non_repeating_flags=(--read-only --shared --by-id --json --version -h --help)
+    non_repeating_flags=(--read-only --shared --save --by-id --json --version -h --help)
     repeating_options=()
-    non_repeating_options=(--socket --wait --name --device --mount)
+    non_repeating_options=(--socket --wait --name --device --mount --config)
     __nbdctl_offer_flags_options 1
 
     # Offer option value completions
@@ -207,6 +207,10 @@ _nbdctl_attach() {
         return
         ;;
     '--mount')
+        __nbdctl_add_completions -d
+        return
+        ;;
+    '--config')
         __nbdctl_add_completions -d
         return
         ;;
@@ -384,6 +388,157 @@ _nbdctl_metrics() {
     case "${prev}" in
     '--socket')
         __nbdctl_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_nbdctl_config() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __nbdctl_offer_flags_options 0
+
+    # Offer subcommand / subcommand argument completions
+    local -r subcommand="${unparsed_words[0]}"
+    unset 'unparsed_words[0]'
+    unparsed_words=("${unparsed_words[@]}")
+    case "${subcommand}" in
+    check|show|schema)
+        # Offer subcommand argument completions
+        "_nbdctl_config_${subcommand}"
+        ;;
+    *)
+        # Offer subcommand completions
+        COMPREPLY+=($(compgen -W 'check show schema' -- "${cur}"))
+        ;;
+    esac
+}
+
+_nbdctl_config_check() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __nbdctl_offer_flags_options 1
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __nbdctl_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_nbdctl_config_show() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __nbdctl_offer_flags_options 1
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __nbdctl_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_nbdctl_config_schema() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __nbdctl_offer_flags_options 1
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __nbdctl_add_completions -W 'device'$'\n''nbdd'
+        return
+        ;;
+    esac
+}
+
+_nbdctl_doctor() {
+    repeating_flags=()
+    non_repeating_flags=(--json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--socket --config --fstab)
+    __nbdctl_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--socket')
+        __nbdctl_add_completions -f
+        return
+        ;;
+    '--config')
+        __nbdctl_add_completions -d
+        return
+        ;;
+    '--fstab')
+        __nbdctl_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_nbdctl_import() {
+    repeating_flags=()
+    non_repeating_flags=(--running --save --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--socket --config)
+    __nbdctl_offer_flags_options 2
+
+    # Offer option value completions
+    case "${prev}" in
+    '--socket')
+        __nbdctl_add_completions -f
+        return
+        ;;
+    '--config')
+        __nbdctl_add_completions -d
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __nbdctl_add_completions -W 'nbdtab'
+        return
+        ;;
+    2)
+        __nbdctl_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_nbdctl_forget() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--socket)
+    __nbdctl_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--socket')
+        __nbdctl_add_completions -f
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __nbdctl_add_completions -W "$(__nbdctl_custom_complete ---completion forget -- positional@0 "${COMP_CWORD}" "$(__nbdctl_cursor_index_in_current_word)")"
         return
         ;;
     esac

@@ -59,6 +59,10 @@ _nbdctl() {
             'prepare-shutdown:Tell nbdd that the machine is going to shut down.'
             'watch:Print the current state, then every change, until interrupted.'
             'metrics:Print figures of all devices for Prometheus.'
+            'config:Check and show nbdd'\''s configuration, or print its schemas.'
+            'doctor:Look for what is wrong with this machine, and say what mends it.'
+            'import:Make device files of what nbd-client or qemu-nbd attaches.'
+            'forget:Detach a device, and remove its file from the configuration.'
             'list:List the exports of a server.'
             'info:Show what a server reports about an export.'
             'map:Show which parts of an export are data, zeroes and holes.'
@@ -70,7 +74,7 @@ _nbdctl() {
         ;;
     arg)
         case "${words[1]}" in
-        attach|detach|status|reconnect|fail|reload|prepare-shutdown|watch|metrics|list|info|map|read|bench|help)
+        attach|detach|status|reconnect|fail|reload|prepare-shutdown|watch|metrics|config|doctor|import|forget|list|info|map|read|bench|help)
             "_nbdctl_${words[1]}" && ret=0
             ;;
         esac
@@ -91,6 +95,8 @@ _nbdctl_attach() {
         '--read-only[Attach read-only.]'
         '--shared[Allow another device to have the same export\: for a cluster file system.]'
         '--mount[Mount it at this path.]:PATH:_files -/'
+        '--save[Write a device file as well, so that it is attached at every start.]'
+        '--config[The configuration to write to.]:DIRECTORY:_files -/'
         '--by-id[Print the path in /dev/disk/by-id, which stays the same.]'
         '--json[Print JSON.]'
         '--version[Show the version.]'
@@ -201,6 +207,119 @@ _nbdctl_metrics() {
     local -ar arg_specs=(
         '--socket[The control socket of nbdd (default\: $NBDD_SOCKET, or /run/nbdd/org.nbdd).]:PATH:_files'
         '--http[Answer one HTTP request on standard input, as a service of a systemd socket.]'
+        '--version[Show the version.]'
+        '(-h --help)'{-h,--help}'[Show help information.]'
+    )
+    _arguments -w -s -S : "${arg_specs[@]}" && ret=0
+
+    return "${ret}"
+}
+
+_nbdctl_config() {
+    local -i ret=1
+    local -ar arg_specs=(
+        '--version[Show the version.]'
+        '(-h --help)'{-h,--help}'[Show help information.]'
+        '(-): :->command'
+        '(-)*:: :->arg'
+    )
+    _arguments -w -s -S : "${arg_specs[@]}" && ret=0
+    case "${state}" in
+    command)
+        local -ar subcommands=(
+            'check:Print every fault of the configuration, or of one file for it.'
+            'show:Print the configuration with all defaults, as JSON.'
+            'schema:Print the JSON Schema (2020-12) of a kind of file.'
+        )
+        _describe -V subcommand subcommands && ret=0
+        ;;
+    arg)
+        case "${words[1]}" in
+        check|show|schema)
+            "_nbdctl_config_${words[1]}" && ret=0
+            ;;
+        esac
+        ;;
+    esac
+
+    return "${ret}"
+}
+
+_nbdctl_config_check() {
+    local -i ret=1
+    local -ar arg_specs=(
+        ':DIRECTORY|FILE:_files'
+        '--version[Show the version.]'
+        '(-h --help)'{-h,--help}'[Show help information.]'
+    )
+    _arguments -w -s -S : "${arg_specs[@]}" && ret=0
+
+    return "${ret}"
+}
+
+_nbdctl_config_show() {
+    local -i ret=1
+    local -ar arg_specs=(
+        ':DIRECTORY|FILE:_files'
+        '--version[Show the version.]'
+        '(-h --help)'{-h,--help}'[Show help information.]'
+    )
+    _arguments -w -s -S : "${arg_specs[@]}" && ret=0
+
+    return "${ret}"
+}
+
+_nbdctl_config_schema() {
+    local -i ret=1
+    local -ar _kind=('device' 'nbdd')
+    local -ar arg_specs=(
+        ':kind:{__nbdctl_complete "${_kind[@]}"}'
+        '--version[Show the version.]'
+        '(-h --help)'{-h,--help}'[Show help information.]'
+    )
+    _arguments -w -s -S : "${arg_specs[@]}" && ret=0
+
+    return "${ret}"
+}
+
+_nbdctl_doctor() {
+    local -i ret=1
+    local -ar arg_specs=(
+        '--socket[The control socket of nbdd (default\: $NBDD_SOCKET, or /run/nbdd/org.nbdd).]:PATH:_files'
+        '--config[nbdd'\''s configuration.]:DIRECTORY:_files -/'
+        '--fstab[The mounts of the boot.]:FILE:_files'
+        '--json[Print JSON.]'
+        '--version[Show the version.]'
+        '(-h --help)'{-h,--help}'[Show help information.]'
+    )
+    _arguments -w -s -S : "${arg_specs[@]}" && ret=0
+
+    return "${ret}"
+}
+
+_nbdctl_import() {
+    local -i ret=1
+    local -ar _nbdtab=('nbdtab')
+    local -ar arg_specs=(
+        '--socket[The control socket of nbdd (default\: $NBDD_SOCKET, or /run/nbdd/org.nbdd).]:PATH:_files'
+        ':nbdtab:{__nbdctl_complete "${_nbdtab[@]}"}'
+        ':FILE:_files'
+        '--running[Import what other programs have attached now, by their command lines. For root.]'
+        '--save[Write the files.]'
+        '--config[The configuration to write to.]:DIRECTORY:_files -/'
+        '--version[Show the version.]'
+        '(-h --help)'{-h,--help}'[Show help information.]'
+    )
+    _arguments -w -s -S : "${arg_specs[@]}" && ret=0
+
+    return "${ret}"
+}
+
+_nbdctl_forget() {
+    local -i ret=1
+    local -ar arg_specs=(
+        '--socket[The control socket of nbdd (default\: $NBDD_SOCKET, or /run/nbdd/org.nbdd).]:PATH:_files'
+        ':NAME:{__nbdctl_custom_complete ---completion forget -- positional@0 "${current_word_index}" "$(__nbdctl_cursor_index_in_current_word)"}'
         '--version[Show the version.]'
         '(-h --help)'{-h,--help}'[Show help information.]'
     )

@@ -6,8 +6,8 @@ package struct Method<Input: Structure, Output: Structure>: Sendable {
   /// The full name, for example "org.nbdd.Attach".
   package let name: String
 
-  fileprivate init(_ name: String) {
-    self.name = "\(ControlInterface.name).\(name)"
+  fileprivate init(_ name: String, of interface: String = ControlInterface.name) {
+    self.name = "\(interface).\(name)"
   }
 }
 
@@ -21,6 +21,8 @@ package enum ControlMethod {
   package static let reload = Method<Nothing, ReloadResult>("Reload")
   package static let prepareShutdown = Method<Nothing, Nothing>("PrepareShutdown")
   package static let watch = Method<WatchParameters, WatchEvent>("Watch")
+  /// Of every Varlink service.
+  package static let info = Method<Nothing, ServiceInfo>("GetInfo", of: "org.varlink.service")
 }
 
 /// No parameters at all.

@@ -72,3 +72,12 @@ package struct ReloadResult: Structure {
 
   package init() {}
 }
+
+/// What GetInfo returns, as far as it is of interest.
+package struct ServiceInfo: Structure {
+  package var version = ""
+
+  package static let fields: [Field<Self>] = [Field("version", \.version)]
+
+  package init() {}
+}

@@ -17,6 +17,7 @@ package struct DeviceContext: Structure {
   package var mount: MountContext?
   package var path: DataPath?
   package var connections: Int64?
+  package var busyPoll: Bool?
   package var connectTimeout: String?
   package var negotiationTimeout: String?
   package var requestTimeout: String?
@@ -42,6 +43,7 @@ package struct DeviceContext: Structure {
     Field("mount", \.mount),
     Field("path", \.path),
     Field("connections", \.connections),
+    Field("busyPoll", \.busyPoll),
     Field("connectTimeout", \.connectTimeout),
     Field("negotiationTimeout", \.negotiationTimeout),
     Field("requestTimeout", \.requestTimeout),

@@ -34,7 +34,10 @@ nonisolated struct Configuration: Sendable {
   static let defaultDirectories = [defaultDirectory, "/run/nbdd", "/usr/lib/nbdd"]
 
   /// Reads the configuration in `directory`; with the default one, the others below it.
+  ///
+  /// If it is a file, that is read alone: as nbdd.json if it has that name, else as a device's.
   static func read(_ directory: String) -> Configuration {
+    if File.isRegular(directory) { return read(file: directory) }
     let lower = directory == defaultDirectory ? defaultDirectories.dropFirst() : []
     return read(directory, above: Array(lower))
   }
@@ -58,6 +61,34 @@ nonisolated struct Configuration: Sendable {
       configuration.readDevice(String(name.dropLast(".json".count)), file, &uses)
     }
     return configuration
+  }
+
+  private static func read(file: String) -> Configuration {
+    var configuration = Configuration()
+    let name = file.split(separator: "/").last.map(String.init) ?? file
+    if name == "nbdd.json" {
+      configuration.readMain(file)
+    } else if !name.hasSuffix(".json") {
+      configuration.problems.append(
+        Problem(file: file, message: "expected a name that ends in .json"))
+    } else {
+      var uses: Uses = [:]
+      configuration.readDevice(String(name.dropLast(".json".count)), file, &uses)
+    }
+    return configuration
+  }
+
+  /// All of it with its defaults, as one document: the keys of nbdd.json, then `devices`.
+  var json: JSON {
+    let own = Self.keys.compactMap { key in
+      key.json(self).map { JSON.Member(name: key.name, value: $0) }
+    }
+    let devices = devices.values.sorted { $0.configuration.name < $1.configuration.name }
+      .map { declaration -> JSON in
+        let file = JSON.Member(name: "file", value: JSON(declaration.file))
+        return JSON(.object([file] + (declaration.configuration.json.members ?? [])))
+      }
+    return JSON(.object(own + [JSON.Member(name: "devices", value: JSON(devices))]))
   }
 
   /// Records a fault if a directory cannot be read: unreadable does not mean empty.

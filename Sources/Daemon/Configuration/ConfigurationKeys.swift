@@ -162,6 +162,12 @@ nonisolated extension DeviceConfiguration.Settings {
       "How many connections there may be at a time, if the server says that several are safe. Relay only.",
       details: "The server says so by CAN_MULTI_CONN; else there is one"),
     .init(
+      \.busyPoll, "busyPoll", .bool, in: .connections,
+      """
+      Poll for at most 50 µs before each sleep as long as that pays: small requests to a near server take much less time, and \
+      nbdd takes more of the processor while it is busy. Only with several processors. Relay only.
+      """),
+    .init(
       \.connectTimeout, "connectTimeout", .duration(.milliseconds(1)...hour), effect: .atOnce,
       in: .timeAndMemory, examples: ["30s"],
       "How long each address of the server's name may take to accept a connection.",

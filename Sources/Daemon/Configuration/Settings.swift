@@ -10,6 +10,8 @@ extension DeviceConfiguration {
     var path = Path.relay
     /// The most connections at a time, if the server allows more than one.
     var connections = 1
+    /// Whether the relay polls for a moment before it sleeps.
+    var busyPoll = true
     var connectTimeout = Duration.seconds(10)
     var negotiationTimeout = Duration.seconds(10)
     var requestTimeout = Duration.seconds(30)

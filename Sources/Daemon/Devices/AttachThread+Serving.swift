@@ -157,6 +157,7 @@ extension DeviceConfiguration.Settings {
       requestTimeout: requestTimeout, unflushedLimit: unflushedLimit)
     settings.giveUpAfter = giveUpAfter
     settings.abandons = afterGiveUp == .abandon
+    settings.spins = busyPoll
     #if TEST_SWITCHES
       settings.without = TestSwitches.rulesTakenOut
     #endif

@@ -10,11 +10,12 @@ nonisolated struct Options: Sendable, Equatable {
   /// Devices outlive nbdd.
   var keepsDevices = true
 
-  enum Mode: Sendable, Equatable { case run, check, help, version, helper, fail(String) }
+  enum Mode: Sendable, Equatable { case run, check, show, help, version, helper, fail(String) }
 
   static let usage = """
     Usage: nbdd [--config DIR] [--socket PATH] [--no-keeper]
-           nbdd [--config DIR] --check
+           nbdd [--config DIR|FILE] --check
+           nbdd [--config DIR] --show
            nbdd [--socket PATH] --fail NAME
 
     Keeps network block devices attached, as its configuration says.
@@ -23,13 +24,14 @@ nonisolated struct Options: Sendable, Equatable {
       --socket PATH  control socket (default /run/nbdd/org.nbdd, or $NBDD_SOCKET)
       --no-keeper    devices end with nbdd: no nbdd-keeper holds them
       --fail NAME    end a device that nbdd-keeper holds, if nbdd cannot run
-      --check        check the configuration, print every fault, and end
+      --check        check the configuration or one file, print every fault, and end
+      --show         print the configuration with all defaults as JSON, and end
       --version      print the version
       --help         print this
 
     """
 
-  private static let flags = ["--check", "--help", "--version", "--no-keeper"]
+  private static let flags = ["--check", "--show", "--help", "--version", "--no-keeper"]
 
   /// An error in the command line, for people.
   struct Misuse: Error, Equatable {
@@ -54,6 +56,7 @@ nonisolated struct Options: Sendable, Equatable {
       case "--no-keeper": keepsDevices = false
       case "--fail": mode = .fail(try value())
       case "--check": mode = .check
+      case "--show": mode = .show
       // For nbdd itself; the value is for whoever looks at the list of processes.
       case "--helper":
         _ = try value()

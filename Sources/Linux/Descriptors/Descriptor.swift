@@ -19,6 +19,17 @@ package final class Descriptor: Sendable {
     close(number)
   }
 
+  /// Lets this process open as many files as it may at most.
+  ///
+  /// The corresponding C function is `setrlimit`.
+  package static func raiseLimit() {
+    let resource = __rlimit_resource(RLIMIT_NOFILE.rawValue)
+    var limit = rlimit()
+    guard unsafe getrlimit(resource, &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    unsafe setrlimit(resource, &limit)
+  }
+
   /// Opens a file; other programs do not inherit the descriptor.
   ///
   /// ENOENT: there is none; EACCES: it may not be opened in this mode; EBUSY, with `O_EXCL`: the

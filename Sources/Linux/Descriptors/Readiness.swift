@@ -46,9 +46,16 @@ internal import Glibc
   /// The corresponding C function is `poll`.
   package func wait(_ milliseconds: CInt) {
     // An interruption looks as if nothing were ready, which is true.
-    if unsafe poll(entries, nfds_t(count), milliseconds) < 0 {
+    if unsafe Glibc.poll(entries, nfds_t(count), milliseconds) < 0 {
       for index in 0..<count { unsafe entries[index].revents = 0 }
     }
+  }
+
+  /// Looks once, without blocking, and returns whether anything is ready.
+  ///
+  /// The corresponding C function is `poll`.
+  package func poll() -> Bool {
+    unsafe Glibc.poll(entries, nfds_t(count), 0) > 0
   }
 
   /// Whether something can be read, even if only the end of the stream or an error.
@@ -74,7 +81,7 @@ extension Readiness {
     try check("poll") {
       // Recalculated after an interruption, and rounded up, so as not to wake too early.
       let timeout = deadline.map { max(0, (ContinuousClock.now.duration(to: $0)).milliseconds) }
-      return unsafe poll(&entries, count, timeout.map { CInt(clamping: $0) } ?? -1)
+      return unsafe Glibc.poll(&entries, count, timeout.map { CInt(clamping: $0) } ?? -1)
     }
     return entries.indices.reduce(0) { entries[$1].revents == 0 ? $0 : $0 | 1 << UInt($1) }
   }

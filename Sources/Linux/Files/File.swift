@@ -11,6 +11,14 @@ package enum File {
   /// Whether there is anything at a path; false too if that cannot be found out.
   package static func isThere(_ path: String) -> Bool { (try? exists(path)) ?? false }
 
+  /// Whether there is a regular file at a path, or a link to one; false too if that cannot be found out.
+  ///
+  /// The corresponding C function is `stat`.
+  package static func isRegular(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
   /// The text of a regular file, nil if it cannot be read.
   package static func contents(of path: String) -> String? {
     guard let bytes = try? Self.bytes(of: path) else { return nil }

@@ -11,7 +11,7 @@ package enum ChildProcess {
   package struct Result: Sendable {
     /// Exit status, or 128 and the signal that ended it.
     package let status: Int
-    /// What it wrote to its standard output and error, at most 4 KiB.
+    /// The beginning of what it wrote to its standard output and error.
     package let output: String
 
     package init(status: Int, output: String) {
@@ -37,15 +37,18 @@ package enum ChildProcess {
 
   /// Runs a program found in PATH, with no input, and waits for its end; it has `socket` as its descriptor 3.
   ///
+  /// Of its output, `limit` bytes are kept.
+  ///
   /// Blocks; without a limit if `time` is nil. After that time the program is killed, with all that it has
   /// started in its process group. The corresponding C functions are `vfork`, `execvp` and `pidfd_open`.
   package static func run(
-    _ arguments: [String], within time: Duration?, socket: Descriptor? = nil
+    _ arguments: [String], within time: Duration?, socket: Descriptor? = nil,
+    keeping limit: Int = 4096
   ) throws(Failure) -> Result {
     let deadline = time.map { ContinuousClock.now + $0 }
     let program = try mapError(try RunningProgram(arguments, socket), to: Failure.notRun)
     do throws(SystemError) {
-      if let result = try program.result(until: deadline) { return result }
+      if let result = try program.result(until: deadline, limit) { return result }
     } catch {
       program.kill()
       throw .notRun(error)
@@ -81,8 +84,9 @@ private struct RunningProgram {
   /// Waits for the end, and reaps; nil at the deadline.
   ///
   /// The output counts up to the program's own end: what it has started may keep the pipe open for longer.
-  func result(until deadline: ContinuousClock.Instant?) throws(SystemError) -> ChildProcess.Result?
-  {
+  func result(
+    until deadline: ContinuousClock.Instant?, _ limit: Int
+  ) throws(SystemError) -> ChildProcess.Result? {
     var text: [UInt8] = []
     var isOpen = true
     while true {
@@ -90,7 +94,7 @@ private struct RunningProgram {
       let ready = try Readiness.wait(for: awaited, until: deadline)
       if ready == 0 { return nil }
       while isOpen, let part = try readOutput() {
-        text += part.prefix(4096 - text.count)
+        text += part.prefix(limit - text.count)
         isOpen = !part.isEmpty
         if let deadline, ContinuousClock.now >= deadline { return nil }
       }

@@ -26,6 +26,8 @@ package final class DeviceRelay: Sendable {
     package var quietTime = Duration.milliseconds(30)
     /// Whether the kernel was told that it can flush.
     package var kernelFlushes = true
+    /// Whether the thread may poll for a moment before it sleeps, where there is more than one processor.
+    package var spins = true
     #if TEST_SWITCHES
       /// Rules that a test disables, to show what is lost without them.
       package var without: Set<Rule> = []

@@ -55,6 +55,7 @@ struct Engine: ~Copyable {
   let waste: Region
   let gather = Gather(capacity: 64)
   let readiness: Readiness
+  var spin: Spin
 
   /// Counts the transmissions of requests, so that no two have the same cookie.
   var sendings = UInt64.random(in: 0..<(1 << 47))
@@ -109,6 +110,7 @@ struct Engine: ~Copyable {
     self.requestHeaders = requestHeaders
     self.answerHeaders = answerHeaders
     self.waste = waste
+    spin = Spin(isAllowed: settings.spins, processorCount: Processors.availableCount)
     let closingLimit = Self.closingLimit(connectionCount)
     closing.reserveCapacity(closingLimit)
     readiness = Readiness(capacity: sockets.count + connectionCount + closingLimit + 1)
@@ -138,7 +140,6 @@ struct Engine: ~Copyable {
   /// Runs until the kernel ends the device or `stop` is requested.
   mutating func run() {
     while true {
-      readClocks()
       checkPatience()
       takeMessages()
       let isOver = isStopped || sockets.allSatisfy { $0.hasEnded }
@@ -154,10 +155,13 @@ struct Engine: ~Copyable {
       publish()
       if hasNewRoom {
         hasNewRoom = false
+        readClocks()
         for socket in sockets.indices where sockets[socket].isHeld && leavingBy == nil {
           receiveRequests(from: socket)
         }
-      } else if !isStirred {
+      } else if isStirred {
+        readClocks()
+      } else {
         wait()
       }
     }
@@ -166,8 +170,11 @@ struct Engine: ~Copyable {
 
   private mutating func wait() {
     let wakeup = addEntries()
-    readiness.wait(timeToWait)
-    readClocks()
+    let time = timeToWait
+    if time == 0 || !comesSoon() {
+      readiness.wait(time)
+      readClocks()
+    }
     if readiness.isReadable(wakeup) { mailbox.wakeup.clear() }
     // Replies first: the next requests may need the room that they release. A connection that is lost
     // meanwhile, even through a reply on another one, no longer has an entry.
@@ -186,6 +193,20 @@ struct Engine: ~Copyable {
         close(socket)
       }
     }
+  }
+
+  /// Polls for a moment, if that is likely to save a sleep; returns whether something is ready.
+  private mutating func comesSoon() -> Bool {
+    // Without a connection, what comes next does not come soon.
+    guard connections.contains(where: { $0.state == .up }), spin.isDue() else { return false }
+    let end = now + Spin.limit
+    var isReady: Bool
+    repeat {
+      isReady = readiness.poll()
+      readClocks()
+    } while !isReady && now < end
+    spin.ended(withSuccess: isReady)
+    return isReady
   }
 
   /// Collects the descriptors to wait for, and returns the entry of the mailbox.

@@ -23,6 +23,15 @@ internal import Glibc
     unsafe gnutls_x509_crt_deinit(handle)
   }
 
+  /// The certificates in a PEM file that can be parsed, in order.
+  static func all(in bytes: [UInt8]) -> [Certificate] {
+    let parts = String(decoding: bytes, as: UTF8.self).split(separator: "-----BEGIN ").map {
+      "-----BEGIN \($0)"
+    }
+    var error: CInt = 0
+    return parts.compactMap { Certificate(Array($0.utf8), GNUTLS_X509_FMT_PEM, error: &error) }
+  }
+
   var begins: Time { Time(seconds: unsafe Int64(gnutls_x509_crt_get_activation_time(handle))) }
   var ends: Time { Time(seconds: unsafe Int64(gnutls_x509_crt_get_expiration_time(handle))) }
 

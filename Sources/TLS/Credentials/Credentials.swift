@@ -188,4 +188,19 @@ internal import Linux
     if code < 0, secret.contains("ENCRYPTED".utf8) { throw .encrypted(file: keyFile) }
     if code < 0 { throw .unusable(.key, file: keyFile, reason: reason(code)) }
   }
+
+  /// When the certificates in our files end, by file: our own, and the last of the authorities'.
+  ///
+  /// Reads the files; blocks while reading.
+  package func certificateEnds() throws(CredentialsError) -> [(file: String, end: Time)] {
+    var ends: [(file: String, end: Time)] = []
+    for file in [settings.caFile, settings.certificateFile] {
+      guard settings.method == .certificate, let file else { continue }
+      let certificates = Certificate.all(in: try publicBytes(of: file))
+      // Of our own, the first; what follows is its chain.
+      let counted = file == settings.caFile ? certificates[...] : certificates.prefix(1)
+      if let end = counted.map(\.ends).max() { ends.append((file, end)) }
+    }
+    return ends
+  }
 }

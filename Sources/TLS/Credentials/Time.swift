@@ -14,6 +14,9 @@ package struct Time: Sendable, Equatable, Comparable, CustomStringConvertible {
 
   static var now: Time { Time(seconds: Int64(time(nil))) }
 
+  /// The days from now until then; below 0 if it has passed.
+  package var daysFromNow: Int { Int((Double(seconds - Time.now.seconds) / 86400).rounded(.down)) }
+
   package static func < (left: Time, right: Time) -> Bool {
     left.seconds < right.seconds
   }

@@ -6,6 +6,7 @@ internal import BlockDevice
 internal import ControlAPI
 internal import Linux
 internal import NBD
+internal import Varlink
 
 /// `nbdctl attach`.
 struct AttachCommand: ParsableCommand {
@@ -15,7 +16,7 @@ struct AttachCommand: ParsableCommand {
     discussion: """
       Prints the path of the device when it is usable. Leaves a device that is already attached as it \
       is; if only its mount is missing, tries to mount it again. --name, --device, --read-only, \
-      --shared and --mount are for a URI.
+      --shared, --mount and --save are for a URI.
       """)
 
   @OptionGroup var daemon: DaemonOptions
@@ -43,25 +44,37 @@ struct AttachCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("Mount it at this path.", valueName: "PATH"), completion: .directory)
   var mount: String?
+  @Flag(help: "Write a device file as well, so that it is attached at every start.")
+  var save = false
+  @Option(
+    help: ArgumentHelp("The configuration to write to.", valueName: "DIRECTORY"),
+    completion: .directory)
+  var config: String = "/etc/nbdd"
   @Flag(help: "Print the path in /dev/disk/by-id, which stays the same.")
   var byID = false
   @Flag(help: "Print JSON.")
   var json = false
 
   mutating func validate() throws {
-    guard !isMeantAsURI, name != nil || device != nil || readOnly || shared || mount != nil else {
-      return
-    }
+    let isForURI = name != nil || device != nil || readOnly || shared || mount != nil || save
+    guard !isMeantAsURI, isForURI else { return }
     throw ValidationError(
-      "--name, --device, --read-only, --shared and --mount are for a URI; a configured device has them in its file"
-    )
+      "--name, --device, --read-only, --shared, --mount and --save are for a URI; "
+        + "a configured device has them in its file")
   }
 
   mutating func run() throws {
     let parameters = isURI ? try newDevice() : try knownDevice()
-    let response = try daemon.client().call(ControlMethod.attach, parameters)
-    if json { return try put(response.document) }
+    let client = try daemon.client()
+    let file = parameters.context.map { DeviceFile(name: $0.name, directory: config) }
+    if save { try file?.mustBeMissing() }
+    let response = try client.call(ControlMethod.attach, parameters)
     let result = try response.value()
+    if save, let file, let context = parameters.context {
+      try file.create(context.json.withoutName)
+      _ = try daemon.client().call(ControlMethod.reload).value()
+    }
+    if json { return try put(response.document) }
     if !result.changed { Terminal.note("\(result.device.context.name) is already attached") }
     try Terminal.line(
       byID ? link(to: result.device.context.name) : result.device.runtime.device ?? "?")
@@ -120,5 +133,12 @@ struct AttachCommand: ParsableCommand {
     let allowed = source.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
     let name = allowed.drop { !$0.isLetter && !$0.isNumber }.prefix(64)
     return name.isEmpty ? "nbd" : String(name)
+  }
+}
+
+extension JSON {
+  /// A device's configuration as its file has it: the file's name is the device's.
+  fileprivate var withoutName: JSON {
+    JSON(.object((members ?? []).filter { $0.name != "name" }))
   }
 }
