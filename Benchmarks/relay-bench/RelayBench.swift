@@ -20,6 +20,8 @@ struct RelayBench: ParsableCommand {
   var uri: String
   @Flag(help: "Talk to the server without the relay.")
   var direct = false
+  @Flag(help: "Let the relay sleep whenever there is nothing to do.")
+  var noBusyPoll = false
   @Flag(help: "Write; else read.")
   var write = false
   @Flag(help: "Have the server send structured replies to the relay.")
@@ -44,7 +46,8 @@ struct RelayBench: ParsableCommand {
       direct ? .server(stream) : .socket(pair.kernel), write ? .write : .read, blockBytes: block,
       depth: depth, exportBytes: terms.export.sizeBytes)
     if !direct {
-      let settings = DeviceRelay.Settings(requestTimeout: .seconds(30), unflushedLimit: 64 << 20)
+      var settings = DeviceRelay.Settings(requestTimeout: .seconds(30), unflushedLimit: 64 << 20)
+      settings.spins = !noBusyPoll
       let record = try Record(
         named: "bench", socketCount: 1, unflushedLimit: settings.unflushedLimit)
       let relay = try DeviceRelay(record, [pair], connectionCount: 1, settings) { event in

@@ -54,6 +54,7 @@ final class Scenario {
     var settings = DeviceRelay.Settings(
       requestTimeout: plan.requestTimeout, unflushedLimit: plan.unflushedLimit)
     settings.giveUpAfter = plan.giveUpAfter
+    settings.spins = plan.seed % 2 == 0
     kernel.isFailing = plan.giveUpAfter != nil
     options.apply(to: &settings)
     thread = try RelayThread()

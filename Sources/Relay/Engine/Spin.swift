@@ -5,15 +5,16 @@ internal import Linux
 
 /// Whether the relay's thread polls for a moment before it sleeps: to be woken takes longer than many servers take to reply.
 ///
-/// It pays while one event follows the other closely. So each time that nothing came in that moment, twice as many waits as
-/// before go without it; once something comes, the next wait has it again.
+/// It pays while one event follows the other closely. If several times in a row nothing comes in that moment, one wait goes
+/// without it, then two, and so on up to 1024; once something comes, no wait does.
 struct Spin {
   /// In microseconds.
   static let limit: Int64 = 50
-  private static let longestPause = 1024
+  /// So many times in a row.
+  private static let patience = 8
 
   private let isAllowed: Bool
-  private var pause = 0
+  private var failures = 0
   private var waitsToSkip = 0
 
   /// With one processor it would only keep the others from running.
@@ -31,7 +32,7 @@ struct Spin {
 
   /// What came of it.
   mutating func ended(withSuccess isSuccess: Bool) {
-    pause = isSuccess ? 0 : min(max(1, pause * 2), Self.longestPause)
-    waitsToSkip = pause
+    failures = isSuccess ? 0 : min(failures + 1, Self.patience + 10)
+    waitsToSkip = failures < Self.patience ? 0 : 1 << (failures - Self.patience)
   }
 }
