@@ -41,7 +41,7 @@ struct OptionsTests {
   }
 
   @Test(arguments: [
-    ("--check", "--show", Options.Mode.check), ("--help", .help), ("-h", .help),
+    ("--check", Options.Mode.check), ("--show", .show), ("--help", .help), ("-h", .help),
     ("--version", .version),
   ])
   func `tells what to do`(argument: String, mode: Options.Mode) throws {
@@ -54,7 +54,7 @@ struct OptionsTests {
     (["--config", ""], "--config needs a value"),
     (["--config="], "--config needs a value"),
     (["--socket"], "--socket needs a value"),
-    (["--check", "--show", "--socket="], "--socket needs a value"),
+    (["--check", "--socket="], "--socket needs a value"),
     (["--check=no"], "--check takes no value"),
     (["--fail"], "--fail needs a value"),
     (["--no-keeper=yes"], "--no-keeper takes no value"),
