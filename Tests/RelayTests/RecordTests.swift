@@ -11,12 +11,13 @@ internal import TestSupport
 /// A relay's thread can end anywhere, and its successor continues: each request is answered once, and each byte is
 /// right.
 @Suite(.serialized, .needsManyFiles) struct RecordTests {
-  /// Carries out a load while relays end as planned; returns how many stores and calls the last one had.
+  /// Carries out a load while relays end as planned; returns how many stores and calls the last one had, and whether one
+  /// of them had data of its predecessor to put in place.
   @discardableResult
   private func run(
     _ hardship: Succession.Hardship, endingAfter plan: [Int] = [],
     ignoring evidence: Set<DeviceRelay.Evidence> = [], within time: Duration = patience
-  ) throws -> Int {
+  ) throws -> (count: Int, copied: Bool) {
     let succession = try Succession(hardship, endingAfter: plan, ignoring: evidence)
     let load = Load(
       [succession.kernel], seed: 7, diskByteCount: 128 << 10, largest: 4, depth: 5)
@@ -26,25 +27,31 @@ internal import TestSupport
     if !succession.failures.isEmpty {
       throw Wrong(succession.failures.joined(separator: "; "))
     }
-    return try succession.finish()
+    return (try succession.finish(), succession.hadDataToCopy)
   }
 
   @Test(
     "continues after an end at any store and any system call",
     arguments: Succession.Hardship.allCases)
   func everywhere(hardship: Succession.Hardship) throws {
-    let count = try run(hardship)
+    let count = try run(hardship).count
     #expect(count > 300)
+    var copyCount = 0
     for point in 1...count {
       #expect(throws: Never.self, "at \(point) of \(count)") {
-        try run(hardship, endingAfter: [point])
+        // What a successor does to the data has to be right as well if that one ends in it.
+        guard try run(hardship, endingAfter: [point]).copied else { return }
+        copyCount += 1
+        guard copyCount % 5 == 1 else { return }
+        for next in 1...12 { try run(hardship, endingAfter: [point, next]) }
       }
     }
+    #expect(copyCount > 5)
   }
 
   @Test("continues after a second and a third end, in the recovery from the first")
   func again() throws {
-    let count = try run(.pieces)
+    let count = try run(.pieces).count
     for point in stride(from: 1, through: count, by: 41) {
       for next in stride(from: 1, through: 60, by: 9) {
         #expect(throws: Never.self, "at \(point), then \(next)") {
@@ -56,7 +63,7 @@ internal import TestSupport
 
   @Test("does not continue correctly if it knows neither notes nor counters")
   func ignoringCounts() throws {
-    let count = try run(.none)
+    let count = try run(.none).count
     let isFound = (1...count).contains { point in
       let result = try? run(
         .none, endingAfter: [point], ignoring: [.note, .counter], within: .seconds(1))

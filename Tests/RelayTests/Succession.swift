@@ -5,7 +5,7 @@ internal import CLinux
 internal import Glibc
 internal import Linux
 internal import NBD
-internal import Relay
+@testable internal import Relay
 internal import Synchronization
 internal import TestSupport
 internal import Transport
@@ -42,6 +42,8 @@ final class Succession {
   private let progress = Progress()
   /// How many relays there were.
   private(set) var count = 0
+  /// Some relay has left data of a write that its successor had to put in place.
+  private(set) var hadDataToCopy = false
 
   /// `plan` says after how many stores and system calls the first relay ends, the second, and so on; the ones
   /// after that do not.
@@ -95,9 +97,11 @@ final class Succession {
 
   private func startRelay() throws {
     count += 1
+    let record = try Record(opening: record)
+    hadDataToCopy = try hadDataToCopy || record.hasDataToCopy
     let former = former.enumerated().map { FormerConnection($1, number: $0 + 1) }
     let relay = try DeviceRelay(
-      try Record(opening: record), [pair], former: former, connectionCount: 1, settings
+      record, [pair], former: former, connectionCount: 1, settings
     ) { [progress] event in
       if case .failed(let error) = event { progress.failures.withLock { $0.append("\(error)") } }
     }
@@ -120,5 +124,16 @@ final class Succession {
     try server.serve(end)
     let export = Export(name: "", sizeBytes: 1 << 30, flags: VolatileServer.flags)
     relay.use(HandedStream(stream), Negotiated(export: export, replies: .simple), as: 0, number: 1)
+  }
+}
+
+extension Record {
+  fileprivate var hasDataToCopy: Bool {
+    get throws {
+      try (0..<layout.slotCount).contains { index in
+        guard let request = try request(in: SlotID(index: index)) else { return false }
+        return isOpen(request) && request.answer == nil && !request.isCopied
+      }
+    }
   }
 }
