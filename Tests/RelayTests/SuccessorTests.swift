@@ -5,6 +5,7 @@ internal import Glibc
 internal import Linux
 internal import NBD
 @testable internal import Relay
+internal import Synchronization
 internal import Testing
 internal import TestSupport
 internal import Transport
@@ -25,14 +26,16 @@ struct SuccessorTests {
 
   /// Starts a relay.
   private func relay(
-    _ record: Record? = nil, former: [FormerConnection] = [], without rules: Set<Rule> = []
+    _ record: Record? = nil, former: [FormerConnection] = [], without rules: Set<Rule> = [],
+    clock: RelayClock = .system
   ) throws -> (DeviceRelay, Events) {
     let events = Events()
     var settings = DeviceRelay.Settings(requestTimeout: .seconds(3600), unflushedLimit: 1 << 20)
     settings.without = rules
+    settings.spins = false
     let relay = try DeviceRelay(
       record ?? Record(opening: self.record.file.descriptor), [pair], former: former,
-      connectionCount: 1, settings
+      connectionCount: 1, settings, clock: clock
     ) { events.add($0) }
     try Thread.start("relay") { relay.run() }
     return (relay, events)
@@ -70,6 +73,21 @@ struct SuccessorTests {
     next.reply(try next.next(.read), .pattern(2, 512))
     #expect(try kernel.answer(read)?.data == .pattern(2, 512))
     #expect(second.record.successions == 1)
+  }
+
+  @Test("lets go as soon as the kernel has the last answer, whatever time may be left")
+  func leaveAtOnce() throws {
+    let clock = SetBackClock()
+    let (first, events) = try relay(clock: clock.relayClock)
+    let (server, _) = try connect(first, number: 1)
+    let read = try kernel.read(0, 512)
+    let request = try server.next(.read)
+    first.leave()
+    // The second that it may take becomes an hour once it has begun.
+    clock.setBackWhenIdle()
+    server.reply(request, .pattern(1, 512))
+    #expect(try kernel.answer(read)?.data == .pattern(1, 512))
+    try events.wait(for: .left)
   }
 
   /// A relay ends with a write at a slow server; returns whether its successor sends the write again while the server
@@ -201,5 +219,30 @@ struct SuccessorTests {
     return events.all.compactMap {
       if case .failed(let error) = $0 { error } else { nil }
     }.first
+  }
+}
+
+/// A clock that stands still, and is set back by an hour when the relay has not looked at it for a while.
+private final class SetBackClock: Sendable {
+  private let time = Atomic(Int64(1) << 40)
+  private let readCount = Atomic(0)
+
+  var relayClock: RelayClock { RelayClock(monotonic: { self.read() }, boottime: { self.read() }) }
+
+  private func read() -> Int64 {
+    let time = time.load(ordering: .acquiring)
+    readCount.add(1, ordering: .acquiringAndReleasing)
+    return time
+  }
+
+  func setBackWhenIdle() {
+    var last = -1
+    while true {
+      let count = readCount.load(ordering: .acquiring)
+      if count == last { break }
+      last = count
+      usleep(200_000)
+    }
+    time.subtract(3600 * 1_000_000, ordering: .releasing)
   }
 }

@@ -56,6 +56,8 @@ extension Engine {
     if slots[slot].command == .read, let block = slots[slot].block { reads.release(block) }
     slots.release(slot)
     announceRoom()
+    // It may have been the last one that the relay waited for.
+    if leavingBy != nil { isStirred = true }
   }
 
   /// Releases the data of a write that is finished, or that no flush has to cover any more.
