@@ -100,9 +100,15 @@ struct ChildProcessTests {
     }
     let text = try #require(File.contents(of: file))
     let process = try #require(pid_t(text.dropLast()))
-    // Whoever it belongs to now may not have reaped it yet.
-    let state = File.contents(of: "/proc/\(process)/stat").flatMap { $0.split(separator: ")").last }
-    #expect(kill(process, 0) == -1 || state?.hasPrefix(" Z") == true)
+    // It may take a moment to die, and whoever it belongs to now to reap it.
+    let isOver = {
+      let state = File.contents(of: "/proc/\(process)/stat").flatMap {
+        $0.split(separator: ")").last
+      }
+      return kill(process, 0) == -1 || state?.hasPrefix(" Z") == true
+    }
+    for _ in 0..<1000 where !isOver() { usleep(10_000) }
+    #expect(isOver())
   }
 
   @Test func `says which program did not end, and in what time`() {
